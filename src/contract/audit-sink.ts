@@ -1,0 +1,31 @@
+/** At least one sink. */
+export interface AuditSink {
+  /** Durable against the death of the process when it returns; throws when it is not, and then the call is refused. */
+  append(record: AuditRecord): void;
+  /** Signs what has been written and releases the file. */
+  close(): void;
+}
+
+/** One record. Keys are stable: outsiders read them. The sink adds `seq`, `prev` and `hash`. */
+export interface AuditRecord {
+  /** RFC 3339, UTC, milliseconds. */
+  readonly time: string;
+  readonly event: 'start' | 'stop' | 'bundle' | 'edge' | 'intent' | 'outcome' | 'refusal' | 'answer';
+  readonly incident?: string;
+  readonly subject?: string;
+  readonly tenant?: string;
+  readonly method?: string;
+  readonly action?: string;
+  /** SHA-256 of the raw params, so that arguments can be proven without being stored. */
+  readonly params?: string;
+  readonly code?: string;
+  readonly detail?: string;
+  readonly policies?: readonly string[];
+  readonly bundle?: number;
+  /** Milliseconds, from arrival. */
+  readonly ms?: number;
+  readonly bytes?: number;
+  /** Rule id → number of replacements by the output filter. */
+  readonly redacted?: Readonly<Record<string, number>>;
+  readonly remote?: string;
+}

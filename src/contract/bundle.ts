@@ -1,0 +1,96 @@
+import type { PinnedServer, ToolSettings } from './descriptors.ts';
+
+/** What zone 0 hands to zone 1: all that a gateway decides by. Swapped whole, never in parts. */
+export interface GatewayBundle {
+  readonly version: number;
+  readonly edge: EdgeSettings;
+  readonly issuers: readonly TrustedIssuer[];
+  /** Ids (`jti`) of tokens that were revoked before they expired. */
+  readonly revoked: readonly string[];
+  readonly policies: readonly PolicySource[];
+  readonly servers: readonly GatewayServer[];
+  /** Path of the unix socket of zone 2. */
+  readonly runtimeSocket: string;
+}
+
+export interface EdgeSettings {
+  /** What clients call us, e.g. `https://localhost:8443`; `/mcp` below it is the audience. */
+  readonly origin: string;
+  readonly serverNames: readonly string[];
+  readonly allowedOrigins: readonly string[];
+  readonly unauthenticated: 421 | 401;
+  /** Bytes of one request body. */
+  readonly maxBody: number;
+}
+
+export interface TrustedIssuer {
+  readonly issuer: string;
+  /** Public keys, when zone 0 holds the issuer; absent: found by discovery (RFC 8414). */
+  readonly jwks?: { readonly keys: readonly Readonly<Record<string, unknown>>[] };
+  /** What `aud` must be beside our own resource URLs (RFC 8707); absent: our own resource URLs alone. */
+  readonly audience?: string;
+  /** A fixed tenant for everyone of this issuer, or the claim that names it. */
+  readonly tenant: { readonly fixed: string } | { readonly claim: string };
+  /** The embedded issuer's subjects are `User::"alice"`, all others' `User::"ISSUER#SUB"`. */
+  readonly embedded: boolean;
+  /** PEM of an extra certificate authority for the issuer's own endpoints. */
+  readonly ca?: string;
+}
+
+export interface PolicySource {
+  readonly file: string;
+  readonly text: string;
+}
+
+export interface GatewayServer {
+  readonly pins: PinnedServer;
+  readonly tools: Readonly<Record<string, ToolSettings>>;
+  /** The tenant that owns this server's resources; absent: every caller's own tenant. */
+  readonly tenant?: string;
+  /** Milliseconds from the call's dispatch to its refusal. */
+  readonly deadline: number;
+  /** Bytes of one result. */
+  readonly maxResult: number;
+}
+
+/** What zone 0 hands to zone 2. */
+export interface RuntimeBundle {
+  readonly socket: string;
+  readonly servers: readonly RuntimeServer[];
+  /** Where the pinned Node lies on the host; it is mounted into each sandbox. */
+  readonly node: string;
+}
+
+export type RuntimeServer = SandboxedServer | RemoteServer;
+
+export interface SandboxedServer {
+  readonly kind: 'sandboxed';
+  readonly name: string;
+  readonly driver: 'bubblewrap';
+  /** Argument vector inside the sandbox; `/srv` is the server's pinned copy, read-only, the working directory. */
+  readonly command: readonly string[];
+  /** Host path of that copy in the content-addressed store. */
+  readonly root: string;
+  readonly mounts: readonly Mount[];
+  /** Bytes; the tmpfs gets half of it. */
+  readonly memory: number;
+  /** Milliseconds for one call. */
+  readonly deadline: number;
+  /** Bytes of one frame from the server. */
+  readonly maxResult: number;
+}
+
+export interface Mount {
+  readonly from: string;
+  readonly to: string;
+  readonly mode: 'ro' | 'rw';
+}
+
+export interface RemoteServer {
+  readonly kind: 'remote';
+  readonly name: string;
+  readonly url: string;
+  readonly ca?: string;
+  readonly deadline: number;
+  readonly maxResult: number;
+}

@@ -1,0 +1,26 @@
+import type { JsonObject } from './json.ts';
+
+/** One tool, prompt or resource template as the server wrote it: raw JSON text and its SHA-256 (`sha256-BASE64`). */
+export interface PinnedDescriptor {
+  readonly name: string;
+  readonly raw: string;
+  readonly digest: string;
+}
+
+/** What a server said of itself when it was reviewed. Clients are answered from this, never from the live server. */
+export interface PinnedServer {
+  readonly name: string;
+  readonly protocolVersion: string;
+  readonly capabilities: JsonObject;
+  readonly serverInfo: JsonObject;
+  readonly instructions?: string;
+  readonly tools: readonly PinnedDescriptor[];
+  readonly prompts: readonly PinnedDescriptor[];
+  readonly resourceTemplates: readonly PinnedDescriptor[];
+}
+
+/** Per-tool settings of the configuration that the gateway needs. */
+export interface ToolSettings {
+  /** JSON Pointers into the tool's inputSchema at which additional properties stay allowed. */
+  readonly open_schema?: readonly string[];
+}

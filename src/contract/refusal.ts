@@ -1,0 +1,80 @@
+/**
+ * The one refusal table: code → HTTP status, JSON-RPC code, the caller's text, the caller's reason, the standard.
+ *
+ * The caller gets `text` and an incident id; `detail` goes to the audit log and nowhere else.
+ * Own JSON-RPC codes stay outside −32768…−32000, which JSON-RPC 2.0 §5.1 and MCP reserve.
+ */
+export type Reason =
+  | 'validation'
+  | 'policy'
+  | 'step-up'
+  | 'approval'
+  | 'rate'
+  | 'budget'
+  | 'breaker'
+  | 'isolation'
+  | 'upstream'
+  | 'size';
+
+interface Row {
+  readonly http: number;
+  /** HTTP status for requests of 2026-07-28, where it differs. */
+  readonly httpModern?: number;
+  readonly rpc: number;
+  readonly text: string;
+  readonly reason?: Reason;
+  readonly standard: string;
+}
+
+export const refusals = {
+  unauthenticated: { http: 421, rpc: 1421, text: 'Misdirected request', standard: 'RFC 9110 §15.5.20' },
+  'token-in-query': { http: 400, rpc: -32600, text: 'Invalid request', standard: 'RFC 9700 §4.3.2' },
+  host: { http: 403, rpc: 1403, text: 'Forbidden', standard: 'MCP 2025-11-25 transports, Security Warning' },
+  origin: { http: 403, rpc: 1403, text: 'Forbidden', standard: 'MCP 2025-11-25 transports, Security Warning' },
+  'http-method': { http: 405, rpc: -32600, text: 'Method not allowed', standard: 'RFC 9110 §15.5.6' },
+  'media-type': { http: 415, rpc: -32600, text: 'Unsupported media type', standard: 'RFC 9110 §15.5.16' },
+  'not-acceptable': { http: 406, rpc: -32600, text: 'Not acceptable', standard: 'RFC 9110 §15.5.7' },
+  'body-size': { http: 413, rpc: -32600, text: 'Content too large', reason: 'size', standard: 'RFC 9110 §15.5.14' },
+  parse: { http: 400, rpc: -32700, text: 'Parse error', standard: 'JSON-RPC 2.0 §5.1' },
+  'invalid-request': { http: 400, rpc: -32600, text: 'Invalid request', standard: 'JSON-RPC 2.0 §5.1' },
+  'protocol-version': { http: 400, rpc: -32600, text: 'Bad protocol version', standard: 'MCP 2025-06-18 transports' },
+  'unsupported-version': { http: 400, rpc: -32022, text: 'Unsupported protocol version', standard: 'MCP 2026-07-28' },
+  'header-mismatch': { http: 400, rpc: -32020, text: 'Headers do not match the body', standard: 'MCP 2026-07-28' },
+  'missing-envelope': { http: 400, rpc: -32602, text: 'Invalid params', standard: 'MCP 2026-07-28' },
+  'unknown-method': { http: 200, httpModern: 404, rpc: -32601, text: 'Method not found', standard: 'JSON-RPC 2.0 §5.1' },
+  /** Also the answer for what the subject may not call at all: the two cannot be told apart. */
+  unknown: { http: 200, rpc: -32602, text: 'Unknown tool, prompt or resource', standard: 'MCP 2025-11-25 tools' },
+  'unknown-resource': { http: 200, rpc: -32002, text: 'Resource not found', standard: 'MCP 2025-11-25 resources' },
+  params: { http: 200, rpc: -32602, text: 'Invalid params', reason: 'validation', standard: 'JSON-RPC 2.0 §5.1' },
+  validation: { http: 200, rpc: -32602, text: 'Invalid arguments', reason: 'validation', standard: 'MCP 2025-11-25 tools' },
+  policy: { http: 200, rpc: 1403, text: 'Not permitted', reason: 'policy', standard: 'NIST SP 800-162' },
+  overload: { http: 429, rpc: 1429, text: 'Too many requests', reason: 'rate', standard: 'RFC 6585 §4' },
+  isolation: { http: 200, rpc: 1503, text: 'The tool could not be run', reason: 'isolation', standard: 'NIST SP 800-190' },
+  upstream: { http: 200, rpc: 1502, text: 'The tool failed', reason: 'upstream', standard: 'OWASP ASVS 16.5' },
+  size: { http: 200, rpc: 1413, text: 'The answer is too large', reason: 'size', standard: 'OWASP API4:2023' },
+  audit: { http: 503, rpc: 1500, text: 'Not available', standard: 'NIST SP 800-53 AU-5' },
+  unavailable: { http: 503, rpc: 1500, text: 'Not available', standard: 'RFC 9110 §15.6.4' },
+  internal: { http: 500, rpc: -32603, text: 'Internal error', standard: 'JSON-RPC 2.0 §5.1' },
+} as const satisfies Record<string, Row>;
+
+export type RefusalCode = keyof typeof refusals;
+
+export function refusalRow(code: RefusalCode): Row {
+  return refusals[code];
+}
+
+/** Thrown by a stage; the pipeline turns it into the one answer and the one record. */
+export class Refusal extends Error {
+  readonly code: RefusalCode;
+  /** For the operator's log only. */
+  readonly detail: string;
+  /** Extra members of the JSON-RPC error's `data` that the protocol itself prescribes (e.g. `supported`). */
+  readonly data: Readonly<Record<string, unknown>> | undefined;
+
+  constructor(code: RefusalCode, detail: string, data?: Readonly<Record<string, unknown>>) {
+    super(`${code}: ${detail}`);
+    this.code = code;
+    this.detail = detail;
+    this.data = data;
+  }
+}

@@ -1,0 +1,105 @@
+/**
+ * Frames between the gateway (zone 1) and the runtime (zone 2), over a unix socket on one machine.
+ *
+ * A frame is: u32 length of all that follows · u16 length of the head · head (JSON, UTF-8) · body (raw bytes).
+ * Integers are big-endian. Bodies are relayed, never re-emitted.
+ */
+export type ToRuntime =
+  /** body: the raw JSON of the request's params for the server. `subject` keys what must not be shared. */
+  | { readonly kind: 'call'; readonly id: number; readonly server: string; readonly method: string; readonly subject: string }
+  | { readonly kind: 'cancel'; readonly id: number }
+  /** Asks for a server's live descriptors (for `add` and `tools`); answered by `result` with a LiveDescriptors body. */
+  | { readonly kind: 'describe'; readonly id: number; readonly server: string };
+
+export type FromRuntime =
+  /** body: the raw JSON of the upstream's `result`. */
+  | { readonly kind: 'result'; readonly id: number }
+  /** The upstream answered with a JSON-RPC error; body: the raw JSON of its `error`. */
+  | { readonly kind: 'error'; readonly id: number }
+  /** body: the raw JSON of a notification that belongs to this call. */
+  | { readonly kind: 'notification'; readonly id: number }
+  | { readonly kind: 'failed'; readonly id: number; readonly code: RuntimeFailure; readonly detail: string };
+
+export type RuntimeFailure = 'isolation' | 'upstream' | 'size' | 'overload';
+
+/** What a server says of itself now; raw JSON texts, so that pins are made of its own bytes. */
+export interface LiveDescriptors {
+  /** The `result` of `initialize` or `server/discover`. */
+  readonly handshake: string;
+  readonly tools: readonly string[];
+  readonly prompts: readonly string[];
+  readonly resourceTemplates: readonly string[];
+}
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+export function encodeFrame(head: ToRuntime | FromRuntime, body: Uint8Array | string = ''): Uint8Array {
+  const headBytes = encoder.encode(JSON.stringify(head));
+  const bodyBytes = typeof body === 'string' ? encoder.encode(body) : body;
+  const frame = new Uint8Array(6 + headBytes.length + bodyBytes.length);
+  const view = new DataView(frame.buffer);
+  view.setUint32(0, 2 + headBytes.length + bodyBytes.length);
+  view.setUint16(4, headBytes.length);
+  frame.set(headBytes, 6);
+  frame.set(bodyBytes, 6 + headBytes.length);
+  return frame;
+}
+
+export interface LinkFrame<Head> {
+  readonly head: Head;
+  readonly body: Uint8Array;
+}
+
+/** Cuts a byte stream into frames. Throws on a frame above `maxFrame` bytes: the link is then closed. */
+export class FrameReader<Head extends ToRuntime | FromRuntime> {
+  readonly #maxFrame: number;
+
+  constructor(maxFrame: number) {
+    this.#maxFrame = maxFrame;
+  }
+
+  push(chunk: Uint8Array): LinkFrame<Head>[] {
+    this.#parts.push(chunk);
+    this.#size += chunk.length;
+    if (this.#size < this.#need) return [];
+    return this.#cut();
+  }
+
+  // Chunks are joined once a whole frame is there, so that a large frame costs one copy and not one a chunk.
+  #parts: Uint8Array[] = [];
+  #size = 0;
+  #need = 4;
+
+  #cut(): LinkFrame<Head>[] {
+    const frames: LinkFrame<Head>[] = [];
+    let bytes = this.#join();
+    for (;;) {
+      this.#need = 4;
+      if (bytes.length < 4) break;
+      const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0);
+      if (length < 2 || length > this.#maxFrame) throw new RangeError(`link frame of ${length} bytes`);
+      this.#need = 4 + length;
+      if (bytes.length < this.#need) break;
+      const headLength = new DataView(bytes.buffer, bytes.byteOffset + 4).getUint16(0);
+      const head = JSON.parse(decoder.decode(bytes.subarray(6, 6 + headLength))) as Head;
+      frames.push({ head, body: bytes.subarray(6 + headLength, this.#need) });
+      bytes = bytes.subarray(this.#need);
+    }
+    this.#parts = bytes.length > 0 ? [bytes] : [];
+    this.#size = bytes.length;
+    return frames;
+  }
+
+  #join(): Uint8Array {
+    const [only] = this.#parts;
+    if (only !== undefined && this.#parts.length === 1) return only;
+    const all = new Uint8Array(this.#size);
+    let offset = 0;
+    for (const part of this.#parts) {
+      all.set(part, offset);
+      offset += part.length;
+    }
+    return all;
+  }
+}

@@ -1,0 +1,209 @@
+import type { PinnedDescriptor } from './descriptors.ts';
+import type { Json, JsonObject } from './json.ts';
+import type { Verdict } from './policy-engine.ts';
+
+/**
+ * The states of one call. Each class is made in one place, by the stage that is named after it, out of the
+ * state before it; the `#stage` field makes the types nominal, so that a skipped or swapped stage does not compile.
+ *
+ *   Arrived → Authenticated → Framed → Known → Validated → Authorized → Admitted → Executed → Sanitized
+ */
+export type Revision = '2024-11-05' | '2025-03-26' | '2025-06-18' | '2025-11-25' | '2026-07-28';
+
+/** The head of an HTTP request under /mcp; nothing of the body has been read. */
+export class Arrived {
+  readonly #stage = 'arrived';
+  readonly incident: string;
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+  readonly remote: string;
+  /** The one server of `/mcp/SERVER`; undefined: all of them. */
+  readonly server: string | undefined;
+  readonly httpMethod: string;
+  /** Raw query string without `?`. */
+  readonly query: string;
+  /** Lower-case names; a repeated header is joined by `, ` as Node does. */
+  readonly headers: Readonly<Record<string, string | undefined>>;
+  /** Reads the whole body once; refuses above the bound. */
+  readonly body: () => Promise<Uint8Array>;
+  /** Aborted when the client goes away. */
+  readonly signal: AbortSignal;
+
+  constructor(request: Omit<Arrived, never>) {
+    this.incident = request.incident;
+    this.at = request.at;
+    this.remote = request.remote;
+    this.server = request.server;
+    this.httpMethod = request.httpMethod;
+    this.query = request.query;
+    this.headers = request.headers;
+    this.body = request.body;
+    this.signal = request.signal;
+  }
+}
+
+export interface Subject {
+  /** Cedar entity id: `alice`, or `ISSUER#SUB` for foreign issuers. */
+  readonly id: string;
+  readonly kind: 'User' | 'Workload';
+  readonly tenant: string;
+  readonly groups: readonly string[];
+  readonly acr: string | undefined;
+  /** Seconds since the epoch of the authentication, where the token tells. */
+  readonly authTime: number | undefined;
+  /** What must not be shared between subjects is keyed by this: issuer, tenant and subject, unambiguous. */
+  readonly key: string;
+  /** Token id, for the audit. */
+  readonly tokenId: string | undefined;
+}
+
+export class Authenticated {
+  readonly #stage = 'authenticated';
+  readonly arrived: Arrived;
+  readonly subject: Subject;
+  constructor(arrived: Arrived, subject: Subject) {
+    this.arrived = arrived;
+    this.subject = subject;
+  }
+}
+
+/** One JSON-RPC message, parsed strictly once; `params` is deep-frozen and `paramsRaw` its exact bytes. */
+export interface Frame {
+  readonly revision: Revision;
+  /** 2026-07-28 and later: no sessions, `_meta` envelope, mirrored headers. */
+  readonly modern: boolean;
+  /** Raw JSON of the id; undefined: a notification. */
+  readonly id: string | undefined;
+  readonly method: string;
+  readonly params: JsonObject | undefined;
+  readonly paramsRaw: string | undefined;
+}
+
+export class Framed {
+  readonly #stage = 'framed';
+  readonly arrived: Arrived;
+  readonly subject: Subject;
+  readonly frame: Frame;
+  constructor(from: Authenticated, frame: Frame) {
+    this.arrived = from.arrived;
+    this.subject = from.subject;
+    this.frame = frame;
+  }
+}
+
+export type ExecutedMethod =
+  | 'tools/call'
+  | 'prompts/get'
+  | 'resources/list'
+  | 'resources/read'
+  | 'completion/complete';
+
+/** What the call is aimed at, in the server's own names. */
+export interface Target {
+  readonly server: string;
+  readonly method: ExecutedMethod;
+  /** `files/read_text_file`, `files#resources/read`. */
+  readonly action: string;
+  /** The pin of the tool or prompt; absent for the methods that name none. */
+  readonly pin: PinnedDescriptor | undefined;
+}
+
+/** The subject may see the target, for some arguments at least. */
+export class Known {
+  readonly #stage = 'known';
+  readonly arrived: Arrived;
+  readonly subject: Subject;
+  readonly frame: Frame;
+  readonly target: Target;
+  constructor(from: Framed, target: Target) {
+    this.arrived = from.arrived;
+    this.subject = from.subject;
+    this.frame = from.frame;
+    this.target = target;
+  }
+}
+
+/** What goes to the server: `raw` is what the server will read, `value` the frozen value of `params.arguments`. */
+export interface ValidParams {
+  readonly arguments: Json | undefined;
+  readonly raw: string;
+}
+
+export class Validated {
+  readonly #stage = 'validated';
+  readonly arrived: Arrived;
+  readonly subject: Subject;
+  readonly frame: Frame;
+  readonly target: Target;
+  readonly params: ValidParams;
+  constructor(from: Known, params: ValidParams) {
+    this.arrived = from.arrived;
+    this.subject = from.subject;
+    this.frame = from.frame;
+    this.target = from.target;
+    this.params = params;
+  }
+}
+
+export class Authorized {
+  readonly #stage = 'authorized';
+  readonly arrived: Arrived;
+  readonly subject: Subject;
+  readonly frame: Frame;
+  readonly target: Target;
+  readonly params: ValidParams;
+  readonly verdict: Verdict;
+  constructor(from: Validated, verdict: Verdict) {
+    this.arrived = from.arrived;
+    this.subject = from.subject;
+    this.frame = from.frame;
+    this.target = from.target;
+    this.params = from.params;
+    this.verdict = verdict;
+  }
+}
+
+/** The intent is on record; only now may anything happen. */
+export class Admitted {
+  readonly #stage = 'admitted';
+  readonly arrived: Arrived;
+  readonly subject: Subject;
+  readonly frame: Frame;
+  readonly target: Target;
+  readonly params: ValidParams;
+  constructor(from: Authorized) {
+    this.arrived = from.arrived;
+    this.subject = from.subject;
+    this.frame = from.frame;
+    this.target = from.target;
+    this.params = from.params;
+  }
+}
+
+/** The upstream's answer as raw JSON: its `result`, or its JSON-RPC `error` (never shown to the caller as it is). */
+export class Executed {
+  readonly #stage = 'executed';
+  readonly frame: Frame;
+  readonly target: Target;
+  readonly result: Uint8Array;
+  constructor(from: Admitted, result: Uint8Array) {
+    this.frame = from.frame;
+    this.target = from.target;
+    this.result = result;
+  }
+}
+
+/** What the caller receives. */
+export class Sanitized {
+  readonly #stage = 'sanitized';
+  readonly frame: Frame;
+  /** Raw JSON of the JSON-RPC `result`. */
+  readonly result: string;
+  /** Rule id → replacements. */
+  readonly redacted: Readonly<Record<string, number>> | undefined;
+  constructor(from: Executed, result: string, redacted: Readonly<Record<string, number>> | undefined) {
+    this.frame = from.frame;
+    this.result = result;
+    this.redacted = redacted;
+  }
+}
