@@ -106,6 +106,9 @@ export interface Target {
   readonly action: string;
   /** The pin of the tool or prompt; absent for the methods that name none. */
   readonly pin: PinnedDescriptor | undefined;
+  /** The params as the server will read them: its own names, without the gateway's envelope; frozen, and their raw JSON. */
+  readonly params: JsonObject;
+  readonly paramsRaw: string;
 }
 
 /** The subject may see the target, for some arguments at least. */
@@ -123,7 +126,7 @@ export class Known {
   }
 }
 
-/** What goes to the server: `raw` is what the server will read, `value` the frozen value of `params.arguments`. */
+/** What goes to the server: `raw` is `target.paramsRaw`, `arguments` the frozen value that was checked. */
 export interface ValidParams {
   readonly arguments: Json | undefined;
   readonly raw: string;
@@ -180,7 +183,7 @@ export class Admitted {
   }
 }
 
-/** The upstream's answer as raw JSON: its `result`, or its JSON-RPC `error` (never shown to the caller as it is). */
+/** The upstream's `result` as raw JSON. (An upstream's JSON-RPC `error` is a refusal: its text goes to the log only.) */
 export class Executed {
   readonly #stage = 'executed';
   readonly frame: Frame;
