@@ -1,6 +1,5 @@
 import { createPublicKey, hash, verify } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { createInterface } from 'node:readline';
 
 export interface ChainVerdict {
   readonly holds: boolean;
@@ -21,7 +20,7 @@ export async function verifyChain(file: string, publicKeyPem: string): Promise<C
     sealed,
     broken: { line: number, why },
   });
-  for await (const line of createInterface({ input: createReadStream(file), crlfDelay: 0 })) {
+  for await (const line of lines(file)) {
     number++;
     const cut = line.lastIndexOf(',"hash":"');
     const digest = line.slice(cut + 9, -2);
@@ -39,4 +38,15 @@ export async function verifyChain(file: string, publicKeyPem: string): Promise<C
   }
   if (number > 0 && sealed === 0) return { ...broken('nothing in it is signed'), records: number };
   return { holds: true, records: number, sealed };
+}
+
+/** Lines end at U+000A alone: `node:readline` would also cut at U+2028, which a record's text may hold. */
+async function* lines(file: string): AsyncGenerator<string> {
+  let rest = '';
+  for await (const chunk of createReadStream(file, 'utf8')) {
+    const parts = `${rest}${chunk}`.split('\n');
+    rest = parts.pop() ?? '';
+    yield* parts;
+  }
+  if (rest !== '') yield rest;
 }

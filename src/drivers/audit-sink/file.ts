@@ -7,6 +7,9 @@ const SEAL_EVERY = 1000;
 /** Milliseconds until records that nothing follows are signed. */
 const SEAL_AFTER = 1000;
 const GENESIS = 'genesis';
+/** What JSON leaves as it is but a terminal or a line reader does not show as one character of one line (A5). */
+const UNSEEN = /[\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g;
+const escapeUnit = (unit: string): string => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
 
 export class AuditLogBroken extends Error {}
 
@@ -71,16 +74,15 @@ class FileSink implements AuditSink {
   }
 
   #write(record: AuditRecord | { time: string; event: 'seal'; signature: string }): void {
-    const body = JSON.stringify({ seq: this.#seq + 1, prev: this.#prev, ...record });
+    const body = JSON.stringify({ seq: this.#seq + 1, prev: this.#prev, ...record }).replace(UNSEEN, escapeUnit);
     const digest = hash('sha256', body, 'base64url');
     const line = Buffer.from(`${body.slice(0, -1)},"hash":"${digest}"}\n`);
-    // A short write (disk full) would leave half a line: take it back, so that the next record starts clean.
-    const before = fstatSync(this.#fd).size;
     let written = 0;
     try {
       while (written < line.length) written += writeSync(this.#fd, line, written);
     } catch (error) {
-      if (written > 0) ftruncateSync(this.#fd, before);
+      // A short write (disk full) would leave half a line: take it back, so that the next record starts clean.
+      if (written > 0) ftruncateSync(this.#fd, fstatSync(this.#fd).size - written);
       throw error;
     }
     this.#seq++;
