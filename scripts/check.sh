@@ -1,0 +1,12 @@
+#!/bin/sh
+# Format, lint, types, boundaries, dead code, generated documents. Each prints its own findings; all of them run.
+cd "$(dirname "$0")/.." || exit
+export PATH="$PWD/node_modules/.bin:$PATH"
+status=0
+run() { echo "· $*"; "$@" || status=1; }
+run biome check --error-on-warnings .
+run tsc -p .
+run depcruise src --config .dependency-cruiser.cjs
+run knip
+run node scripts/generate-docs.ts --check
+exit $status
