@@ -1,0 +1,71 @@
+import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, X509Certificate } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { authorityCertificate, type Leaf, leafCertificate } from './certificates.ts';
+import { privateDirectory, readSecret, StateError, stateDirectory, writeNew } from './state-files.ts';
+
+export interface Pki {
+  readonly caPem: string;
+  readonly caFile: string;
+  /** A fresh key and certificate for these DNS names and IP addresses; not written anywhere. */
+  leaf(names: readonly string[]): Promise<Leaf>;
+  /** Ed25519; signs the audit log. */
+  readonly auditKey: { readonly privatePem: string; readonly publicPem: string; readonly publicFile: string };
+}
+
+/**
+ * Opens the embedded authority in `stateDir/pki`, or makes what is missing; what exists is never overwritten.
+ * @throws StateError when files contradict each other, are open to other users, or the authority has expired
+ */
+export async function openPki(stateDir: string, now: () => number): Promise<Pki> {
+  stateDirectory(stateDir);
+  const directory = privateDirectory(join(stateDir, 'pki'));
+  const caFile = join(directory, 'ca.pem');
+  const caKeyFile = join(directory, 'ca.key');
+  if (existsSync(caFile) && !existsSync(caKeyFile)) throw new StateError(`${caKeyFile} is missing, but ${caFile} is there`);
+  const caKey = keyIn(caKeyFile, 'ec');
+  if (!existsSync(caFile)) writeNew(caFile, await authorityCertificate(caKey, now()), 0o644);
+  const caPem = readFileSync(caFile, 'utf8');
+  checkAuthority(caFile, caPem, caKey, now());
+  return { caPem, caFile, leaf: (names) => leafCertificate(caKey, names, now()), auditKey: auditKeyIn(directory) };
+}
+
+function auditKeyIn(directory: string): Pki['auditKey'] {
+  const publicFile = join(directory, 'audit.pub.pem');
+  const key = keyIn(join(directory, 'audit.key'), 'ed25519');
+  const publicPem = String(createPublicKey(key).export({ format: 'pem', type: 'spki' }));
+  if (!existsSync(publicFile)) writeNew(publicFile, publicPem, 0o644);
+  if (readFileSync(publicFile, 'utf8') !== publicPem) throw new StateError(`${publicFile} is not the half of audit.key`);
+  return { privatePem: String(key.export({ format: 'pem', type: 'pkcs8' })), publicPem, publicFile };
+}
+
+function keyIn(file: string, type: 'ec' | 'ed25519'): KeyObject {
+  const text = readSecret(file);
+  if (text === undefined) {
+    const pair = type === 'ec' ? generateKeyPairSync('ec', { namedCurve: 'P-256' }) : generateKeyPairSync('ed25519');
+    writeNew(file, String(pair.privateKey.export({ format: 'pem', type: 'pkcs8' })));
+    return pair.privateKey;
+  }
+  const key = parseKey(file, text);
+  if (key.asymmetricKeyType !== type) throw new StateError(`${file} is not of type ${type}`);
+  return key;
+}
+
+function parseKey(file: string, text: string): KeyObject {
+  try {
+    return createPrivateKey(text);
+  } catch {
+    throw new StateError(`${file} is not a private key in PEM`);
+  }
+}
+
+function checkAuthority(file: string, pem: string, key: KeyObject, now: number): void {
+  let certificate: X509Certificate;
+  try {
+    certificate = new X509Certificate(pem);
+  } catch {
+    throw new StateError(`${file} is not a certificate in PEM`);
+  }
+  if (!certificate.ca || !certificate.checkPrivateKey(key)) throw new StateError(`${file} does not belong to ca.key`);
+  if (now >= certificate.validToDate.getTime()) throw new StateError(`${file} has expired; move the directory away`);
+}
