@@ -1,23 +1,95 @@
+import { Refusal } from '../contract/refusal.ts';
 import type {
   Admitted,
   Arrived,
   Authenticated,
   Authorized,
   Executed,
+  Frame,
   Framed,
   Known,
   Sanitized,
   Validated,
 } from '../contract/tool-call.ts';
+import { type AuditDeps, AuditTrail } from './audit/trail.ts';
 
-/** The rooms that a call walks through. */
-export interface Stages {
+/** An HTTP answer of the edge. */
+export interface Answer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+/** The rooms, in the order in which a call walks through them. One set is made of one bundle. */
+export interface Rooms {
+  readonly version: number;
   authenticate(call: Arrived): Promise<Authenticated>;
+  guard(call: Authenticated): void;
   frame(call: Authenticated): Promise<Framed>;
+  /** The whole answer where no server is needed (lifecycle, lists); undefined: the method is executed. */
+  answer(call: Framed): Answer | undefined;
   identify(call: Framed): Known;
   validate(call: Known): Validated;
   authorize(call: Validated): Authorized;
-  admit(call: Authorized): Admitted;
   execute(call: Admitted): Promise<Executed>;
   sanitize(call: Executed): Sanitized;
+  respond(call: Sanitized): Answer;
+  refuse(refusal: Refusal, call: Arrived, frame: Frame | undefined): Answer;
+}
+
+export interface PipelineDeps {
+  /** The rooms of the bundle that is in force now; undefined: none has arrived. */
+  readonly rooms: () => Rooms;
+  readonly audit: AuditDeps;
+  /** For faults of our own, which no record may hide. */
+  readonly fault: (incident: string, error: unknown) => void;
+}
+
+/**
+ * The path of one request, from its head to its answer. Every entry point calls this; nothing goes round it.
+ * A call sees one bundle from beginning to end, whatever is pushed meanwhile.
+ */
+export function createPipeline(deps: PipelineDeps): (arrived: Arrived) => Promise<Answer> {
+  return async (arrived) => {
+    const rooms = deps.rooms();
+    const trail = new AuditTrail(deps.audit, arrived, rooms.version);
+    let framed: Framed | undefined;
+    try {
+      const authenticated = await rooms.authenticate(arrived);
+      rooms.guard(authenticated);
+      framed = await rooms.frame(authenticated);
+      trail.framed(framed);
+
+      const answer = rooms.answer(framed);
+      if (answer !== undefined) {
+        trail.answered(answer.body.length);
+        return answer;
+      }
+
+      const known = rooms.identify(framed);
+      trail.identified(known);
+      const validated = rooms.validate(known);
+      const authorized = rooms.authorize(validated);
+      const admitted = trail.admit(authorized);
+      const executed = await rooms.execute(admitted);
+      const sanitized = rooms.sanitize(executed);
+      trail.completed(sanitized);
+      return rooms.respond(sanitized);
+    } catch (error) {
+      return rooms.refuse(close(error, arrived, trail, deps), arrived, framed?.frame);
+    }
+  };
+}
+
+/** Records the refusal. What is not a refusal is a fault of ours: the caller learns nothing of it. */
+function close(error: unknown, arrived: Arrived, trail: AuditTrail, deps: PipelineDeps): Refusal {
+  const refusal = error instanceof Refusal ? error : new Refusal('internal', String(error));
+  if (refusal !== error) deps.fault(arrived.incident, error);
+  try {
+    trail.refused(refusal);
+    return refusal;
+  } catch (unwritable) {
+    deps.fault(arrived.incident, unwritable);
+    return unwritable instanceof Refusal ? unwritable : new Refusal('audit', String(unwritable));
+  }
 }

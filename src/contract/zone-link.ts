@@ -1,0 +1,52 @@
+import type { GatewayBundle, RuntimeBundle } from './bundle.ts';
+
+/**
+ * What zone 0 and the zones that it started say to each other over the channel that zone 0 opened.
+ * Zone 1's one kind of request is `issuer`: the embedded issuer's public endpoints are served at the edge, its keys are not.
+ */
+export type ToGateway =
+  | { readonly kind: 'open'; readonly opening: GatewayOpening }
+  | { readonly kind: 'bundle'; readonly bundle: GatewayBundle }
+  | { readonly kind: 'issued'; readonly id: number; readonly answer: IssuerAnswer };
+
+export interface GatewayOpening {
+  readonly host: string;
+  readonly port: number;
+  readonly serverNames: readonly string[];
+  /** PEM texts. */
+  readonly key: string;
+  readonly cert: string;
+  readonly audit: { readonly file: string; readonly key: string };
+}
+
+export type FromGateway =
+  | { readonly kind: 'listening'; readonly port: number }
+  | { readonly kind: 'applied'; readonly version: number }
+  | { readonly kind: 'issuer'; readonly id: number; readonly request: IssuerRequest }
+  | { readonly kind: 'counts'; readonly counts: Readonly<Record<string, number>> }
+  | ZoneRefusal;
+
+export interface IssuerRequest {
+  readonly method: string;
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+export interface IssuerAnswer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+export type ToRuntimeZone = { readonly kind: 'open'; readonly bundle: RuntimeBundle };
+
+export type FromRuntimeZone = { readonly kind: 'ready' } | ZoneRefusal;
+
+/** The zone cannot do what the configuration asks for; nothing has been started that would do less. */
+export interface ZoneRefusal {
+  readonly kind: 'refused';
+  /** Exit code of the command: 2 configuration, 3 safety. */
+  readonly exit: 2 | 3;
+  readonly message: string;
+}

@@ -1,0 +1,102 @@
+import type { AuditRecord, AuditSink } from '../../contract/audit-sink.ts';
+import { Refusal } from '../../contract/refusal.ts';
+import { Admitted, type Arrived, type Authorized, type Framed, type Known, type Sanitized } from '../../contract/tool-call.ts';
+
+export interface AuditDeps {
+  readonly sink: AuditSink;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+  /** Takes secrets out of what upstreams and callers said before it becomes a record (A5). */
+  readonly redact: (text: string) => string;
+  /** SHA-256 of a text, base64url. */
+  readonly digest: (text: string) => string;
+  /** May another record of an anonymous refusal be written? A flood of those must not fill the disk. */
+  readonly edgeBudget: () => { readonly write: boolean; readonly suppressed: number };
+}
+
+type Facts = { -readonly [K in keyof AuditRecord]?: AuditRecord[K] };
+
+/** The longest detail that a record keeps, in UTF-16 units. */
+const MAX_DETAIL = 4096;
+
+/** The records of one request: an intent before anything happens, one closing record whatever happens. */
+export class AuditTrail {
+  readonly #deps: AuditDeps;
+  readonly #at: number;
+  readonly #facts: Facts;
+  #intended = false;
+  #known = false;
+
+  constructor(deps: AuditDeps, arrived: Arrived, bundle: number) {
+    this.#deps = deps;
+    this.#at = arrived.at;
+    this.#facts = { incident: arrived.incident, remote: arrived.remote, bundle };
+  }
+
+  framed(call: Framed): void {
+    this.#known = true;
+    this.#facts.subject = call.subject.id;
+    this.#facts.tenant = call.subject.tenant;
+    this.#facts.method = call.frame.method;
+  }
+
+  identified(call: Known): void {
+    this.#facts.action = call.target.action;
+  }
+
+  /** Writes the intent. A call whose intent cannot be written does not happen. */
+  admit(call: Authorized): Admitted {
+    const { digest } = this.#deps;
+    this.#write({ event: 'intent', params: digest(call.params.raw), policies: call.verdict.policies });
+    this.#intended = true;
+    return new Admitted(call);
+  }
+
+  /** The gateway answered by itself, from the pins. */
+  answered(bytes: number): void {
+    this.#write({ event: 'answer', bytes });
+  }
+
+  completed(call: Sanitized): void {
+    const { redacted } = call;
+    this.#write({ event: 'outcome', code: 'ok', bytes: call.result.length, ...(redacted && { redacted }) });
+  }
+
+  refused(refusal: Refusal): void {
+    const detail = this.#deps.redact(refusal.detail.slice(0, MAX_DETAIL));
+    if (this.#known) {
+      this.#write({ event: this.#intended ? 'outcome' : 'refusal', code: refusal.code, detail });
+      return;
+    }
+    const budget = this.#deps.edgeBudget();
+    if (!budget.write) return;
+    const more = budget.suppressed > 0 ? `${detail} (and ${budget.suppressed} like it that were not recorded)` : detail;
+    this.#write({ event: 'edge', code: refusal.code, detail: more });
+  }
+
+  #write(facts: Pick<AuditRecord, 'event'> & Partial<AuditRecord>): void {
+    const now = this.#deps.now();
+    try {
+      this.#deps.sink.append({ time: new Date(now).toISOString(), ...this.#facts, ...facts, ms: now - this.#at });
+    } catch (error) {
+      throw new Refusal('audit', `the audit record could not be written: ${String(error)}`);
+    }
+  }
+}
+
+/** At most `perSecond` anonymous refusals a second are recorded one by one; the next one tells how many were not. */
+export function edgeBudget(perSecond: number, now: () => number): AuditDeps['edgeBudget'] {
+  let [second, used, suppressed] = [0, 0, 0];
+  return () => {
+    const current = Math.floor(now() / 1000);
+    if (current !== second) [second, used] = [current, 0];
+    if (used >= perSecond) {
+      suppressed++;
+      return { write: false, suppressed: 0 };
+    }
+    used++;
+    const before = suppressed;
+    suppressed = 0;
+    return { write: true, suppressed: before };
+  };
+}
