@@ -56,6 +56,7 @@ export function createPipeline(deps: PipelineDeps): (arrived: Arrived) => Promis
     let framed: Framed | undefined;
     try {
       const authenticated = await rooms.authenticate(arrived);
+      trail.authenticated(authenticated);
       rooms.guard(authenticated);
       framed = await rooms.frame(authenticated);
       trail.framed(framed);

@@ -19,7 +19,7 @@ export default async function* reporter(source: AsyncIterable<TestEvent>): Async
   yield counts.skipped > 0 ? `, ${counts.skipped} skipped\n` : '\n';
 }
 
-function* render(tree: spec, event: TestEvent): Generator<string> {
+function* render(tree: InstanceType<typeof spec>, event: TestEvent): Generator<string> {
   tree.write(event);
   for (let text = tree.read(); text !== null; text = tree.read()) yield String(text);
 }

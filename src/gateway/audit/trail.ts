@@ -1,6 +1,14 @@
 import type { AuditRecord, AuditSink } from '../../contract/audit-sink.ts';
 import { Refusal } from '../../contract/refusal.ts';
-import { Admitted, type Arrived, type Authorized, type Framed, type Known, type Sanitized } from '../../contract/tool-call.ts';
+import {
+  Admitted,
+  type Arrived,
+  type Authenticated,
+  type Authorized,
+  type Framed,
+  type Known,
+  type Sanitized,
+} from '../../contract/tool-call.ts';
 
 export interface AuditDeps {
   readonly sink: AuditSink;
@@ -33,10 +41,13 @@ export class AuditTrail {
     this.#facts = { incident: arrived.incident, remote: arrived.remote, bundle };
   }
 
-  framed(call: Framed): void {
+  authenticated(call: Authenticated): void {
     this.#known = true;
     this.#facts.subject = call.subject.id;
     this.#facts.tenant = call.subject.tenant;
+  }
+
+  framed(call: Framed): void {
     this.#facts.method = call.frame.method;
   }
 
