@@ -1,0 +1,83 @@
+import {
+  closeSync,
+  fsyncSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+
+export interface Draft {
+  readonly path: string;
+  readonly text: string;
+  /** Permission bits of the file. */
+  readonly mode?: number;
+}
+
+/**
+ * Writes all of the files or none: each is complete and on disk beside its place before the first is moved there, and
+ * when a move fails those before it are taken back.
+ */
+export function replaceFiles(drafts: readonly Draft[]): void {
+  const staged: { readonly draft: Draft; readonly temporary: string; readonly before: string | undefined }[] = [];
+  const moved: typeof staged = [];
+  try {
+    for (const draft of drafts) staged.push({ draft, temporary: stage(draft), before: textOf(draft.path) });
+    for (const item of staged) {
+      renameSync(item.temporary, item.draft.path);
+      moved.push(item);
+    }
+  } catch (error) {
+    for (const { draft, before } of moved.reverse()) {
+      if (before === undefined) rmSync(draft.path, { force: true });
+      else renameSync(stage({ ...draft, text: before }), draft.path);
+    }
+    throw error;
+  } finally {
+    for (const { temporary } of staged) rmSync(temporary, { force: true });
+  }
+}
+
+/** Writes new files, all or none; an existing one is never touched. @throws EEXIST naming the path */
+export function createFiles(drafts: readonly Draft[]): void {
+  const staged: { readonly draft: Draft; readonly temporary: string }[] = [];
+  const made: string[] = [];
+  try {
+    for (const draft of drafts) staged.push({ draft, temporary: stage(draft) });
+    for (const { draft, temporary } of staged) {
+      linkSync(temporary, draft.path);
+      made.push(draft.path);
+    }
+  } catch (error) {
+    for (const path of made) rmSync(path, { force: true });
+    throw error;
+  } finally {
+    for (const { temporary } of staged) rmSync(temporary, { force: true });
+  }
+}
+
+function stage({ path, text, mode = 0o644 }: Draft): string {
+  mkdirSync(dirname(path), { recursive: true });
+  const temporary = join(dirname(path), `.${basename(path)}.${process.pid}.tmp`);
+  const handle = openSync(temporary, 'wx', mode);
+  try {
+    writeSync(handle, text);
+    fsyncSync(handle);
+  } finally {
+    closeSync(handle);
+  }
+  return temporary;
+}
+
+function textOf(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,96 @@
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
+import type { PolicySource, TrustedIssuer } from '../../contract/bundle.ts';
+import { findings, YamlFile } from './document.ts';
+import { checkPaths } from './paths.ts';
+import { ConfigError, configError } from './problem.ts';
+import { configSchema, type Settings } from './schema.ts';
+
+/** Paths absolute, sizes in bytes, durations in milliseconds. */
+export interface Config extends Settings {
+  readonly file: string;
+  readonly directory: string;
+  /** Absolute path of the state directory. */
+  readonly state: string;
+}
+
+const MAX_FILE = 1024 * 1024;
+
+/**
+ * Reads the configuration, all of it or nothing.
+ * @param state the state directory; default: `.innerkeep` beside the file
+ * @throws ConfigError naming file, line, key and mend of everything that is wrong
+ */
+export async function loadConfig(file: string, state?: string): Promise<Config> {
+  const path = resolve(file);
+  return parseConfig(path, readText(path, 'run `innerkeep init`, or name the file with -c'), state);
+}
+
+/** As `loadConfig`, of a text that is not written yet. */
+export function parseConfig(file: string, text: string, state?: string): Config {
+  const directory = dirname(file);
+  const yaml = new YamlFile(file, text);
+  const parsed = configSchema(directory).safeParse(yaml.value());
+  if (!parsed.success) throw yaml.error(findings(parsed.error));
+  const place = { file, directory, state: resolve(state ?? join(directory, '.innerkeep')) };
+  const { settings, faults } = checkPaths(parsed.data, place);
+  if (faults.length > 0) throw yaml.error(faults);
+  return { ...settings, ...place };
+}
+
+/**
+ * The policies of a directory, `*.cedar`, by name; `file` is the base name.
+ * @throws ConfigError when the directory is missing or unreadable
+ */
+export function loadPolicies(directory: string): PolicySource[] {
+  let names: string[];
+  try {
+    names = readdirSync(directory);
+  } catch (error) {
+    throw configError(
+      directory,
+      `the policy directory cannot be read (${code(error)})`,
+      'make it, or name another under `policies`',
+    );
+  }
+  return names
+    .filter((name) => name.endsWith('.cedar') && !name.startsWith('.'))
+    .sort()
+    .map((name) => ({ file: name, text: readText(join(directory, name), 'a policy is a readable text file') }));
+}
+
+/** The external issuers of the configuration, their CA files read. */
+export function trustedIssuers(config: Config): TrustedIssuer[] {
+  return config.identity.issuers.map(({ issuer, audience, tenant, tenant_claim, ca }) => ({
+    issuer,
+    tenant: tenant_claim === undefined ? { fixed: tenant ?? '' } : { claim: tenant_claim },
+    embedded: false,
+    ...(audience === undefined ? {} : { audience }),
+    ...(ca === undefined ? {} : { ca: readText(ca, 'a PEM file is needed') }),
+  }));
+}
+
+/** A text file of the operator's, strictly UTF-8. @throws ConfigError */
+export function readText(file: string, mend: string): string {
+  let bytes: Buffer;
+  try {
+    if (statSync(file).size > MAX_FILE) throw configError(file, `larger than ${MAX_FILE} bytes`);
+    bytes = readFileSync(file);
+  } catch (error) {
+    if (error instanceof ConfigError) throw error;
+    throw configError(
+      file,
+      code(error) === 'ENOENT' ? `${basename(file)} is not there` : `cannot be read (${code(error)})`,
+      mend,
+    );
+  }
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    throw configError(file, 'not UTF-8');
+  }
+}
+
+function code(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : String(error);
+}

@@ -1,0 +1,201 @@
+import { resolve } from 'node:path';
+import { z } from 'zod';
+import { duration, listen, size } from './units.ts';
+
+export const SERVER_NAME = /^(?!sse$)[a-z][a-z0-9-]{0,31}$/;
+/** A package and one exact version; ranges and tags name something else tomorrow. */
+export const PACKAGE =
+  /^npm:((?:@[a-z0-9~-][a-z0-9._~-]*\/)?[a-z0-9~-][a-z0-9._~-]*)@(\d+\.\d+\.\d+(?:-[0-9A-Za-z.-]+)?)$/;
+const EXACT = 'an exact version is needed, such as npm:NAME@1.2.3; a range or tag names something else tomorrow';
+
+/**
+ * The one source of types, defaults, `docs/configuration.md` and the editors' JSON Schema.
+ * @param base directory that relative paths of the file start from
+ */
+export function configSchema(base: string) {
+  const path = z
+    .string()
+    .min(1)
+    .refine((text) => !text.includes('\0'), 'a path has no NUL')
+    .transform((text) => resolve(base, text));
+  const name = z.string().min(1).max(128);
+
+  const edge = z.strictObject({
+    listen: listen.prefault('127.0.0.1:8443').describe('Address of the MCP endpoint; port 0 takes any free one.'),
+    server_names: z
+      .array(z.string().regex(/^[a-z0-9.-]+$/, 'a server name is lower-case letters, digits, dots and hyphens'))
+      .min(1)
+      .default(['localhost'])
+      .describe('TLS server names (SNI) and Host names that are accepted; the first is what clients are told.'),
+    allowed_origins: z
+      .array(z.string().regex(/^https?:\/\/[^/\s*]+$/, 'an origin is SCHEME://HOST[:PORT], without path or wildcard'))
+      .default([])
+      .describe('Web origins whose requests are accepted; requests without Origin are not from a browser.'),
+    tls: z
+      .strictObject({
+        cert: path.describe('PEM file, the leaf certificate first.'),
+        key: path.describe('PEM file of its private key.'),
+      })
+      .optional()
+      .describe("Own certificate; absent: one of the embedded CA's."),
+    unauthenticated: z
+      .literal([421, 401])
+      .default(421)
+      .describe(
+        'Answer without a good token: 421, or 401 with WWW-Authenticate for clients that discover their issuer.',
+      ),
+    max_body: size.prefault('1MiB').describe('Largest request body.'),
+  });
+
+  const issuer = z
+    .strictObject({
+      issuer: z
+        .url({ protocol: /^https$/, error: 'an issuer is an https URL' })
+        .describe('Its identifier; keys are found by discovery.'),
+      audience: z.string().min(1).optional().describe('An `aud` that is accepted beside our own resource URLs.'),
+      tenant: name.optional().describe('Tenant of everyone of this issuer.'),
+      tenant_claim: name.optional().describe('Or: the claim that names the tenant.'),
+      ca: path.optional().describe("PEM file of an extra CA for the issuer's own endpoints."),
+    })
+    .superRefine(exactlyOne('tenant', 'tenant_claim'))
+    .meta({ oneOf: [{ required: ['tenant'] }, { required: ['tenant_claim'] }] });
+
+  const mount = z.strictObject({
+    from: path.describe('Directory or file of this machine.'),
+    to: z
+      .string()
+      .regex(/^(\/[^/\0]+)+$/, 'a mount point is an absolute path')
+      .refine((to) => !to.split('/').some((part) => part === '.' || part === '..'), 'a mount point has no . and ..')
+      .refine((to) => !RESERVED.test(to), "this path is the sandbox's own")
+      .describe('Where the server sees it.'),
+    mode: z.literal(['ro', 'rw']).default('ro').describe('Read-only or writable.'),
+  });
+
+  const sandbox = z.strictObject({
+    driver: z.literal('bubblewrap').default('bubblewrap').describe('How the sandbox is made.'),
+    isolation: z.literal('call').default('call').describe('One sandbox for one call.'),
+    memory: size.prefault('256MiB').describe('Memory of one sandbox; half of it may be scratch space.'),
+    deadline: duration.prefault('30s').describe('Time of one call; then every process of the sandbox is killed.'),
+    egress: z.tuple([], 'no network: only [] is accepted').default([]).describe('Hosts that can be reached: none.'),
+  });
+
+  const server = z
+    .strictObject({
+      package: z.string().regex(PACKAGE, EXACT).optional().describe('An npm package: `npm:NAME@VERSION`.'),
+      root: path.optional().describe('Or: a directory; its pinned copy is mounted read-only at /srv.'),
+      url: z
+        .url({ protocol: /^https?$/, error: 'a remote server is an http(s) URL' })
+        .refine(safeRemote, 'https, without user or fragment; http to a loopback address only')
+        .optional()
+        .describe('Or: a remote server, over streamable HTTP.'),
+      args: z.array(z.string()).optional().describe('Arguments of a package’s command.'),
+      command: z.array(z.string()).min(1).optional().describe('Command of a directory, run in /srv.'),
+      ca: path.optional().describe('PEM file of an extra CA for a remote server.'),
+      mounts: z.array(mount).optional().describe('What of this machine the server sees; nothing else is there.'),
+      sandbox: sandbox.optional().describe('Its isolation.'),
+      tools: z
+        .record(
+          name,
+          z.strictObject({
+            open_schema: z
+              .array(z.string().regex(/^(\/([^~/]|~[01])*)*$/, 'a JSON Pointer, such as /properties/filter'))
+              .default([])
+              .describe("JSON Pointers into the tool's input schema at which further properties stay allowed."),
+          }),
+        )
+        .default({})
+        .describe('Settings of single tools, by name.'),
+      resource: z
+        .strictObject({ tenant: name.describe('The tenant that owns them.') })
+        .optional()
+        .describe("Whose the server's resources are; absent: every caller's own tenant's."),
+      max_result: size.prefault('4MiB').describe('Largest result of one call.'),
+    })
+    .superRefine(exactlyOne('package', 'root', 'url'))
+    .superRefine(belongsTo('package', 'args'))
+    .superRefine(belongsTo('root', 'command'))
+    .superRefine(belongsTo('url', 'ca'))
+    .superRefine((value, context) => {
+      if (value.root !== undefined && value.command === undefined)
+        context.addIssue({
+          code: 'custom',
+          path: ['root'],
+          message: 'a directory needs a command, such as [node, server.mjs]',
+        });
+      for (const key of ['mounts', 'sandbox'] as const)
+        if (value.url !== undefined && value[key] !== undefined)
+          context.addIssue({ code: 'custom', path: [key], message: 'a remote server runs in no sandbox of ours' });
+      const seen = new Set<string>();
+      for (const [index, { to }] of (value.mounts ?? []).entries()) {
+        if (seen.has(to)) context.addIssue({ code: 'custom', path: ['mounts', index, 'to'], message: 'mounted twice' });
+        seen.add(to);
+      }
+    })
+    .transform((value) => ({ ...value, sandbox: value.sandbox ?? sandbox.parse({}), mounts: value.mounts ?? [] }))
+    .meta({ oneOf: [{ required: ['package'] }, { required: ['root', 'command'] }, { required: ['url'] }] });
+
+  return z.strictObject({
+    edge: edge.prefault({}).describe('Where clients connect.'),
+    admin: z
+      .strictObject({ listen: listen.prefault('127.0.0.1:8444').describe('Address of the admin listener.') })
+      .prefault({})
+      .describe('Health, readiness and metrics, on a listener of their own.'),
+    identity: z
+      .strictObject({
+        issuers: z.array(issuer).default([]).describe('External OAuth 2.1 issuers; absent: the embedded one.'),
+      })
+      .prefault({})
+      .describe('Whose tokens are accepted.'),
+    policies: path.prefault('./policies').describe('Directory of the Cedar policies, `*.cedar`.'),
+    servers: z
+      .record(
+        z
+          .string()
+          .regex(SERVER_NAME, 'a server name is a-z, 0-9 and hyphens, at most 32, from a letter on, and not sse'),
+        server,
+      )
+      .default({})
+      .describe('The MCP servers, by name; each is exactly one of `package`, `root` and `url`.'),
+  });
+}
+
+/** Inside a sandbox these are the driver's. */
+const RESERVED = /^\/(srv|usr|lib|lib64|bin|sbin|etc|proc|sys|dev|run|tmp)(\/|$)/;
+
+type Context = Parameters<Parameters<z.ZodObject['superRefine']>[0]>[1];
+type Values = Readonly<Record<string, unknown>>;
+
+function exactlyOne(...keys: readonly string[]) {
+  return (value: Values, context: Context): void => {
+    const given = keys.filter((key) => value[key] !== undefined);
+    if (given.length === 1) return;
+    const second = given[1];
+    context.addIssue({
+      code: 'custom',
+      path: second === undefined ? [] : [second],
+      message: `exactly one of ${keys.join(', ')} is needed`,
+    });
+  };
+}
+
+function belongsTo(owner: string, key: string) {
+  return (value: Values, context: Context): void => {
+    if (value[key] === undefined || value[owner] !== undefined) return;
+    context.addIssue({ code: 'custom', path: [key], message: `${key} goes with ${owner} only` });
+  };
+}
+
+function safeRemote(text: string): boolean {
+  const url = new URL(text);
+  if (url.username !== '' || url.password !== '' || url.hash !== '') return false;
+  return url.protocol === 'https:' || /^(127(\.\d+){3}|\[::1\])$/.test(url.hostname);
+}
+
+/** The configuration as the program sees it: paths absolute, sizes in bytes, durations in milliseconds. */
+export type Settings = z.output<ReturnType<typeof configSchema>>;
+export type ServerSettings = Settings['servers'][string];
+
+/** The JSON Schema of the file as it is written, for editors. */
+export function configJsonSchema(): z.core.JSONSchema.BaseSchema {
+  return z.toJSONSchema(configSchema('/'), { io: 'input' });
+}
