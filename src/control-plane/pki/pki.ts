@@ -22,7 +22,8 @@ export async function openPki(stateDir: string, now: () => number): Promise<Pki>
   const directory = privateDirectory(join(stateDir, 'pki'));
   const caFile = join(directory, 'ca.pem');
   const caKeyFile = join(directory, 'ca.key');
-  if (existsSync(caFile) && !existsSync(caKeyFile)) throw new StateError(`${caKeyFile} is missing, but ${caFile} is there`);
+  if (existsSync(caFile) && !existsSync(caKeyFile))
+    throw new StateError(`${caKeyFile} is missing, but ${caFile} is there`);
   const caKey = keyIn(caKeyFile, 'ec');
   if (!existsSync(caFile)) writeNew(caFile, await authorityCertificate(caKey, now()), 0o644);
   const caPem = readFileSync(caFile, 'utf8');
@@ -35,7 +36,8 @@ function auditKeyIn(directory: string): Pki['auditKey'] {
   const key = keyIn(join(directory, 'audit.key'), 'ed25519');
   const publicPem = String(createPublicKey(key).export({ format: 'pem', type: 'spki' }));
   if (!existsSync(publicFile)) writeNew(publicFile, publicPem, 0o644);
-  if (readFileSync(publicFile, 'utf8') !== publicPem) throw new StateError(`${publicFile} is not the half of audit.key`);
+  if (readFileSync(publicFile, 'utf8') !== publicPem)
+    throw new StateError(`${publicFile} is not the half of audit.key`);
   return { privatePem: String(key.export({ format: 'pem', type: 'pkcs8' })), publicPem, publicFile };
 }
 
