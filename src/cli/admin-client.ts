@@ -1,0 +1,75 @@
+import { request } from 'node:http';
+import { findPresence, type Presence } from '../control-plane/admin-api/presence.ts';
+import { StateError } from '../control-plane/pki/state-files.ts';
+
+/** No `up` is running with this state directory, or it cannot be asked; exit code 1. */
+export class NotRunning extends Error {}
+/** The admin API refused; the message is the API's own; exit code 2 for a wish that was not sane. */
+export class AdminRefusal extends Error {
+  readonly status: number;
+  constructor(status: number, message: string) {
+    super(message);
+    this.status = status;
+  }
+}
+
+export interface AdminClient {
+  readonly presence: Presence;
+  /** @throws NotRunning, AdminRefusal */
+  call(method: 'GET' | 'POST', path: string, body?: unknown): Promise<unknown>;
+}
+
+/** The admin API of the `up` that runs with this state directory. @throws NotRunning */
+export function connectAdmin(stateDir: string): AdminClient {
+  const found = find(stateDir);
+  if (!found) throw new NotRunning(`no innerkeep up is running with the state directory ${stateDir}`);
+  const { presence, secret } = found;
+  return { presence, call: (method, path, body) => exchange(presence, secret, method, path, body) };
+}
+
+function find(stateDir: string): ReturnType<typeof findPresence> {
+  try {
+    return findPresence(stateDir);
+  } catch (error) {
+    if (error instanceof StateError) throw new NotRunning(error.message);
+    throw error;
+  }
+}
+
+function exchange(presence: Presence, secret: string, method: string, path: string, body: unknown): Promise<unknown> {
+  const payload = body === undefined ? '' : JSON.stringify(body);
+  return new Promise((settle, reject) => {
+    const lost = () =>
+      reject(new NotRunning(`innerkeep up (process ${presence.pid}) does not answer at ${presence.url}`));
+    const sent = request(new URL(path, presence.url), {
+      method,
+      agent: false,
+      signal: AbortSignal.timeout(10_000),
+      headers: { authorization: `Bearer ${secret}`, ...(payload ? { 'content-type': 'application/json' } : {}) },
+    });
+    sent.on('error', lost);
+    sent.on('response', (answer) => {
+      let text = '';
+      answer.setEncoding('utf8');
+      answer.on('data', (part: string) => {
+        text += part;
+      });
+      answer.on('error', lost);
+      answer.on('end', () => {
+        try {
+          const value: unknown = JSON.parse(text);
+          if (answer.statusCode === 200) return settle(value);
+          reject(new AdminRefusal(answer.statusCode ?? 0, messageOf(value)));
+        } catch {
+          lost();
+        }
+      });
+    });
+    sent.end(payload);
+  });
+}
+
+function messageOf(value: unknown): string {
+  const named = typeof value === 'object' && value !== null && 'error' in value;
+  return named && typeof value.error === 'string' ? value.error : 'refused';
+}

@@ -1,0 +1,86 @@
+import { z } from 'zod';
+import { type Issuer, IssuerError } from '../issuer/issuer.ts';
+import { type Metrics, renderMetrics } from './metrics.ts';
+import { AdminError, type AdminRequest, type AdminRoutes, answerJson } from './server.ts';
+
+const tokenWish = z.strictObject({
+  subject: z.string(),
+  tenant: z.string(),
+  groups: z.array(z.string()).default([]),
+  audience: z.string().optional(),
+  ttlSeconds: z.number().int(),
+  dpopJkt: z.string().optional(),
+  acr: z.literal('mfa').optional(),
+});
+const revocation = z.strictObject({ token: z.string().min(1) });
+
+export type TokenRequest = z.input<typeof tokenWish>;
+
+export interface StandardDeps {
+  readonly issuer: Pick<Issuer, 'mint' | 'revoke'>;
+  /** The default audience, e.g. `https://localhost:8443/mcp`. */
+  readonly mcp: string;
+  /** A new bundle with the issuer's list has reached the gateways when it resolves. */
+  readonly publishRevocations: () => Promise<void>;
+  /** Do all zones work? */
+  readonly ready: () => boolean;
+  readonly metrics: () => Metrics | Promise<Metrics>;
+  /** What `GET /admin/status` says; JSON. */
+  readonly status: () => unknown;
+}
+
+/** Health, metrics, status, and the embedded issuer's tokens. */
+export function standardRoutes(deps: StandardDeps): AdminRoutes {
+  return {
+    'GET /healthz': { open: true, handle: () => answerJson({ status: 'ok' }) },
+    'GET /readyz': {
+      open: true,
+      handle: () => (deps.ready() ? answerJson({ status: 'ok' }) : answerJson({ status: 'not ready' }, 503)),
+    },
+    'GET /metrics': {
+      open: true,
+      handle: async () => ({
+        status: 200,
+        type: 'text/plain; version=0.0.4; charset=utf-8',
+        body: renderMetrics(await deps.metrics()),
+      }),
+    },
+    'GET /admin/status': { handle: () => answerJson(deps.status()) },
+    'POST /admin/token': {
+      handle: async ({ body }) => {
+        const { audience, dpopJkt, acr, ...wish } = read(tokenWish, body);
+        const token = await refusing(() =>
+          deps.issuer.mint({
+            ...wish,
+            audience: audience ?? deps.mcp,
+            ...(dpopJkt === undefined ? {} : { dpopJkt }),
+            ...(acr === undefined ? {} : { acr }),
+          }),
+        );
+        return answerJson({ token });
+      },
+    },
+    'POST /admin/revoke': {
+      handle: async ({ body }) => {
+        const { token } = read(revocation, body);
+        const revoked = await refusing(async () => deps.issuer.revoke(token));
+        await deps.publishRevocations();
+        return answerJson(revoked);
+      },
+    },
+  };
+}
+
+function read<T>(schema: z.ZodType<T>, body: AdminRequest['body']): T {
+  const parsed = schema.safeParse(body);
+  if (parsed.success) return parsed.data;
+  throw new AdminError(400, z.prettifyError(parsed.error));
+}
+
+async function refusing<T>(act: () => Promise<T>): Promise<T> {
+  try {
+    return await act();
+  } catch (error) {
+    throw error instanceof IssuerError ? new AdminError(400, error.message) : error;
+  }
+}
