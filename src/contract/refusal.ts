@@ -21,6 +21,8 @@ interface Row {
   /** HTTP status for requests of 2026-07-28, where it differs. */
   readonly httpModern?: number;
   readonly rpc: number;
+  /** JSON-RPC code for requests of 2026-07-28, where it differs. */
+  readonly rpcModern?: number;
   readonly text: string;
   readonly reason?: Reason;
   readonly standard: string;
@@ -35,21 +37,46 @@ export const refusals = {
   'media-type': { http: 415, rpc: -32600, text: 'Unsupported media type', standard: 'RFC 9110 §15.5.16' },
   'not-acceptable': { http: 406, rpc: -32600, text: 'Not acceptable', standard: 'RFC 9110 §15.5.7' },
   'body-size': { http: 413, rpc: -32600, text: 'Content too large', reason: 'size', standard: 'RFC 9110 §15.5.14' },
+  'body-timeout': { http: 408, rpc: -32600, text: 'Request timeout', standard: 'RFC 9110 §15.5.9' },
   parse: { http: 400, rpc: -32700, text: 'Parse error', standard: 'JSON-RPC 2.0 §5.1' },
   'invalid-request': { http: 400, rpc: -32600, text: 'Invalid request', standard: 'JSON-RPC 2.0 §5.1' },
   'protocol-version': { http: 400, rpc: -32600, text: 'Bad protocol version', standard: 'MCP 2025-06-18 transports' },
   'unsupported-version': { http: 400, rpc: -32022, text: 'Unsupported protocol version', standard: 'MCP 2026-07-28' },
   'header-mismatch': { http: 400, rpc: -32020, text: 'Headers do not match the body', standard: 'MCP 2026-07-28' },
   'missing-envelope': { http: 400, rpc: -32602, text: 'Invalid params', standard: 'MCP 2026-07-28' },
-  'unknown-method': { http: 200, httpModern: 404, rpc: -32601, text: 'Method not found', standard: 'JSON-RPC 2.0 §5.1' },
+  'unknown-method': {
+    http: 200,
+    httpModern: 404,
+    rpc: -32601,
+    text: 'Method not found',
+    standard: 'JSON-RPC 2.0 §5.1',
+  },
   /** Also the answer for what the subject may not call at all: the two cannot be told apart. */
   unknown: { http: 200, rpc: -32602, text: 'Unknown tool, prompt or resource', standard: 'MCP 2025-11-25 tools' },
-  'unknown-resource': { http: 200, rpc: -32002, text: 'Resource not found', standard: 'MCP 2025-11-25 resources' },
+  'unknown-resource': {
+    http: 200,
+    rpc: -32002,
+    rpcModern: -32602,
+    text: 'Resource not found',
+    standard: 'MCP 2025-11-25 resources',
+  },
   params: { http: 200, rpc: -32602, text: 'Invalid params', reason: 'validation', standard: 'JSON-RPC 2.0 §5.1' },
-  validation: { http: 200, rpc: -32602, text: 'Invalid arguments', reason: 'validation', standard: 'MCP 2025-11-25 tools' },
+  validation: {
+    http: 200,
+    rpc: -32602,
+    text: 'Invalid arguments',
+    reason: 'validation',
+    standard: 'MCP 2025-11-25 tools',
+  },
   policy: { http: 200, rpc: 1403, text: 'Not permitted', reason: 'policy', standard: 'NIST SP 800-162' },
   overload: { http: 429, rpc: 1429, text: 'Too many requests', reason: 'rate', standard: 'RFC 6585 §4' },
-  isolation: { http: 200, rpc: 1503, text: 'The tool could not be run', reason: 'isolation', standard: 'NIST SP 800-190' },
+  isolation: {
+    http: 200,
+    rpc: 1503,
+    text: 'The tool could not be run',
+    reason: 'isolation',
+    standard: 'NIST SP 800-190',
+  },
   upstream: { http: 200, rpc: 1502, text: 'The tool failed', reason: 'upstream', standard: 'OWASP ASVS 16.5' },
   size: { http: 200, rpc: 1413, text: 'The answer is too large', reason: 'size', standard: 'OWASP API4:2023' },
   audit: { http: 503, rpc: 1500, text: 'Not available', standard: 'NIST SP 800-53 AU-5' },

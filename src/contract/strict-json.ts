@@ -85,7 +85,8 @@ function scan(text: string, maxDepth: number): void {
       at = next;
     } else {
       if (code === OPEN_OBJECT || code === OPEN_ARRAY) {
-        if (open.push(code === OPEN_OBJECT ? new Set() : null) > maxDepth) throw new MalformedJson(`deeper than ${maxDepth}`);
+        if (open.push(code === OPEN_OBJECT ? new Set() : null) > maxDepth)
+          throw new MalformedJson(`deeper than ${maxDepth}`);
       } else if (code === CLOSE_OBJECT || code === CLOSE_ARRAY) open.pop();
       at++;
     }
@@ -119,7 +120,7 @@ function checkSurrogates(text: string, start: number, end: number): void {
 }
 
 /** The index behind the closing quote of the string that begins at `at`. */
-function stringEnd(text: string, at: number): number {
+export function stringEnd(text: string, at: number): number {
   let end = text.indexOf('"', at + 1);
   while (end !== -1) {
     let slashes = 0;
@@ -130,7 +131,7 @@ function stringEnd(text: string, at: number): number {
   throw new MalformedJson('unfinished string');
 }
 
-function skipSpace(text: string, at: number): number {
+export function skipSpace(text: string, at: number): number {
   for (;;) {
     const code = text.charCodeAt(at);
     if (code !== 0x20 && code !== 0x0a && code !== 0x0d && code !== 0x09) return at;
@@ -138,7 +139,7 @@ function skipSpace(text: string, at: number): number {
   }
 }
 
-function valueEnd(text: string, start: number): number {
+export function valueEnd(text: string, start: number): number {
   let depth = 0;
   for (let at = start; at < text.length; ) {
     const code = text.charCodeAt(at);

@@ -91,12 +91,7 @@ export class Framed {
   }
 }
 
-export type ExecutedMethod =
-  | 'tools/call'
-  | 'prompts/get'
-  | 'resources/list'
-  | 'resources/read'
-  | 'completion/complete';
+export type ExecutedMethod = 'tools/call' | 'prompts/get' | 'resources/list' | 'resources/read' | 'completion/complete';
 
 /** What the call is aimed at, in the server's own names. */
 export interface Target {
@@ -109,6 +104,8 @@ export interface Target {
   /** The params as the server will read them: its own names, without the gateway's envelope; frozen, and their raw JSON. */
   readonly params: JsonObject;
   readonly paramsRaw: string;
+  /** resources/list over all servers: the server whose page follows the last one of this server. */
+  readonly next?: string | undefined;
 }
 
 /** The subject may see the target, for some arguments at least. */
