@@ -1,0 +1,53 @@
+import { totalmem } from 'node:os';
+import type { RuntimeBundle, SandboxedServer } from '../contract/bundle.ts';
+import type { SandboxDriver } from '../contract/sandbox-driver.ts';
+import { serveLink } from './link-server.ts';
+import { SandboxPool } from './sandboxing/pool.ts';
+import { sandboxedUpstream } from './sandboxing/sandboxed-server.ts';
+import { remoteUpstream } from './upstream/http.ts';
+import type { Upstream } from './upstream/upstream.ts';
+
+/** Largest `maxResult`, in bytes, that the link to the gateway carries. */
+const MAX_RESULT = 32 * 1024 * 1024;
+
+/** Two starts compute at once on two cores; half of the machine's memory may be promised to sandboxes. */
+const LIMITS = { starts: 2, live: 32, memory: totalmem() / 2, idle: 16, queue: 2000, handshake: 10_000 };
+
+/**
+ * Starts zone 2: a pool of fresh sandboxes for each sandboxed server, clients for the remote ones, and the socket on
+ * which gateways ask. Resolves when the socket is open; pools fill in the background. `close` resolves when every
+ * sandbox is gone.
+ * @throws when a server cannot be run as the bundle says (unknown driver, a plain http address, …)
+ */
+export async function startRuntime(deps: {
+  bundle: RuntimeBundle;
+  drivers: Readonly<Record<string, SandboxDriver>>;
+  /** Milliseconds since the epoch. */
+  now: () => number;
+  log: (event: object) => void;
+}): Promise<{ close(): Promise<void> }> {
+  const { bundle, drivers, now, log } = deps;
+  const pool = new SandboxPool(LIMITS, log);
+  const upstreams = new Map<string, Upstream>();
+  const sandboxed: { server: SandboxedServer; driver: SandboxDriver }[] = [];
+  for (const server of bundle.servers) {
+    if (server.maxResult > MAX_RESULT) throw new Error(`${server.name}: results of more than ${MAX_RESULT} bytes`);
+    if (server.kind === 'remote') {
+      upstreams.set(server.name, remoteUpstream(server, now));
+      continue;
+    }
+    const driver = Object.hasOwn(drivers, server.driver) ? drivers[server.driver] : undefined;
+    if (driver === undefined) throw new Error(`${server.name}: no sandbox driver ${server.driver}`);
+    if (server.memory > LIMITS.memory) throw new Error(`${server.name}: more memory than half of the machine's`);
+    upstreams.set(server.name, sandboxedUpstream(server, pool));
+    sandboxed.push({ server, driver });
+  }
+  const link = await serveLink(bundle.socket, upstreams, log);
+  for (const { server, driver } of sandboxed) pool.add(server, driver, now);
+  return {
+    async close() {
+      await link.close();
+      await Promise.all([pool.close(), ...[...upstreams.values()].map((upstream) => upstream.close())]);
+    },
+  };
+}

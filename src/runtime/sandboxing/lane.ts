@@ -1,0 +1,129 @@
+import type { SandboxedServer } from '../../contract/bundle.ts';
+import type { SandboxDriver } from '../../contract/sandbox-driver.ts';
+import type { Era } from '../upstream/handshake.ts';
+import type { UpstreamFailure } from '../upstream/upstream.ts';
+import type { Ready } from './start-sandbox.ts';
+
+const MIN_IDLE = 2;
+const MAX_IDLE = 4;
+/** Milliseconds without a call that found no idle sandbox, after which one fewer is kept. */
+const CALM = 60_000;
+/** Starts that may fail in a row before the calls that wait are given up. */
+const PATIENCE = 3;
+const FIRST_BACKOFF = 500;
+const MAX_BACKOFF = 60_000;
+/** A sandbox that died idle after less than this, in milliseconds, counts as a start that failed. */
+const SETTLED = 10_000;
+
+export interface Waiting {
+  resolve(ready: Ready): void;
+  reject(failure: UpstreamFailure): void;
+}
+
+/** One server's idle sandboxes, its calls that wait in order of arrival, and what is known of its starts. */
+export class Lane {
+  readonly server: SandboxedServer;
+  readonly driver: SandboxDriver;
+  readonly idle: Ready[] = [];
+  /** Arrival number → call; a Map keeps the order of arrival. */
+  readonly waiting = new Map<number, Waiting>();
+  live = 0;
+  starting = 0;
+  era: Era | undefined;
+  readonly #now: () => number;
+  readonly #wake: () => void;
+  #target = MIN_IDLE;
+  #dryAt: number;
+  #failures = 0;
+  #lastFailure: UpstreamFailure | undefined;
+  #backoff: NodeJS.Timeout | undefined;
+  #closed = false;
+
+  constructor(server: SandboxedServer, driver: SandboxDriver, now: () => number, wake: () => void) {
+    this.server = server;
+    this.driver = driver;
+    this.#now = now;
+    this.#wake = wake;
+    this.#dryAt = now();
+  }
+
+  get oldest(): number {
+    for (const arrival of this.waiting.keys()) return arrival;
+    return Number.POSITIVE_INFINITY;
+  }
+
+  get wantsRefill(): boolean {
+    return this.#backoff === undefined && this.idle.length + this.starting < this.#target;
+  }
+
+  /** Why calls are not even tried now: too many starts have failed, and the next attempt is not due. */
+  get broken(): UpstreamFailure | undefined {
+    return this.#backoff !== undefined && this.#failures >= PATIENCE ? this.#lastFailure : undefined;
+  }
+
+  takeIdle(): Ready | undefined {
+    // A session that failed a moment ago leaves the array in a later microtask.
+    let ready = this.idle.shift();
+    while (ready?.session.failure) ready = this.idle.shift();
+    const now = this.#now();
+    if (ready === undefined) {
+      this.#target = Math.min(MAX_IDLE, this.#target + 1);
+      this.#dryAt = now;
+      return undefined;
+    }
+    if (now - this.#dryAt > CALM) {
+      this.#target = Math.max(MIN_IDLE, this.#target - 1);
+      this.#dryAt = now;
+    }
+    this.#failures = 0;
+    return ready;
+  }
+
+  started(ready: Ready): void {
+    if (ready.session.failure) {
+      this.startFailed(ready.session.failure);
+      return;
+    }
+    this.era = ready.handshake.era;
+    for (const [arrival, call] of this.waiting) {
+      this.waiting.delete(arrival);
+      this.#failures = 0;
+      call.resolve(ready);
+      return;
+    }
+    const since = this.#now();
+    this.idle.push(ready);
+    void ready.session.ended.then((failure) => {
+      const at = this.idle.indexOf(ready);
+      if (at === -1) return;
+      this.idle.splice(at, 1);
+      if (this.#now() - since < SETTLED) this.startFailed(failure);
+      this.#wake();
+    });
+  }
+
+  startFailed(failure: UpstreamFailure): void {
+    this.#failures++;
+    this.#lastFailure = failure;
+    const givenUp = this.#failures >= PATIENCE;
+    if (givenUp) this.#rejectAll(failure);
+    if (this.waiting.size > 0 || this.#backoff !== undefined || this.#closed) return;
+    const delay = Math.min(MAX_BACKOFF, FIRST_BACKOFF * 2 ** Math.min(this.#failures - 1, 10));
+    this.#backoff = setTimeout(() => {
+      this.#backoff = undefined;
+      this.#wake();
+    }, delay);
+  }
+
+  close(failure: UpstreamFailure): void {
+    this.#closed = true;
+    clearTimeout(this.#backoff);
+    this.#rejectAll(failure);
+  }
+
+  #rejectAll(failure: UpstreamFailure): void {
+    const calls = [...this.waiting.values()];
+    this.waiting.clear();
+    for (const call of calls) call.reject(failure);
+  }
+}

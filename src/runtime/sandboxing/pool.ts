@@ -1,0 +1,217 @@
+import type { SandboxedServer } from '../../contract/bundle.ts';
+import type { SandboxDriver } from '../../contract/sandbox-driver.ts';
+import type { StdioSession } from '../upstream/stdio.ts';
+import { cancelled, UpstreamFailure } from '../upstream/upstream.ts';
+import { Lane } from './lane.ts';
+import { type Ready, startSandbox } from './start-sandbox.ts';
+
+/** What all servers share. */
+export interface PoolLimits {
+  /** Starts that compute at the same time. */
+  readonly starts: number;
+  /** Sandboxes that exist at the same time, idle ones included. */
+  readonly live: number;
+  /** Bytes: the sum of the memory limits of those. */
+  readonly memory: number;
+  /** Idle sandboxes of all servers. */
+  readonly idle: number;
+  /** Calls that wait for a sandbox. */
+  readonly queue: number;
+  /** Milliseconds for a start and its handshake. */
+  readonly handshake: number;
+}
+
+/** Milliseconds after which a start is taken to wait rather than compute, and lets the next one begin. */
+const SLOW_START = 1000;
+
+/**
+ * Single-use sandboxes that have already done their handshake, for each server; every one serves one call and is
+ * killed. Calls wait in order of arrival; free room goes to the server whose call has waited longest, and only then
+ * to refills. One server may hold half of the room when there are others.
+ */
+export class SandboxPool {
+  readonly #limits: PoolLimits;
+  readonly #lanes = new Map<string, Lane>();
+  readonly #sessions = new Set<Ready['session']>();
+  readonly #log: (event: object) => void;
+  #computing = 0;
+  #live = 0;
+  #memory = 0;
+  #evicting = 0;
+  #waiting = 0;
+  #arrivals = 0;
+  #closed = false;
+  #emptied: (() => void) | undefined;
+
+  constructor(limits: PoolLimits, log: (event: object) => void) {
+    this.#limits = limits;
+    this.#log = log;
+  }
+
+  add(server: SandboxedServer, driver: SandboxDriver, now: () => number): void {
+    this.#lanes.set(server.name, new Lane(server, driver, now, () => this.#pump()));
+    this.#pump();
+  }
+
+  /**
+   * A fresh sandbox that nobody else has had or will have; the caller ends it by `session.fail`.
+   * @throws UpstreamFailure `overload`, or why the server cannot be started
+   */
+  acquire(name: string, signal: AbortSignal): Promise<Ready> {
+    const lane = this.#lanes.get(name);
+    if (lane === undefined || this.#closed)
+      return Promise.reject(new UpstreamFailure('isolation', `no pool for ${name}`));
+    const ready = lane.takeIdle();
+    if (ready) {
+      this.#pump();
+      return Promise.resolve(ready);
+    }
+    if (lane.broken) return Promise.reject(lane.broken);
+    if (this.#waiting >= this.#limits.queue)
+      return Promise.reject(new UpstreamFailure('overload', `${this.#waiting} calls wait for a sandbox`));
+    if (signal.aborted) return Promise.reject(cancelled());
+    return new Promise((resolve, reject) => {
+      const gone = () => {
+        if (!lane.waiting.delete(arrival)) return;
+        this.#waiting--;
+        reject(cancelled());
+      };
+      const settle = () => {
+        signal.removeEventListener('abort', gone);
+        this.#waiting--;
+      };
+      const arrival = ++this.#arrivals;
+      signal.addEventListener('abort', gone, { once: true });
+      this.#waiting++;
+      lane.waiting.set(arrival, {
+        resolve: (ready) => {
+          settle();
+          resolve(ready);
+        },
+        reject: (failure) => {
+          settle();
+          reject(failure);
+        },
+      });
+      this.#pump();
+    });
+  }
+
+  /** Figures for tests and telemetry. */
+  get state(): { readonly live: number; readonly waiting: number; readonly idle: number } {
+    return { live: this.#live, waiting: this.#waiting, idle: this.#idle() };
+  }
+
+  /** Kills every sandbox and resolves when the last one is gone. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    const failure = new UpstreamFailure('isolation', 'the runtime is stopping');
+    for (const lane of this.#lanes.values()) lane.close(failure);
+    for (const session of this.#sessions) session.fail(failure);
+    if (this.#live === 0) return;
+    await new Promise<void>((resolve) => {
+      this.#emptied = resolve;
+    });
+  }
+
+  #pump(): void {
+    while (!this.#closed && this.#computing < this.#limits.starts) {
+      const lane = this.#next();
+      if (lane === undefined) return;
+      void this.#start(lane);
+    }
+  }
+
+  /** The lane that may start a sandbox now. */
+  #next(): Lane | undefined {
+    const lanes = [...this.#lanes.values()].filter((lane) => lane.live < this.#share());
+    const urgent = lanes.filter((lane) => lane.waiting.size > lane.starting);
+    urgent.sort((a, b) => a.oldest - b.oldest);
+    for (const lane of urgent) {
+      if (this.#fits(lane)) return lane;
+      this.#evict(lane);
+    }
+    if (urgent.length > 0) return undefined;
+    const refill = lanes.filter((lane) => lane.wantsRefill && this.#fits(lane));
+    if (this.#idle() + this.#starting() >= this.#limits.idle) return undefined;
+    return refill.sort((a, b) => a.idle.length - b.idle.length)[0];
+  }
+
+  #share(): number {
+    return this.#lanes.size > 1 ? Math.max(1, Math.floor(this.#limits.live / 2)) : this.#limits.live;
+  }
+
+  #fits(lane: Lane): boolean {
+    return this.#live < this.#limits.live && this.#memory + lane.server.memory <= this.#limits.memory;
+  }
+
+  /** Another server's idle sandbox makes room for a call that waits; one at a time. */
+  #evict(except: Lane): void {
+    if (this.#evicting > 0) return;
+    const [richest] = [...this.#lanes.values()]
+      .filter((lane) => lane !== except && lane.idle.length > 0)
+      .sort((a, b) => b.idle.length - a.idle.length);
+    const victim = richest?.idle.pop();
+    if (victim === undefined) return;
+    this.#evicting++;
+    void victim.session.sandbox.exited.finally(() => this.#evicting--);
+    victim.session.fail(new UpstreamFailure('isolation', 'made room for another server'));
+  }
+
+  async #start(lane: Lane): Promise<void> {
+    this.#computing++;
+    this.#live++;
+    this.#memory += lane.server.memory;
+    lane.live++;
+    lane.starting++;
+    let computing = true;
+    const settled = () => {
+      if (computing) this.#computing--;
+      computing = false;
+    };
+    const slow = setTimeout(() => {
+      settled();
+      this.#pump();
+    }, SLOW_START);
+    const gone = (session?: StdioSession) => {
+      if (session) this.#sessions.delete(session);
+      this.#live--;
+      this.#memory -= lane.server.memory;
+      lane.live--;
+      if (this.#live === 0) this.#emptied?.();
+      this.#pump();
+    };
+    const outcome = await startSandbox(lane.server, lane.driver, lane.era, this.#limits.handshake, {
+      opened: (session) => {
+        this.#sessions.add(session);
+        if (this.#closed) session.fail(new UpstreamFailure('isolation', 'the runtime is stopping'));
+      },
+      gone,
+    });
+    clearTimeout(slow);
+    settled();
+    lane.starting--;
+    if (outcome instanceof UpstreamFailure) {
+      this.#log({
+        event: 'sandbox-start-failed',
+        server: lane.server.name,
+        code: outcome.code,
+        detail: outcome.detail,
+      });
+      lane.startFailed(outcome);
+    } else lane.started(outcome);
+    this.#pump();
+  }
+
+  #idle(): number {
+    let idle = 0;
+    for (const lane of this.#lanes.values()) idle += lane.idle.length;
+    return idle;
+  }
+
+  #starting(): number {
+    let starting = 0;
+    for (const lane of this.#lanes.values()) starting += lane.starting;
+    return starting;
+  }
+}

@@ -1,0 +1,58 @@
+import type { SandboxedServer } from '../../contract/bundle.ts';
+import type { LiveDescriptors } from '../../contract/runtime-link.ts';
+import { describeServer } from '../upstream/describe.ts';
+import {
+  type Answer,
+  asFailure,
+  cancelled,
+  type Upstream,
+  type UpstreamCall,
+  UpstreamFailure,
+} from '../upstream/upstream.ts';
+import type { SandboxPool } from './pool.ts';
+import type { Ready } from './start-sandbox.ts';
+
+/** Milliseconds for all lists of one server. */
+const DESCRIBE_DEADLINE = 30_000;
+
+/** A stdio server of which every call sees a fresh instance. */
+export function sandboxedUpstream(server: SandboxedServer, pool: SandboxPool): Upstream {
+  return {
+    call: ({ method, params, signal, notify }: UpstreamCall): Promise<Answer> =>
+      inFreshSandbox(server.name, pool, server.deadline, signal, ({ session, handshake }) =>
+        session.request(method, params, handshake.era, notify),
+      ),
+    describe: (signal): Promise<LiveDescriptors> =>
+      inFreshSandbox(server.name, pool, DESCRIBE_DEADLINE, signal, ({ session, handshake }) =>
+        describeServer(session, handshake),
+      ),
+    close: async () => {},
+  };
+}
+
+async function inFreshSandbox<T>(
+  name: string,
+  pool: SandboxPool,
+  deadline: number,
+  signal: AbortSignal,
+  use: (ready: Ready) => Promise<T>,
+): Promise<T> {
+  const ready = await pool.acquire(name, signal);
+  const { session } = ready;
+  const abort = () => session.fail(cancelled());
+  const timer = setTimeout(
+    () => session.fail(new UpstreamFailure('isolation', `no answer within ${deadline} ms`)),
+    deadline,
+  );
+  signal.addEventListener('abort', abort, { once: true });
+  try {
+    if (signal.aborted) abort();
+    return await use(ready);
+  } catch (error) {
+    throw asFailure(error);
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', abort);
+    session.fail(new UpstreamFailure('isolation', 'used once'));
+  }
+}

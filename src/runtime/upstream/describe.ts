@@ -1,0 +1,67 @@
+import { isObject } from '../../contract/json.ts';
+import type { LiveDescriptors } from '../../contract/runtime-link.ts';
+import { rawElements, rawMembers } from '../../contract/strict-json.ts';
+import { type Channel, type Handshake, objectOf } from './handshake.ts';
+import { UpstreamFailure } from './upstream.ts';
+
+const MAX_PAGES = 100;
+const MAX_ELEMENTS = 10_000;
+/** Characters of all descriptors of one server. */
+const MAX_SIZE = 4 * 1024 * 1024;
+const METHOD_NOT_FOUND = -32601;
+
+/**
+ * Everything that the server says it offers, page by page, as raw JSON texts.
+ * @throws UpstreamFailure
+ */
+export async function describeServer(channel: Channel, handshake: Handshake): Promise<LiveDescriptors> {
+  const has = (capability: string) => isObject(handshake.capabilities[capability]);
+  const budget = { pages: MAX_PAGES, elements: MAX_ELEMENTS, size: MAX_SIZE - handshake.raw.length };
+  const list = (method: string, member: string) => listAll(channel, handshake, method, member, budget);
+  return {
+    handshake: handshake.raw,
+    tools: has('tools') ? await list('tools/list', 'tools') : [],
+    prompts: has('prompts') ? await list('prompts/list', 'prompts') : [],
+    resourceTemplates: has('resources') ? await list('resources/templates/list', 'resourceTemplates') : [],
+  };
+}
+
+interface Budget {
+  pages: number;
+  elements: number;
+  size: number;
+}
+
+async function listAll(channel: Channel, { era }: Handshake, method: string, member: string, budget: Budget) {
+  const elements: string[] = [];
+  for (let params = '{}'; ; ) {
+    if (--budget.pages < 0) throw new UpstreamFailure('size', `${method}: more than ${MAX_PAGES} pages of descriptors`);
+    const answer = await channel.request(method, Buffer.from(params), era);
+    if (answer.kind === 'error') {
+      // The `resources` capability promises no templates, so a server may not know the method.
+      if (method === 'resources/templates/list' && objectOf(answer.raw).code === METHOD_NOT_FOUND) return elements;
+      throw new UpstreamFailure('upstream', `${method}: ${answer.raw.slice(0, 512)}`);
+    }
+    const page = pageOf(answer.raw, method, member);
+    budget.elements -= page.elements.length;
+    budget.size -= answer.raw.length;
+    if (budget.elements < 0) throw new UpstreamFailure('size', `more than ${MAX_ELEMENTS} descriptors`);
+    if (budget.size < 0) throw new UpstreamFailure('size', `more than ${MAX_SIZE} characters of descriptors`);
+    elements.push(...page.elements);
+    if (page.next === undefined) return elements;
+    params = `{"cursor":${page.next}}`;
+  }
+}
+
+function pageOf(raw: string, method: string, member: string) {
+  const value = objectOf(raw);
+  const members = rawMembers(raw);
+  const list = value[member];
+  if (!Array.isArray(list) || !list.every(isObject))
+    throw new UpstreamFailure('upstream', `${method}: \`${member}\` is not an array of objects`);
+  const cursor = value.nextCursor;
+  if (cursor !== undefined && cursor !== null && typeof cursor !== 'string')
+    throw new UpstreamFailure('upstream', `${method}: a cursor that is not a string`);
+  const more = typeof cursor === 'string';
+  return { elements: rawElements(members.get(member) ?? '[]'), next: more ? members.get('nextCursor') : undefined };
+}

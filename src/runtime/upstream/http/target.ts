@@ -1,0 +1,54 @@
+import { isIPv4 } from 'node:net';
+import { createSecureContext } from 'node:tls';
+import { Pool } from 'undici';
+import type { RemoteServer } from '../../../contract/bundle.ts';
+
+/** Connections to one server; calls beyond that wait in order inside the pool. */
+const CONNECTIONS = 64;
+/** Milliseconds for TCP and TLS together. */
+const CONNECT_TIMEOUT = 5000;
+
+export interface Target {
+  readonly pool: Pool;
+  /** Path and query of the one MCP endpoint. */
+  readonly path: string;
+}
+
+/**
+ * The connections to a remote server: TLS 1.3 only, one cipher suite, no proxy, no redirect, no HTTP/2. A server's own
+ * `ca` replaces the public authorities, so that none of those can stand in for it.
+ * @throws when the address is plain http and not loopback, or carries credentials
+ */
+export function openTarget({ name, url, ca }: RemoteServer): Target {
+  const { protocol, hostname, origin, pathname, search, username, password } = new URL(url);
+  if (username !== '' || password !== '') throw new Error(`${name}: credentials in the URL`);
+  if (protocol !== 'https:' && !(protocol === 'http:' && isLoopback(hostname)))
+    throw new Error(`${name}: ${protocol}// is for loopback addresses only`);
+  const pool = new Pool(origin, {
+    connections: CONNECTIONS,
+    allowH2: false,
+    // Deadlines are the call's own.
+    headersTimeout: 0,
+    bodyTimeout: 0,
+    connect: { timeout: CONNECT_TIMEOUT, ...(protocol === 'https:' ? tls(ca) : {}) },
+  });
+  return { pool, path: pathname + search };
+}
+
+function tls(ca: string | undefined) {
+  return {
+    secureContext: createSecureContext({
+      minVersion: 'TLSv1.3',
+      maxVersion: 'TLSv1.3',
+      ciphers: 'TLS_AES_256_GCM_SHA384',
+      ecdhCurve: 'X25519MLKEM768:X25519',
+      sigalgs: 'ecdsa_secp256r1_sha256:ed25519:rsa_pss_rsae_sha256',
+      ...(ca === undefined ? {} : { ca }),
+    }),
+    rejectUnauthorized: true,
+  };
+}
+
+function isLoopback(hostname: string): boolean {
+  return hostname === 'localhost' || hostname === '[::1]' || (isIPv4(hostname) && hostname.startsWith('127.'));
+}

@@ -1,0 +1,147 @@
+import type { Sandbox } from '../../contract/sandbox-driver.ts';
+import type { Channel, Era } from './handshake.ts';
+import { LineReader } from './lines.ts';
+import { type Message, readMessage } from './message.ts';
+import { encodeRequest, progressToken, withEnvelope } from './request.ts';
+import { type Answer, asFailure, printable, UpstreamFailure } from './upstream.ts';
+
+/** What a server may send beside its answer, from one request of ours to the next. */
+const MAX_EXTRA_BYTES = 1024 * 1024;
+const MAX_REQUESTS = 100;
+const MAX_NOTIFICATIONS = 1000;
+/** Milliseconds for a process to be gone after it closed its output. */
+const EXIT_GRACE = 500;
+const STDERR_IN_DETAIL = 1500;
+
+interface Pending {
+  readonly id: number;
+  readonly token: string | number | undefined;
+  readonly notify: ((raw: string) => void) | undefined;
+  resolve(answer: Answer): void;
+  reject(failure: UpstreamFailure): void;
+}
+
+/**
+ * The conversation with one sandboxed server over newline-delimited JSON-RPC. One request at a time; the first thing
+ * that the server does wrong ends the conversation and the sandbox.
+ */
+export class StdioSession implements Channel {
+  readonly sandbox: Sandbox;
+  /** Resolves when the conversation is over, for whatever reason. */
+  readonly ended: Promise<UpstreamFailure>;
+  readonly #maxResult: number;
+  readonly #lines: LineReader;
+  #end: (failure: UpstreamFailure) => void = () => {};
+  #failure: UpstreamFailure | undefined;
+  #pending: Pending | undefined;
+  #lastId = 0;
+  #bytes = 0;
+  #requests = 0;
+  #notifications = 0;
+
+  /** @param maxResult bytes of one frame from the server */
+  constructor(sandbox: Sandbox, maxResult: number) {
+    this.sandbox = sandbox;
+    this.#maxResult = maxResult;
+    this.#lines = new LineReader(maxResult);
+    this.ended = new Promise((resolve) => {
+      this.#end = resolve;
+    });
+    void this.#read();
+  }
+
+  get failure(): UpstreamFailure | undefined {
+    return this.#failure;
+  }
+
+  /** @throws UpstreamFailure; the sandbox is then being killed */
+  request(method: string, params: Uint8Array, era: Era, notify?: (raw: string) => void): Promise<Answer> {
+    if (this.#failure) return Promise.reject(this.#failure);
+    const id = ++this.#lastId;
+    this.#bytes = 0;
+    this.#requests = 0;
+    this.#notifications = 0;
+    const enveloped = era === 'modern' ? withEnvelope(params) : params;
+    return new Promise((resolve, reject) => {
+      this.#pending = { id, token: notify && progressToken(params), notify, resolve, reject };
+      this.sandbox.stdin.write(encodeRequest(id, method, enveloped));
+    });
+  }
+
+  async notify(method: string): Promise<void> {
+    this.sandbox.stdin.write(`{"jsonrpc":"2.0","method":${JSON.stringify(method)}}\n`);
+  }
+
+  /** Ends the conversation and kills the sandbox; what waits is rejected with `failure` and the end of stderr. */
+  fail(failure: UpstreamFailure): void {
+    if (this.#failure) return;
+    const full = this.#pending ? this.#withStderr(failure) : failure;
+    this.#failure = full;
+    this.#pending?.reject(full);
+    this.#pending = undefined;
+    void this.sandbox.kill();
+    this.#end(full);
+  }
+
+  async #read(): Promise<void> {
+    try {
+      for await (const chunk of this.sandbox.stdout) {
+        if (this.#failure) return;
+        this.#bytes += chunk.length;
+        if (this.#bytes > this.#maxResult + MAX_EXTRA_BYTES) throw new UpstreamFailure('size', 'too much output');
+        for (const line of this.#lines.push(chunk)) this.#receive(readMessage(line));
+      }
+    } catch (error) {
+      this.fail(asFailure(error));
+      return;
+    }
+    if (!this.#failure) this.fail(await this.#gone());
+  }
+
+  #receive(message: Message): void {
+    if (message.kind === 'notification') this.#notified(message);
+    else if (message.kind === 'request') this.#requested(message.id, message.method);
+    else {
+      const pending = this.#pending;
+      if (pending === undefined)
+        throw new UpstreamFailure('upstream', 'the server sent an answer that nobody asked for');
+      if (message.id !== pending.id)
+        throw new UpstreamFailure(
+          'upstream',
+          `the server answered id ${JSON.stringify(message.id).slice(0, 64)}, not ${pending.id}`,
+        );
+      this.#pending = undefined;
+      pending.resolve(message.answer);
+    }
+  }
+
+  #notified(message: Message & { kind: 'notification' }): void {
+    const pending = this.#pending;
+    if (message.method !== 'notifications/progress' || pending?.notify === undefined || pending.token === undefined)
+      return;
+    if (message.params?.progressToken !== pending.token || ++this.#notifications > MAX_NOTIFICATIONS) return;
+    pending.notify(message.raw);
+  }
+
+  /** We declare no capability, so whatever a server asks for beside `ping` is unknown here. */
+  #requested(id: string, method: string): void {
+    if (++this.#requests > MAX_REQUESTS)
+      throw new UpstreamFailure('upstream', `more than ${MAX_REQUESTS} requests by the server`);
+    const answer = method === 'ping' ? '"result":{}' : '"error":{"code":-32601,"message":"Method not found"}';
+    this.sandbox.stdin.write(`{"jsonrpc":"2.0","id":${id},${answer}}\n`);
+  }
+
+  async #gone(): Promise<UpstreamFailure> {
+    const patience = new Promise<undefined>((resolve) => setTimeout(() => resolve(undefined), EXIT_GRACE).unref());
+    const exit = await Promise.race([this.sandbox.exited, patience]);
+    if (exit?.outOfMemory) return new UpstreamFailure('isolation', 'the memory limit was hit');
+    const where = this.#lines.partial ? 'in the middle of a frame' : 'without an answer';
+    const how = exit ? `exited (code ${exit.code}, signal ${exit.signal})` : 'closed its output';
+    return new UpstreamFailure('upstream', `the server ${how} ${where}`);
+  }
+
+  #withStderr(failure: UpstreamFailure): UpstreamFailure {
+    const tail = printable(this.sandbox.stderrTail(), STDERR_IN_DETAIL).trim();
+    return tail === '' ? failure : new UpstreamFailure(failure.code, `${failure.detail}; stderr: ${tail}`);
+  }
+}

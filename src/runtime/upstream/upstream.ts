@@ -1,0 +1,58 @@
+import type { LiveDescriptors, RuntimeFailure } from '../../contract/runtime-link.ts';
+
+/** What the upstream answered: the raw JSON text of its `result` or of its `error`. */
+export interface Answer {
+  readonly kind: 'result' | 'error';
+  readonly raw: string;
+}
+
+export interface UpstreamCall {
+  readonly method: string;
+  /** Raw JSON of the params; relayed. */
+  readonly params: Uint8Array;
+  /** What must not be shared between subjects is keyed by this. */
+  readonly subject: string;
+  /** Aborted when nobody waits for the answer any more. */
+  readonly signal: AbortSignal;
+  /** Receives the raw JSON of each notification that carries the call's progress token. */
+  notify(raw: string): void;
+}
+
+/** One MCP server, wherever it runs. Every method rejects with UpstreamFailure only. */
+export interface Upstream {
+  call(call: UpstreamCall): Promise<Answer>;
+  /** Handshake and all lists, in a sandbox or session of its own. */
+  describe(signal: AbortSignal): Promise<LiveDescriptors>;
+  close(): Promise<void>;
+}
+
+/** Why there is no answer. `detail` is for the operator's log: printable and bounded. */
+export class UpstreamFailure extends Error {
+  readonly code: RuntimeFailure;
+  readonly detail: string;
+
+  constructor(code: RuntimeFailure, detail: string) {
+    super(`${code}: ${detail}`);
+    this.code = code;
+    this.detail = printable(detail, 4096);
+  }
+}
+
+/** Nobody reads it: the caller has gone. */
+export function cancelled(): UpstreamFailure {
+  return new UpstreamFailure('upstream', 'cancelled by the caller');
+}
+
+export function asFailure(error: unknown): UpstreamFailure {
+  if (error instanceof UpstreamFailure) return error;
+  return new UpstreamFailure('upstream', error instanceof Error ? error.message : 'unknown error');
+}
+
+/**
+ * The last `max` characters of a text from outside, with what could forge or hide log lines replaced:
+ * controls, direction marks, line separators, lone surrogates.
+ */
+export function printable(text: string, max: number): string {
+  const tail = text.length > max ? `…${text.slice(-max)}` : text;
+  return tail.toWellFormed().replace(/[\p{Cc}\p{Cf}\u2028\u2029]+/gu, ' ');
+}
