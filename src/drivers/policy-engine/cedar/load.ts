@@ -1,0 +1,53 @@
+import type { PolicySource } from '../../../contract/bundle.ts';
+import type { PinnedServer } from '../../../contract/descriptors.ts';
+import type { PolicyEngine } from '../../../contract/policy-engine.ts';
+import { actionsOfPins } from './actions.ts';
+import { type CacheSize, cedarEngine, denyingEngine } from './engine.ts';
+import type { PolicyProblem } from './problems.ts';
+import { parseSources } from './sources.ts';
+import { validatePolicies } from './validate.ts';
+
+export type { PolicyProblem } from './problems.ts';
+
+/** A declared argument that no policy can see. */
+export interface UntypedArgument {
+  readonly action: string;
+  readonly argument: string;
+  readonly why: string;
+}
+
+export interface LoadedPolicies {
+  /** Denies everything when there is an error among the problems. */
+  readonly engine: PolicyEngine;
+  readonly problems: readonly PolicyProblem[];
+  readonly untyped: readonly UntypedArgument[];
+}
+
+const CACHE: CacheSize = { entries: 4096, key: 4096 };
+
+/**
+ * Parses Cedar policies once and validates them strictly against the pinned servers. With an error among the problems
+ * the policies must not be used: `up` refuses to start, `policy lint` fails.
+ * @param cache bounds of the verdict cache; 0 entries: none
+ */
+export function loadCedar(
+  sources: readonly PolicySource[],
+  servers: readonly PinnedServer[],
+  cache: CacheSize = CACHE,
+): LoadedPolicies {
+  const actions = actionsOfPins(servers);
+  const parsed = parseSources(sources);
+  const problems = inOrder([...parsed.problems, ...validatePolicies(parsed.policies, actions)]);
+  const untyped = [...actions].flatMap(([action, type]) =>
+    type.untyped.map(({ path, why }) => ({ action, argument: path.join('.'), why })),
+  );
+  const broken = problems.some(({ severity }) => severity === 'error');
+  const engine = broken ? denyingEngine('the policies have errors') : cedarEngine(parsed.policies, actions, cache);
+  return { engine, problems, untyped };
+}
+
+function inOrder(problems: readonly PolicyProblem[]): readonly PolicyProblem[] {
+  return problems.toSorted(
+    (a, b) => (a.file < b.file ? -1 : a.file > b.file ? 1 : a.line - b.line) || (a.column ?? 0) - (b.column ?? 0),
+  );
+}

@@ -1,0 +1,45 @@
+import type { GatewayServer } from '../../contract/bundle.ts';
+import type { PolicyEngine } from '../../contract/policy-engine.ts';
+import { Refusal } from '../../contract/refusal.ts';
+import { Authorized, type Subject, type Validated } from '../../contract/tool-call.ts';
+import { argumentsOf, factsOf } from './question.ts';
+import { sameTenant } from './tenancy.ts';
+
+export interface AuthorizationDeps {
+  readonly engine: PolicyEngine;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+}
+
+/**
+ * May this subject do this, with these arguments? Tenants first, policy second.
+ * Refuses as `unknown` (or `unknown-resource`) across tenants, as `validation` what a policy compares as a path or URL
+ * and is not canonical, as `policy` everything that no permit allows.
+ */
+export function authorizeStage(
+  deps: AuthorizationDeps & { readonly servers: readonly GatewayServer[] },
+): (call: Validated) => Authorized {
+  const servers = new Map(deps.servers.map((server) => [server.pins.name, server]));
+  return (call) => {
+    const { subject, target } = call;
+    const server = servers.get(target.server);
+    if (!server || !sameTenant(subject.tenant, server)) {
+      const code = target.method === 'resources/read' ? 'unknown-resource' : 'unknown';
+      throw new Refusal(code, `${target.server} is not of the tenant ${subject.tenant}`);
+    }
+    const facts = factsOf(subject, target.action, deps.now());
+    const verdict = deps.engine.decide({ ...facts, arguments: argumentsOf(target, call.params) });
+    if (verdict.notCanonical !== undefined) throw new Refusal('validation', verdict.detail);
+    if (!verdict.allow) throw new Refusal('policy', verdict.detail);
+    return new Authorized(call, verdict);
+  };
+}
+
+/** Could the subject do this for some arguments? What it could not must look as if it did not exist. */
+export type Visible = (subject: Subject, action: string, server: GatewayServer) => boolean;
+
+/** The one answer for every list and for the existence of a target: tenants first, policy second. */
+export function visibility(deps: AuthorizationDeps): Visible {
+  return (subject, action, server) =>
+    sameTenant(subject.tenant, server) && deps.engine.visible(factsOf(subject, action, deps.now()));
+}
