@@ -23,7 +23,7 @@ export async function audit(argv: readonly string[], io: Io): Promise<number> {
   if (!existsSync(file)) throw new UsageError(`no audit log at ${file}`);
   if (verb === 'tail') return tail(file, values.incident, Number(values.n), io);
   if (verb !== 'verify') throw new UsageError('audit verify | tail');
-  const keyFile = values['public-key'] ?? join(io.stateDir, 'audit', 'public.pem');
+  const keyFile = values['public-key'] ?? join(io.stateDir, 'pki', 'audit.pub.pem');
   if (!existsSync(keyFile)) throw new UsageError(`no public key at ${keyFile}: name it with --public-key FILE`);
   const verdict = await verifyChain(file, readFileSync(keyFile, 'utf8'));
   if (io.json) io.stdout(`${JSON.stringify(verdict)}\n`);

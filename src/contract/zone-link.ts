@@ -1,4 +1,5 @@
 import type { GatewayBundle, RuntimeBundle } from './bundle.ts';
+import type { SandboxProbe } from './sandbox-driver.ts';
 
 /**
  * What zone 0 and the zones that it started say to each other over the channel that zone 0 opened.
@@ -23,7 +24,7 @@ export type FromGateway =
   | { readonly kind: 'listening'; readonly port: number }
   | { readonly kind: 'applied'; readonly version: number }
   | { readonly kind: 'issuer'; readonly id: number; readonly request: IssuerRequest }
-  | { readonly kind: 'counts'; readonly counts: Readonly<Record<string, number>> }
+  | { readonly kind: 'counts'; readonly calls: number; readonly refusals: Readonly<Record<string, number>>; readonly memory: number }
   | ZoneRefusal;
 
 export interface IssuerRequest {
@@ -39,9 +40,15 @@ export interface IssuerAnswer {
   readonly body: string;
 }
 
-export type ToRuntimeZone = { readonly kind: 'open'; readonly bundle: RuntimeBundle };
+/** `forbidden`: host paths that no mount may show. */
+export type ToRuntimeZone =
+  | { readonly kind: 'open'; readonly bundle: RuntimeBundle; readonly forbidden: readonly string[] }
+  | { readonly kind: 'probe'; readonly node: string };
 
-export type FromRuntimeZone = { readonly kind: 'ready' } | ZoneRefusal;
+export type FromRuntimeZone =
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'probed'; readonly probe: SandboxProbe }
+  | ZoneRefusal;
 
 /** The zone cannot do what the configuration asks for; nothing has been started that would do less. */
 export interface ZoneRefusal {

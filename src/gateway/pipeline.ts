@@ -1,3 +1,4 @@
+import type { Answer } from '../contract/answer.ts';
 import { Refusal } from '../contract/refusal.ts';
 import type {
   Admitted,
@@ -12,13 +13,6 @@ import type {
   Validated,
 } from '../contract/tool-call.ts';
 import { type AuditDeps, AuditTrail } from './audit/trail.ts';
-
-/** An HTTP answer of the edge. */
-export interface Answer {
-  readonly status: number;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body: string;
-}
 
 /** The rooms, in the order in which a call walks through them. One set is made of one bundle. */
 export interface Rooms {
@@ -39,10 +33,12 @@ export interface Rooms {
 
 export interface PipelineDeps {
   /** The rooms of the bundle that is in force now; undefined: none has arrived. */
-  readonly rooms: () => Rooms;
+  readonly rooms: () => Rooms | undefined;
   readonly audit: AuditDeps;
   /** For faults of our own, which no record may hide. */
   readonly fault: (incident: string, error: unknown) => void;
+  /** Every request once: `ok`, or the code of its refusal. */
+  readonly count: (code: string) => void;
 }
 
 /**
@@ -52,6 +48,7 @@ export interface PipelineDeps {
 export function createPipeline(deps: PipelineDeps): (arrived: Arrived) => Promise<Answer> {
   return async (arrived) => {
     const rooms = deps.rooms();
+    if (rooms === undefined) return NOT_YET;
     const trail = new AuditTrail(deps.audit, arrived, rooms.version);
     let framed: Framed | undefined;
     try {
@@ -64,6 +61,7 @@ export function createPipeline(deps: PipelineDeps): (arrived: Arrived) => Promis
       const answer = rooms.answer(framed);
       if (answer !== undefined) {
         trail.answered(answer.body.length);
+        deps.count('ok');
         return answer;
       }
 
@@ -75,12 +73,18 @@ export function createPipeline(deps: PipelineDeps): (arrived: Arrived) => Promis
       const executed = await rooms.execute(admitted);
       const sanitized = rooms.sanitize(executed);
       trail.completed(sanitized);
+      deps.count('ok');
       return rooms.respond(sanitized);
     } catch (error) {
-      return rooms.refuse(close(error, arrived, trail, deps), arrived, framed?.frame);
+      const refusal = close(error, arrived, trail, deps);
+      deps.count(refusal.code);
+      return rooms.refuse(refusal, arrived, framed?.frame);
     }
   };
 }
+
+/** There is no policy yet, so nothing is permitted; whoever asks learns only that. */
+const NOT_YET: Answer = { status: 503, headers: { 'retry-after': '1' }, body: '' };
 
 /** Records the refusal. What is not a refusal is a fault of ours: the caller learns nothing of it. */
 function close(error: unknown, arrived: Arrived, trail: AuditTrail, deps: PipelineDeps): Refusal {

@@ -32,7 +32,11 @@ export function startZone<To extends object, From>(command: ZoneCommand, onMessa
     detached: true,
   });
   child.on('message', (message) => onMessage(message as From));
-  return { send: (message) => void (child.connected && child.send(message)), exited: exit(child), stop: stopper(child) };
+  return {
+    send: (message) => void (child.connected && child.send(message)),
+    exited: exit(child),
+    stop: stopper(child),
+  };
 }
 
 function exit(child: ChildProcess): Zone<never>['exited'] {

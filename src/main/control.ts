@@ -1,0 +1,189 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { GatewayBundle, PolicySource } from '../contract/bundle.ts';
+import type { FromGateway, IssuerRequest, ToGateway } from '../contract/zone-link.ts';
+import { openAdminApi } from '../control-plane/admin-api/server.ts';
+import { standardRoutes } from '../control-plane/admin-api/routes.ts';
+import { type Config, loadConfig, loadPolicies, readText, trustedIssuers } from '../control-plane/config/load.ts';
+import { ConfigError, SafetyError } from '../control-plane/config/problem.ts';
+import { type Issuer, openIssuer } from '../control-plane/issuer/issuer.ts';
+import { readLock } from '../control-plane/packages/lock.ts';
+import { pinsFor } from '../control-plane/packages/pins-for.ts';
+import { openPki } from '../control-plane/pki/pki.ts';
+import { claimState } from '../control-plane/zones/claim.ts';
+import { startZone, type Zone } from '../control-plane/zones/start-zone.ts';
+import { loadCedar } from '../drivers/policy-engine/cedar/load.ts';
+import { openRuntime, refusedBy } from './runtime-client.ts';
+
+/** A running innerkeep: all zones of one machine. */
+export interface Control {
+  readonly ready: Ready;
+  /** Resolves when a zone ended by itself, with the reason; then everything has to end. */
+  readonly failed: Promise<string>;
+  stop(): Promise<void>;
+}
+
+export interface Ready {
+  readonly event: 'ready';
+  readonly mcp: string;
+  readonly issuer: string;
+  readonly admin: string;
+  readonly ca: string;
+}
+
+const GATEWAY_GRACE = 5000;
+
+/**
+ * Starts all zones by the configuration, or nothing: whatever is wrong ends what was started before it.
+ * @throws ConfigError (exit 2), SafetyError (exit 3)
+ */
+export async function startControl(configFile: string, state: string): Promise<Control> {
+  const config = await loadConfig(configFile, state);
+  const policies = loadPolicies(config.policies);
+  const pinned = await pinsFor(config, readLock(config.directory));
+  checkPolicies(config, policies, pinned.gateway.map(({ pins }) => pins));
+  const pki = await openPki(config.state, Date.now);
+  const undo: (() => Promise<void> | void)[] = [claimState(config.state)];
+  const stop = async (): Promise<void> => {
+    for (let step = undo.pop(); step !== undefined; step = undo.pop()) await step();
+  };
+  try {
+    const runtime = await openRuntime(pinned.runtime, config.state);
+    undo.push(() => runtime.stop());
+    const gateway = new GatewayHandle();
+    undo.push(() => gateway.zone.stop(GATEWAY_GRACE));
+    const port = await gateway.open(config, pki);
+    const origin = `https://${config.edge.server_names[0]}:${port}`;
+    const resources = [`${origin}/mcp`, ...pinned.gateway.map(({ pins }) => `${origin}/mcp/${pins.name}`)];
+    const issuer = openIssuer({ stateDir: config.state, issuerUrl: origin, resources, now: Date.now });
+    gateway.serveIssuer(issuer);
+    const publish = (): Promise<void> =>
+      gateway.apply({
+        edge: {
+          origin,
+          serverNames: config.edge.server_names,
+          allowedOrigins: config.edge.allowed_origins,
+          unauthenticated: config.edge.unauthenticated,
+          maxBody: config.edge.max_body,
+        },
+        issuers: issuersOf(config, issuer),
+        revoked: issuer.revoked(),
+        policies,
+        servers: pinned.gateway,
+        runtimeSocket: runtime.socket,
+      });
+    await publish();
+    const ready = { event: 'ready', mcp: `${origin}/mcp`, issuer: origin, ca: pki.caFile } as const;
+    const admin = await openAdminApi({
+      stateDir: config.state,
+      host: config.admin.listen.host,
+      port: config.admin.listen.port,
+      announce: { mcp: ready.mcp, issuer: ready.issuer, ca: ready.ca },
+      routes: standardRoutes({
+        issuer,
+        mcp: ready.mcp,
+        publishRevocations: publish,
+        ready: () => gateway.applied > 0,
+        metrics: () => gateway.metrics(),
+        status: () => ({ ...ready, bundle: gateway.applied, servers: pinned.gateway.map(({ pins }) => pins.name) }),
+      }),
+      fault: (error) => process.stderr.write(`admin: ${String(error)}\n`),
+    });
+    undo.push(() => admin.close());
+    const failed = Promise.race([
+      runtime.zone.exited.then(() => 'the runtime zone ended'),
+      gateway.zone.exited.then(() => 'the gateway zone ended'),
+    ]);
+    return { ready: { ...ready, admin: admin.url }, failed, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** `identity.issuers` absent: the embedded one alone. */
+function issuersOf(config: Config, issuer: Issuer): GatewayBundle['issuers'] {
+  const external = trustedIssuers(config);
+  if (external.length > 0) return external;
+  return [{ issuer: issuer.issuerUrl, jwks: issuer.jwks(), tenant: { claim: 'tenant' }, embedded: true }];
+}
+
+function checkPolicies(config: Config, sources: readonly PolicySource[], pins: Parameters<typeof loadCedar>[1]): void {
+  const problems = loadCedar(sources, pins).problems.filter(({ severity }) => severity === 'error');
+  if (problems.length === 0) return;
+  const found = problems.map(({ file, line, column, message, mend }) => ({
+    file: join(config.policies, file),
+    line,
+    column: column ?? 1,
+    key: '',
+    message,
+    mend,
+  }));
+  throw new ConfigError(found);
+}
+
+/** Zone 0's end of its connection with zone 1. */
+class GatewayHandle {
+  readonly zone: Zone<ToGateway>;
+  applied = 0;
+  #version = 0;
+  #counts: Extract<FromGateway, { kind: 'counts' }> | undefined;
+  #issuer: Issuer | undefined;
+  #waiting: { resolve(message: FromGateway): void; reject(error: Error): void } | undefined;
+
+  constructor() {
+    const main = join(import.meta.dirname, '../main.ts');
+    this.zone = startZone<ToGateway, FromGateway>({ name: 'gateway', main, ownMounts: false }, (message) => {
+      if (message.kind === 'issuer') void this.#answer(message.id, message.request);
+      else if (message.kind === 'counts') this.#counts = message;
+      else if (message.kind === 'refused') this.#waiting?.reject(refusedBy(message));
+      else this.#waiting?.resolve(message);
+    });
+    void this.zone.exited.then(() => this.#waiting?.reject(new SafetyError('the gateway zone ended')));
+  }
+
+  async open(config: Config, pki: Awaited<ReturnType<typeof openPki>>): Promise<number> {
+    const { host, port } = config.edge.listen;
+    const { cert, key } = config.edge.tls
+      ? { cert: readText(config.edge.tls.cert, 'a PEM file is needed'), key: readText(config.edge.tls.key, 'a PEM file is needed') }
+      : await pki.leaf(config.edge.server_names);
+    const folder = join(config.state, 'audit');
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    const audit = { file: join(folder, 'audit.jsonl'), key: pki.auditKey.privatePem };
+    const opening = { host, port, serverNames: config.edge.server_names, key, cert, audit };
+    const answer = await this.#ask({ kind: 'open', opening });
+    if (answer.kind !== 'listening') throw new SafetyError('the gateway zone did not open');
+    return answer.port;
+  }
+
+  serveIssuer(issuer: Issuer): void {
+    this.#issuer = issuer;
+  }
+
+  async apply(bundle: Omit<GatewayBundle, 'version'>): Promise<void> {
+    const version = ++this.#version;
+    const answer = await this.#ask({ kind: 'bundle', bundle: { ...bundle, version } });
+    if (answer.kind !== 'applied') throw new SafetyError('the gateway zone did not take the bundle');
+    this.applied = answer.version;
+  }
+
+  metrics() {
+    const memory = { control: process.memoryUsage.rss(), gateway: this.#counts?.memory ?? 0 };
+    return { calls: this.#counts?.calls ?? 0, refusals: this.#counts?.refusals ?? {}, memory };
+  }
+
+  #ask(message: ToGateway): Promise<FromGateway> {
+    return new Promise((resolve, reject) => {
+      this.#waiting = { resolve, reject };
+      this.zone.send(message);
+    });
+  }
+
+  async #answer(id: number, request: IssuerRequest): Promise<void> {
+    const unavailable = { status: 503, headers: {}, body: '' };
+    const answer = (await this.#issuer?.handle(request).catch(() => undefined)) ?? undefined;
+    if (answer === undefined) return this.zone.send({ kind: 'issued', id, answer: unavailable });
+    const headers = Object.fromEntries(Object.entries(answer.headers).map(([name, value]) => [name, String(value)]));
+    this.zone.send({ kind: 'issued', id, answer: { status: answer.status, headers, body: answer.body.toString() } });
+  }
+}

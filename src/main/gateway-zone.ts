@@ -1,0 +1,134 @@
+import { hash } from 'node:crypto';
+import { RuntimeLink } from '../gateway/execution/runtime-link.ts';
+import type { AuditSink } from '../contract/audit-sink.ts';
+import type { GatewayBundle } from '../contract/bundle.ts';
+import type { FromGateway, GatewayOpening, IssuerAnswer, IssuerRequest, ToGateway } from '../contract/zone-link.ts';
+import { AuditLogBroken, openFileSink } from '../drivers/audit-sink/file.ts';
+import { edgeBudget } from '../gateway/audit/trail.ts';
+import { redact } from '../gateway/output-sanitization/redact.ts';
+import { createPipeline, type Rooms } from '../gateway/pipeline.ts';
+import { createEdge, type Edge } from '../gateway/transport/edge.ts';
+import { log } from './log.ts';
+import { furnish } from './rooms.ts';
+
+/** Anonymous refusals a second that are recorded one by one. */
+const EDGE_RECORDS = 50;
+/** Milliseconds that calls in flight get when the zone ends. */
+const GRACE = 3000;
+const COUNTS_EVERY = 1000;
+
+/** Zone 1 as a process of its own: opens the edge, serves by the bundle that zone 0 sends, ends with its channel to it. */
+export function gatewayZone(): void {
+  const send = (message: FromGateway): void => void process.send?.(message);
+  let zone: GatewayZone | undefined;
+  process.on('message', (message: ToGateway) => {
+    if (message.kind === 'open') {
+      GatewayZone.open(message.opening, send).then(
+        (opened) => {
+          zone = opened;
+        },
+        (error: unknown) => send({ kind: 'refused', exit: error instanceof AuditLogBroken ? 3 : 2, message: text(error) }),
+      );
+    } else if (message.kind === 'bundle') zone?.apply(message.bundle);
+    else zone?.issued(message.id, message.answer);
+  });
+  process.once('disconnect', () => {
+    const closing = zone?.close() ?? Promise.resolve();
+    void closing.finally(() => process.exit(0));
+  });
+}
+
+class GatewayZone {
+  readonly #send: (message: FromGateway) => void;
+  readonly #sink: AuditSink;
+  readonly #edge: Edge;
+  readonly #asked = new Map<number, (answer: IssuerAnswer) => void>();
+  readonly #counts = { calls: 0, refusals: {} as Record<string, number> };
+  #lastAsked = 0;
+  #bundle: GatewayBundle | undefined;
+  #rooms: Rooms | undefined;
+  #link: RuntimeLink | undefined;
+
+  static async open(opening: GatewayOpening, send: (message: FromGateway) => void): Promise<GatewayZone> {
+    const zone = new GatewayZone(opening, send);
+    send({ kind: 'listening', port: await zone.#edge.listen(opening.host, opening.port) });
+    return zone;
+  }
+
+  constructor(opening: GatewayOpening, send: (message: FromGateway) => void) {
+    this.#send = send;
+    this.#sink = openFileSink(opening.audit.file, opening.audit.key, Date.now);
+    const provisional = { origin: '', serverNames: [], allowedOrigins: [], unauthenticated: 421, maxBody: 0 } as const;
+    const handle = createPipeline({
+      rooms: () => this.#rooms,
+      audit: {
+        sink: this.#sink,
+        now: Date.now,
+        redact,
+        digest: (raw) => hash('sha256', raw, 'base64url'),
+        edgeBudget: edgeBudget(EDGE_RECORDS, Date.now),
+      },
+      fault: (incident, error) => log({ event: 'fault', incident, error: text(error), stack: stack(error) }),
+      count: (code) => this.#count(code),
+    });
+    this.#edge = createEdge({
+      identity: { serverNames: opening.serverNames, cert: opening.cert, key: opening.key },
+      settings: () => this.#bundle?.edge ?? provisional,
+      issuers: () => this.#bundle?.issuers.map(({ issuer }) => issuer) ?? [],
+      handle,
+      issuer: (request) => this.#ask(request),
+      report: (event) => log({ event: 'edge', ...event }),
+      now: Date.now,
+    });
+    setInterval(() => this.#report(), COUNTS_EVERY).unref();
+  }
+
+  /** Swaps everything that a gateway decides by, between two calls; what is in flight ends by what it began with. */
+  apply(bundle: GatewayBundle): void {
+    try {
+      this.#link ??= new RuntimeLink(bundle.runtimeSocket);
+      this.#rooms = furnish(bundle, () => this.#bundle ?? bundle, this.#link);
+      this.#bundle = bundle;
+      this.#sink.append({ time: new Date().toISOString(), event: 'bundle', bundle: bundle.version });
+      this.#send({ kind: 'applied', version: bundle.version });
+    } catch (error) {
+      this.#send({ kind: 'refused', exit: 2, message: text(error) });
+    }
+  }
+
+  issued(id: number, answer: IssuerAnswer): void {
+    this.#asked.get(id)?.(answer);
+    this.#asked.delete(id);
+  }
+
+  async close(): Promise<void> {
+    await this.#edge.close(GRACE);
+    this.#link?.close();
+    this.#sink.close();
+  }
+
+  #ask(request: IssuerRequest): Promise<IssuerAnswer> {
+    const id = ++this.#lastAsked;
+    return new Promise((resolve) => {
+      this.#asked.set(id, resolve);
+      this.#send({ kind: 'issuer', id, request });
+    });
+  }
+
+  #count(code: string): void {
+    this.#counts.calls++;
+    if (code !== 'ok') this.#counts.refusals[code] = (this.#counts.refusals[code] ?? 0) + 1;
+  }
+
+  #report(): void {
+    if (process.connected) this.#send({ kind: 'counts', ...this.#counts, memory: process.memoryUsage.rss() });
+  }
+}
+
+function text(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function stack(error: unknown): string | undefined {
+  return error instanceof Error ? error.stack : undefined;
+}

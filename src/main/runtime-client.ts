@@ -1,0 +1,82 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { RuntimeServer } from '../contract/bundle.ts';
+import type { LiveDescriptors } from '../contract/runtime-link.ts';
+import type { SandboxProbe } from '../contract/sandbox-driver.ts';
+import type { FromRuntimeZone, ToRuntimeZone } from '../contract/zone-link.ts';
+import { ConfigError, SafetyError, configError } from '../control-plane/config/problem.ts';
+import { startZone, type Zone } from '../control-plane/zones/start-zone.ts';
+import { RuntimeLink } from '../gateway/execution/runtime-link.ts';
+
+/** Milliseconds that the zone gets to kill its sandboxes before it is killed, and they with it. */
+export const RUNTIME_GRACE = 5000;
+
+const zoneCommand = {
+  name: 'runtime',
+  main: join(import.meta.dirname, '../main.ts'),
+  ownMounts: process.platform === 'linux' && process.getuid?.() === 0,
+} as const;
+
+export interface RuntimeZone {
+  readonly zone: Zone<ToRuntimeZone>;
+  readonly socket: string;
+  stop(): Promise<void>;
+}
+
+/** Starts zone 2; resolves when it can serve. @throws ConfigError, SafetyError with the zone's own reason */
+export async function openRuntime(servers: readonly RuntimeServer[], state: string): Promise<RuntimeZone> {
+  const folder = mkdtempSync(join(tmpdir(), 'innerkeep-'));
+  const socket = join(folder, 'runtime.sock');
+  const remove = (): void => rmSync(folder, { recursive: true, force: true });
+  const bundle = { socket, servers, node: process.execPath };
+  try {
+    const { zone } = await ask({ kind: 'open', bundle, forbidden: [state, folder] }, 'ready');
+    const stop = async (): Promise<void> => {
+      await zone.stop(RUNTIME_GRACE);
+      remove();
+    };
+    return { zone, socket, stop };
+  } catch (error) {
+    remove();
+    throw error;
+  }
+}
+
+/** What a server says of itself now, asked in a runtime of its own. */
+export async function describe(server: RuntimeServer, state: string): Promise<LiveDescriptors> {
+  const runtime = await openRuntime([server], state);
+  const link = new RuntimeLink(runtime.socket);
+  try {
+    const bytes = await link.describe(server.name, AbortSignal.timeout(60_000));
+    return JSON.parse(new TextDecoder().decode(bytes)) as LiveDescriptors;
+  } finally {
+    link.close();
+    await runtime.stop();
+  }
+}
+
+/** What the sandbox driver can enforce on this machine. */
+export async function probeSandbox(): Promise<SandboxProbe> {
+  const { zone, message } = await ask({ kind: 'probe', node: process.execPath }, 'probed');
+  await zone.stop(RUNTIME_GRACE);
+  return message.probe;
+}
+
+type Answer<K> = Extract<FromRuntimeZone, { kind: K }>;
+
+function ask<K extends FromRuntimeZone['kind']>(question: ToRuntimeZone, kind: K) {
+  return new Promise<{ zone: Zone<ToRuntimeZone>; message: Answer<K> }>((resolve, reject) => {
+    const zone = startZone<ToRuntimeZone, FromRuntimeZone>(zoneCommand, (message) => {
+      if (message.kind === kind) resolve({ zone, message: message as Answer<K> });
+      else if (message.kind === 'refused') void zone.stop(RUNTIME_GRACE).then(() => reject(refusedBy(message)));
+    });
+    void zone.exited.then(() => reject(new SafetyError('the runtime zone ended before it was ready')));
+    zone.send(question);
+  });
+}
+
+/** A zone's refusal as the error that the command line knows. */
+export function refusedBy({ exit, message }: { exit: 2 | 3; message: string }): ConfigError | SafetyError {
+  return exit === 3 ? new SafetyError(message) : configError('innerkeep.yaml', message);
+}

@@ -1,0 +1,47 @@
+import type { SandboxProbe } from '../contract/sandbox-driver.ts';
+import type { FromRuntimeZone, ToRuntimeZone, ZoneRefusal } from '../contract/zone-link.ts';
+import { bubblewrap } from '../drivers/sandbox-driver/bubblewrap/bubblewrap.ts';
+import { startRuntime } from '../runtime/runtime.ts';
+import { log } from './log.ts';
+
+/** Zone 2 as a process of its own: serves by the one bundle that zone 0 sends, ends with its channel to it. */
+export function runtimeZone(): void {
+  const send = (message: FromRuntimeZone): void => void process.send?.(message);
+  let close = async (): Promise<void> => {};
+  process.once('message', (message: ToRuntimeZone) => {
+    open(message, send).then(
+      (opened) => {
+        close = opened;
+      },
+      (error: unknown) => send({ kind: 'refused', exit: 2, message: error instanceof Error ? error.message : String(error) }),
+    );
+  });
+  process.once('disconnect', () => void close().finally(() => process.exit(0)));
+}
+
+async function open(message: ToRuntimeZone, send: (message: FromRuntimeZone) => void): Promise<() => Promise<void>> {
+  if (message.kind === 'probe') {
+    send({ kind: 'probed', probe: await bubblewrap({ node: message.node, forbidden: [] }).probe() });
+    return async () => {};
+  }
+  const { bundle, forbidden } = message;
+  const driver = bubblewrap({ node: bundle.node, forbidden });
+  if (bundle.servers.some(({ kind }) => kind === 'sandboxed')) {
+    const refusal = enforced(await driver.probe());
+    if (refusal !== undefined) {
+      send(refusal);
+      return async () => {};
+    }
+  }
+  const runtime = await startRuntime({ bundle, drivers: { bubblewrap: driver }, now: Date.now, log });
+  send({ kind: 'ready' });
+  return () => runtime.close();
+}
+
+/** The start is refused when the driver cannot do all of the profile: never a weaker sandbox (sandbox.isolation). */
+function enforced(probe: SandboxProbe): ZoneRefusal | undefined {
+  const missing = probe.controls.filter(({ held }) => !held);
+  if (missing.length === 0) return undefined;
+  const why = missing.map(({ control, evidence }) => `${control} (${evidence})`).join(', ');
+  return { kind: 'refused', exit: 3, message: `${probe.driver} cannot hold: ${why}. ${probe.mend ?? ''}`.trim() };
+}
