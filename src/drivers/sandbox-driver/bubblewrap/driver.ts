@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import { closeSync, existsSync, lstatSync, mkdtempSync, openSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,7 +7,7 @@ import { bubblewrapArguments, etc, type HostLayout, hostLayout } from './argumen
 import { type ControlGroups, controlGroups } from './control-groups.ts';
 import { checkSource, checkTarget } from './mount-rules.ts';
 import { type MountStage, ownPaths, privateStage } from './private-mounts.ts';
-import { probe } from './probe.ts';
+import { probeSandbox } from './probe.ts';
 import { launch } from './sandbox-process.ts';
 import { seccompFilter } from './seccomp-filter.ts';
 
@@ -40,7 +39,7 @@ export function bubblewrap(options: BubblewrapOptions): SandboxDriver {
     return startOn(host, profile, `bubblewrap-${++count}`);
   };
   return {
-    probe: (): Promise<SandboxProbe> => probe(findBubblewrap(), start),
+    probe: (): Promise<SandboxProbe> => probeSandbox(findBubblewrap, start),
     start: async (profile) => start(profile),
   };
 }
