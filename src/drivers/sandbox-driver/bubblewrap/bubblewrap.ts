@@ -15,7 +15,7 @@ export interface BubblewrapOptions {
   /** Host path of the pinned node binary; it becomes /opt/node/bin/node. */
   readonly node: string;
   /** Host paths that no mount may show: the state directory. */
-  readonly refused: readonly string[];
+  readonly forbidden: readonly string[];
 }
 
 /** The uid and gid that bubblewrap runs as when we are root, and that the server sees itself as in any case. */
@@ -74,7 +74,7 @@ function prepare(options: BubblewrapOptions): Host {
     groups,
     stage,
     layout: hostLayout(),
-    checked: sourceChecks(options.refused),
+    checked: sourceChecks(options.forbidden),
     node: realpathSync(options.node),
     uid: root ? unprivileged : undefined,
     seccomp: anonymousFile(seccompFilter(arch)),
