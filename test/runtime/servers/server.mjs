@@ -95,8 +95,10 @@ function initialize(id) {
   else if (manners === 'ancient') send({ id, result: { ...result, protocolVersion: '1999-01-01' } });
   else if (manners === 'slow-handshake') setTimeout(() => send({ id, result }), 300);
   else if (manners === 'no-handshake') return;
-  else if (manners === 'dies-idle') send({ id, result }), setTimeout(() => process.exit(3), 20);
-  else send({ id, result });
+  else if (manners === 'dies-idle') {
+    send({ id, result });
+    setTimeout(() => process.exit(3), 20);
+  } else send({ id, result });
 }
 
 if (file) appendFileSync(file, 'started\n');

@@ -1,0 +1,73 @@
+import { generateKeyPairSync } from 'node:crypto';
+import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer, type ServerOptions } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import type { TestContext } from 'node:test';
+import type { RemoteServer } from '../../src/contract/bundle.ts';
+import { authorityCertificate, leafCertificate } from '../../src/control-plane/pki/certificates.ts';
+
+export interface Heard {
+  readonly method: string;
+  readonly headers: IncomingMessage['headers'];
+  readonly message: { readonly id?: number; readonly method?: string; readonly params?: Record<string, unknown> };
+}
+
+/** Answers one JSON-RPC request; what it does not answer itself, the well-mannered `polite` does. */
+export type Manners = (heard: Heard, response: ServerResponse) => boolean;
+
+/** A remote MCP server on loopback, with everything it heard. Over TLS when `tls` is given. */
+export async function remoteServer(t: TestContext, manners: Manners, tls?: ServerOptions) {
+  const heard: Heard[] = [];
+  const listener: RequestListener = async (request, response) => {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk);
+    const message = chunks.length > 0 ? JSON.parse(Buffer.concat(chunks).toString()) : {};
+    const one = { method: request.method ?? '', headers: request.headers, message };
+    heard.push(one);
+    if (!manners(one, response)) polite(one, response);
+  };
+  const ca = tls ? await authority() : undefined;
+  const server = ca ? createTlsServer({ ...ca.leaf, ...tls }, listener) : createServer(listener);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const { port } = server.address() as AddressInfo;
+  const settings: RemoteServer = {
+    kind: 'remote',
+    name: 'crm',
+    url: ca ? `https://localhost:${port}/mcp` : `http://127.0.0.1:${port}/mcp?v=1`,
+    ...(ca ? { ca: ca.pem } : {}),
+    deadline: 5000,
+    maxResult: 100_000,
+  };
+  return { settings, heard, asked: (method: string) => heard.filter((one) => one.message.method === method) };
+}
+
+export const json = (response: ServerResponse, value: unknown, headers: Record<string, string> = {}): true => {
+  response.writeHead(200, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(value));
+  return true;
+};
+
+export const textResult = (id: number | undefined, text: string) => ({
+  jsonrpc: '2.0',
+  id,
+  result: { content: [{ type: 'text', text }] },
+});
+
+function polite({ method, message: { id, method: asked, params } }: Heard, response: ServerResponse): void {
+  const capabilities = { tools: {} };
+  const serverInfo = { name: 'crm', version: '1' };
+  if (method === 'DELETE' || id === undefined || asked === undefined) response.writeHead(202).end();
+  else if (asked === 'initialize')
+    json(response, { jsonrpc: '2.0', id, result: { protocolVersion: '2025-11-25', capabilities, serverInfo } });
+  else if (asked === 'tools/list') json(response, { jsonrpc: '2.0', id, result: { tools: [{ name: 'echo' }] } });
+  else json(response, textResult(id, (params as { arguments: { echo: string } }).arguments.echo));
+}
+
+async function authority() {
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const { key, cert } = await leafCertificate(privateKey, ['localhost'], Date.now());
+  return { pem: await authorityCertificate(privateKey, Date.now()), leaf: { key, cert } };
+}
