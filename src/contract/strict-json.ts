@@ -72,46 +72,70 @@ const COLON = 0x3a;
 
 /** One pass without recursion: depth, duplicate keys, surrogates. Grammar is left to JSON.parse, which follows. */
 function scan(text: string, maxDepth: number): void {
-  /** A set of keys for each open object, null for each open array. */
-  const open: (Set<string> | null)[] = [];
+  /** The keys so far of each open object, null for each open array. */
+  const open: (KeySet | null)[] = [];
+  let keys: KeySet | null = null;
+  // The next backslash is looked up once and remembered: looking for it in each string would be quadratic.
+  let escape = nextEscape(text, 0);
   for (let at = 0; at < text.length; ) {
     const code = text.charCodeAt(at);
     if (code === QUOTE) {
       const end = stringEnd(text, at);
-      checkSurrogates(text, at, end);
-      const keys = open[open.length - 1];
+      const escaped = escape < end;
+      if (escaped) {
+        checkSurrogates(text, escape, end);
+        escape = nextEscape(text, end);
+      }
       const next = skipSpace(text, end);
-      if (keys && text.charCodeAt(next) === COLON) addKey(keys, text, at, end);
+      if (keys !== null && text.charCodeAt(next) === COLON) keys.add(keyText(text, at, end, escaped));
       at = next;
     } else {
       if (code === OPEN_OBJECT || code === OPEN_ARRAY) {
-        if (open.push(code === OPEN_OBJECT ? new Set() : null) > maxDepth)
-          throw new MalformedJson(`deeper than ${maxDepth}`);
-      } else if (code === CLOSE_OBJECT || code === CLOSE_ARRAY) open.pop();
+        keys = code === OPEN_OBJECT ? new KeySet() : null;
+        if (open.push(keys) > maxDepth) throw new MalformedJson(`deeper than ${maxDepth}`);
+      } else if (code === CLOSE_OBJECT || code === CLOSE_ARRAY) {
+        open.pop();
+        keys = open[open.length - 1] ?? null;
+      }
       at++;
     }
   }
 }
 
-function addKey(keys: Set<string>, text: string, start: number, end: number): void {
-  let key = text.slice(start + 1, end - 1);
-  if (key.includes('\\')) {
-    try {
-      key = JSON.parse(text.slice(start, end)) as string;
-    } catch {
-      throw new MalformedJson('not JSON (RFC 8259)');
+/** The keys of one object; most have a few, for which a list is faster than a set. */
+class KeySet {
+  #few: string[] = [];
+  #many: Set<string> | undefined;
+
+  add(key: string): void {
+    if (this.#many?.has(key) ?? this.#few.includes(key)) {
+      throw new MalformedJson(`duplicate key ${JSON.stringify(key.slice(0, 64))}`);
     }
+    if (this.#many !== undefined) this.#many.add(key);
+    else if (this.#few.push(key) > 12) this.#many = new Set(this.#few);
   }
-  if (keys.has(key)) throw new MalformedJson(`duplicate key ${JSON.stringify(key.slice(0, 64))}`);
-  keys.add(key);
 }
 
-/** A fatal UTF-8 decoder leaves no lone surrogate; only escapes can bring one. */
+function keyText(text: string, start: number, end: number, escaped: boolean): string {
+  if (!escaped) return text.slice(start + 1, end - 1);
+  try {
+    return JSON.parse(text.slice(start, end)) as string;
+  } catch {
+    throw new MalformedJson('not JSON (RFC 8259)');
+  }
+}
+
+function nextEscape(text: string, from: number): number {
+  const at = text.indexOf('\\', from);
+  return at === -1 ? text.length : at;
+}
+
+/** A fatal UTF-8 decoder leaves no lone surrogate; only escapes can bring one. `start` is at a backslash. */
 function checkSurrogates(text: string, start: number, end: number): void {
-  for (let at = text.indexOf('\\', start); at !== -1 && at < end; at = text.indexOf('\\', at + 2)) {
+  for (let at = start; at < end; at = nextEscape(text, at + 2)) {
     if (text.charCodeAt(at + 1) !== 0x75 /* u */) continue;
     const unit = Number.parseInt(text.slice(at + 2, at + 6), 16);
-    if (unit < 0xd800 || unit > 0xdfff) continue;
+    if (!(unit >= 0xd800 && unit <= 0xdfff)) continue;
     const next = text.slice(at + 6, at + 12);
     const low = next.startsWith('\\u') ? Number.parseInt(next.slice(2), 16) : 0;
     if (unit > 0xdbff || low < 0xdc00 || low > 0xdfff) throw new MalformedJson('lone surrogate');
@@ -120,7 +144,7 @@ function checkSurrogates(text: string, start: number, end: number): void {
 }
 
 /** The index behind the closing quote of the string that begins at `at`. */
-export function stringEnd(text: string, at: number): number {
+function stringEnd(text: string, at: number): number {
   let end = text.indexOf('"', at + 1);
   while (end !== -1) {
     let slashes = 0;
@@ -131,7 +155,7 @@ export function stringEnd(text: string, at: number): number {
   throw new MalformedJson('unfinished string');
 }
 
-export function skipSpace(text: string, at: number): number {
+function skipSpace(text: string, at: number): number {
   for (;;) {
     const code = text.charCodeAt(at);
     if (code !== 0x20 && code !== 0x0a && code !== 0x0d && code !== 0x09) return at;

@@ -1,0 +1,9 @@
+/** A key as a token of a JSON Pointer (RFC 6901 §3). */
+export function escapeToken(key: string): string {
+  return key.replaceAll('~', '~0').replaceAll('/', '~1');
+}
+
+/** The same, cut to a length that a log line bears. */
+export function shownToken(key: string): string {
+  return escapeToken(key.length > 64 ? `${key.slice(0, 64)}…` : key);
+}
