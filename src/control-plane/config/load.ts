@@ -32,7 +32,7 @@ export function parseConfig(file: string, text: string, state?: string): Config 
   const yaml = new YamlFile(file, text);
   const parsed = configSchema(directory).safeParse(yaml.value());
   if (!parsed.success) throw yaml.error(findings(parsed.error));
-  const place = { file, directory, state: resolve(state ?? join(directory, '.innerkeep')) };
+  const place = { file, directory, state: canonical(resolve(state ?? join(directory, '.innerkeep'))) };
   const { settings, faults } = checkPaths(parsed.data, place);
   if (faults.length > 0) throw yaml.error(faults);
   return { ...settings, ...place };
@@ -68,6 +68,13 @@ export function trustedIssuers(config: Config): TrustedIssuer[] {
     ...(audience === undefined ? {} : { audience }),
     ...(ca === undefined ? {} : { ca: readText(ca, 'a PEM file is needed') }),
   }));
+}
+
+/** What the sandbox's driver is shown has no links in it; the directory itself may not be there yet. */
+function canonical(path: string): string {
+  if (existsSync(path)) return realpathSync(path);
+  const parent = dirname(path);
+  return parent === path ? path : join(canonical(parent), basename(path));
 }
 
 /** A text file of the operator's, strictly UTF-8. @throws ConfigError */

@@ -1,0 +1,26 @@
+import Config from '@npmcli/config';
+import settings from '@npmcli/config/lib/definitions/index.js';
+
+/** Registry, credentials, CA, proxy and cache as the operator's npm uses them. */
+export type NpmSettings = Readonly<Record<string, unknown>>;
+
+/**
+ * @param directory where a project's `.npmrc` is looked for
+ * @param env the environment: `npm_config_*`, proxies, HOME
+ */
+export async function npmSettings(
+  directory: string,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<NpmSettings> {
+  const config = new Config({
+    ...settings,
+    npmPath: directory,
+    argv: ['node', 'npm'],
+    env: { ...env },
+    cwd: directory,
+    warn: false,
+  });
+  await config.load();
+  // Whatever the operator's npm does elsewhere, nothing of a package runs here and nothing is left out silently.
+  return { ...config.flat, ignoreScripts: true, audit: false, fund: false };
+}
