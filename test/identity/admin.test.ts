@@ -44,7 +44,9 @@ function ask(url: string, method: string, path: string, headers: Record<string, 
   return new Promise<{ status: number; headers: Record<string, unknown>; text: string }>((settle, reject) => {
     const sent = request(url, { method, path, headers, agent: false }, (answer) => {
       let text = '';
-      answer.on('data', (part) => (text += part));
+      answer.on('data', (part) => {
+        text += part;
+      });
       answer.on('end', () => settle({ status: answer.statusCode ?? 0, headers: answer.headers, text }));
     });
     sent.on('error', reject);
@@ -56,8 +58,12 @@ async function run(stateDir: string, ...argv: string[]) {
   const out = { stdout: '', stderr: '' };
   const code = await token(argv, {
     stateDir,
-    stdout: (text) => void (out.stdout += text),
-    stderr: (text) => void (out.stderr += text),
+    stdout: (text) => {
+      out.stdout += text;
+    },
+    stderr: (text) => {
+      out.stderr += text;
+    },
   });
   return { code, ...out };
 }

@@ -61,7 +61,19 @@ test('a leaf is good for its names, under TLS 1.3, for seven days, and may sign 
   });
   assert.equal(socket.getProtocol(), 'TLSv1.3');
   socket.destroy();
-  for (const name of ['', '*.example.org', 'a b', 'x'.repeat(64), 'a..b', '-a', 'a\n']) {
+  for (const name of [
+    '',
+    '*.example.org',
+    'a b',
+    'x'.repeat(64),
+    'a..b',
+    '-a',
+    'a\n',
+    '[::1]',
+    '::1%eth0',
+    ':',
+    '::1]/',
+  ]) {
     await assert.rejects(pki.leaf([name]), RangeError);
   }
   await assert.rejects(pki.leaf([]), RangeError);

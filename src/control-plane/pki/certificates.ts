@@ -1,6 +1,5 @@
 import 'reflect-metadata';
 import { createHash, createPrivateKey, createPublicKey, type KeyObject, randomBytes, webcrypto } from 'node:crypto';
-import { isIP } from 'node:net';
 import {
   AuthorityKeyIdentifierExtension,
   BasicConstraintsExtension,
@@ -82,11 +81,17 @@ export async function leafCertificate(authority: KeyObject, names: readonly stri
 }
 
 function alternativeName(name: string): { type: 'dns' | 'ip'; value: string } {
-  if (isIP(name)) return { type: 'ip', value: name };
+  if (isAddress(name)) return { type: 'ip', value: name };
   if (!/^(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/i.test(name)) {
     throw new RangeError(`${JSON.stringify(name)} is neither a DNS name nor an IP address`);
   }
   return { type: 'dns', value: name.toLowerCase() };
+}
+
+/** An IPv4 address in its usual spelling, or an IPv6 address; the URL parser knows them (and this zone has no sockets). */
+function isAddress(name: string): boolean {
+  if (name.includes(':')) return /^[0-9a-f:.]+$/i.test(name) && URL.canParse(`http://[${name}]`);
+  return /^\d+(\.\d+){3}$/.test(name) && URL.canParse(`http://${name}`) && new URL(`http://${name}`).hostname === name;
 }
 
 /** The key's own digest is in the name, so that the authorities of two machines never share one. */
