@@ -183,10 +183,12 @@ export class Admitted {
 /** The upstream's `result` as raw JSON. (An upstream's JSON-RPC `error` is a refusal: its text goes to the log only.) */
 export class Executed {
   readonly #stage = 'executed';
+  readonly arrived: Arrived;
   readonly frame: Frame;
   readonly target: Target;
   readonly result: Uint8Array;
   constructor(from: Admitted, result: Uint8Array) {
+    this.arrived = from.arrived;
     this.frame = from.frame;
     this.target = from.target;
     this.result = result;

@@ -1,13 +1,16 @@
 import { hash } from 'node:crypto';
-import { RuntimeLink } from '../gateway/execution/runtime-link.ts';
 import type { AuditSink } from '../contract/audit-sink.ts';
 import type { GatewayBundle } from '../contract/bundle.ts';
+import { Refusal } from '../contract/refusal.ts';
 import type { FromGateway, GatewayOpening, IssuerAnswer, IssuerRequest, ToGateway } from '../contract/zone-link.ts';
 import { AuditLogBroken, openFileSink } from '../drivers/audit-sink/file.ts';
+import { authenticateStage } from '../gateway/authentication/stage.ts';
 import { edgeBudget } from '../gateway/audit/trail.ts';
+import { RuntimeLink } from '../gateway/execution/runtime-link.ts';
 import { redact } from '../gateway/output-sanitization/redact.ts';
 import { createPipeline, type Rooms } from '../gateway/pipeline.ts';
 import { createEdge, type Edge } from '../gateway/transport/edge.ts';
+import { openOutbound } from '../gateway/transport/outbound.ts';
 import { log } from './log.ts';
 import { furnish } from './rooms.ts';
 
@@ -48,6 +51,7 @@ class GatewayZone {
   #bundle: GatewayBundle | undefined;
   #rooms: Rooms | undefined;
   #link: RuntimeLink | undefined;
+  readonly #authenticate = authenticateStage({ bundle: () => this.#inForce(), fetchPublic: openOutbound(), now: Date.now });
 
   static async open(opening: GatewayOpening, send: (message: FromGateway) => void): Promise<GatewayZone> {
     const zone = new GatewayZone(opening, send);
@@ -87,7 +91,7 @@ class GatewayZone {
   apply(bundle: GatewayBundle): void {
     try {
       this.#link ??= new RuntimeLink(bundle.runtimeSocket);
-      this.#rooms = furnish(bundle, () => this.#bundle ?? bundle, this.#link);
+      this.#rooms = furnish(bundle, this.#authenticate, this.#link);
       this.#bundle = bundle;
       this.#sink.append({ time: new Date().toISOString(), event: 'bundle', bundle: bundle.version });
       this.#send({ kind: 'applied', version: bundle.version });
@@ -105,6 +109,11 @@ class GatewayZone {
     await this.#edge.close(GRACE);
     this.#link?.close();
     this.#sink.close();
+  }
+
+  #inForce(): GatewayBundle {
+    if (this.#bundle === undefined) throw new Refusal('unavailable', 'no bundle has arrived');
+    return this.#bundle;
   }
 
   #ask(request: IssuerRequest): Promise<IssuerAnswer> {

@@ -1,0 +1,46 @@
+import { readFileSync } from 'node:fs';
+import { connectAdmin } from './admin-client.ts';
+import { connect } from './connect.ts';
+import { options, UsageError } from './options.ts';
+
+interface Io {
+  readonly stateDir: string;
+  readonly stdin: AsyncIterable<Buffer | string>;
+  stdout(text: string): void;
+  stderr(text: string): void;
+}
+
+/** Seconds that a token lives, and how long before its end it is replaced. */
+const TTL = 600;
+const MARGIN = 60;
+
+/** `connect`: asks the running `up` for a token as it is needed, and relays standard input and output. */
+export async function connectCommand(argv: readonly string[], io: Io): Promise<number> {
+  const { values } = options(argv, {
+    subject: { type: 'string' },
+    tenant: { type: 'string' },
+    group: { type: 'string', multiple: true, default: [] },
+    server: { type: 'string' },
+  });
+  const { subject, tenant, group: groups, server } = values;
+  if (subject === undefined || tenant === undefined) throw new UsageError('connect needs --subject and --tenant');
+  const admin = connectAdmin(io.stateDir);
+  const url = server === undefined ? admin.presence.mcp : `${admin.presence.mcp}/${server}`;
+  let held = { token: '', until: 0 };
+  const token = async (): Promise<string> => {
+    if (Date.now() >= held.until) {
+      const wish = { subject, tenant, groups, audience: url, ttlSeconds: TTL };
+      const minted = (await admin.call('POST', '/admin/token', wish)) as { token: string };
+      held = { token: minted.token, until: Date.now() + (TTL - MARGIN) * 1000 };
+    }
+    return held.token;
+  };
+  const ca = readFileSync(admin.presence.ca, 'utf8');
+  await connect(decoded(io.stdin), io.stdout, (text) => io.stderr(`innerkeep connect: ${text}\n`), { url, ca, token });
+  return 0;
+}
+
+async function* decoded(input: AsyncIterable<Buffer | string>): AsyncGenerator<string> {
+  const decoder = new TextDecoder();
+  for await (const chunk of input) yield typeof chunk === 'string' ? chunk : decoder.decode(chunk, { stream: true });
+}

@@ -1,0 +1,38 @@
+const commands: Readonly<Record<string, readonly [synopsis: string, text: string]>> = {
+  init: ['init [DIR]', 'Writes innerkeep.yaml, a first policy and the state directory. Overwrites nothing.'],
+  add: [
+    'add npm:NAME@VERSION | ./DIR | https://… --name N [--mount FROM:TO:ro|rw] [--yes] [--accept-unverified] [-- ARGS…]',
+    'Vets a server, installs it into the store, lists its tools in a sandbox, shows what it found, and writes its block\ninto the configuration and its pins into innerkeep.lock. What follows -- are its arguments (of a package) or its\ncommand (of a directory).',
+  ],
+  up: ['up [--self-check FILE]', 'Runs all zones on this machine until SIGINT or SIGTERM.'],
+  connect: [
+    'connect --subject S --tenant T [--group G…] [--server NAME]',
+    'A stdio side of the gateway, for clients that start a command. Gets and renews its own token.',
+  ],
+  token: [
+    'token --subject S --tenant T [--group G…] [--audience URL] [--ttl 10m] [--dpop-jwk FILE] [--acr mfa] | --revoke TOKEN',
+    'A token of the embedded issuer of the running up, alone on stdout; or takes one back.',
+  ],
+  tools: ['tools ls | diff | approve [SERVER[/TOOL]] | reject [SERVER]', 'Descriptors and their pins.'],
+  policy: [
+    'policy lint | test [FILE] | explain --subject S --tenant T --action A [--arguments JSON]',
+    'Checks the policies against the pins, runs the cases beside them, or answers one question and says why.',
+  ],
+  audit: [
+    'audit verify [FILE] [--public-key FILE] | tail [-n N] [--incident ID]',
+    'Verifies the hash chain and its signatures; or shows records.',
+  ],
+  doctor: ['doctor', 'What this machine can enforce, tried in a throw-away sandbox.'],
+};
+
+const COMMON = `Every command takes -c FILE (default ./innerkeep.yaml), --state DIR (default .innerkeep beside it) and --json.
+Exit codes: 0 fine, 1 a check that did not hold, 2 wrong usage or configuration, 3 refused for safety.
+`;
+
+/** The help of one command, or of all. */
+export function usage(name?: string): string {
+  const one = name === undefined ? undefined : commands[name];
+  if (one !== undefined) return `innerkeep ${one[0]}\n\n${one[1]}\n\n${COMMON}`;
+  const lines = Object.entries(commands).map(([command, [, text]]) => `  ${command.padEnd(9)}${text.split('\n', 1)[0]}\n`);
+  return `innerkeep COMMAND [--help]\n\n${lines.join('')}\n${COMMON}`;
+}

@@ -1,0 +1,101 @@
+import { join } from 'node:path';
+import type { RuntimeServer } from './contract/bundle.ts';
+import { type Common, common, options, UsageError } from './cli/options.ts';
+import { usage } from './cli/usage.ts';
+
+/** The one file that knows everyone. A command loads only what it needs. */
+const io = {
+  stdout: (text: string): void => void process.stdout.write(text),
+  stderr: (text: string): void => void process.stderr.write(text),
+};
+
+/** A person's way to start this program: the launcher of a clone. */
+const launcher = join(import.meta.dirname, '../innerkeep');
+
+type Command = (given: Common) => Promise<number>;
+
+const commands: Readonly<Record<string, Command>> = {
+  async init({ rest, json, state }) {
+    const { init } = await import('./cli/init.ts');
+    return init([...rest], { ...io, json, state });
+  },
+  async add({ rest, json, config, state }) {
+    const { add } = await import('./cli/add.ts');
+    return add([...rest], { ...io, json }, { config, state, describe: await describer(state) });
+  },
+  async tools({ rest, json, config, state }) {
+    const { tools } = await import('./cli/tools.ts');
+    return tools([...rest], { ...io, json }, { config, state, describe: await describer(state) });
+  },
+  async up({ rest, json, config, state }) {
+    const { values } = options(rest, { 'self-check': { type: 'string' } });
+    const { up } = await import('./cli/up.ts');
+    const { startControl } = await import('./main/control.ts');
+    const start = () => startControl(config, state);
+    return up(start, values['self-check'], { ...io, json, config, stateDir: state, command: launcher });
+  },
+  async token({ rest, json, state }) {
+    const { token } = await import('./cli/token.ts');
+    return token([...rest, ...(json ? ['--json'] : [])], { ...io, stateDir: state });
+  },
+  async connect({ rest, state }) {
+    const { connectCommand } = await import('./cli/connect-command.ts');
+    return connectCommand(rest, { ...io, stateDir: state, stdin: process.stdin });
+  },
+  async policy({ rest, json, config, state }) {
+    const { policy } = await import('./cli/policy.ts');
+    const { policyInputs } = await import('./main/policy-inputs.ts');
+    return policy([...rest], { ...io, json }, () => policyInputs(config, state));
+  },
+  async audit({ rest, json, state }) {
+    const { audit } = await import('./cli/audit.ts');
+    return audit(rest, { ...io, json, stateDir: state });
+  },
+  async doctor({ json }) {
+    const { doctor } = await import('./cli/doctor.ts');
+    const { probeSandbox } = await import('./main/runtime-client.ts');
+    return doctor(probeSandbox, { ...io, json });
+  },
+};
+
+async function describer(state: string) {
+  const { describe } = await import('./main/runtime-client.ts');
+  return (server: RuntimeServer) => describe(server, state);
+}
+
+async function main([name = '--help', ...argv]: readonly string[]): Promise<number | undefined> {
+  if (name === 'zone-gateway' || name === 'zone-runtime') {
+    if (name === 'zone-gateway') (await import('./main/gateway-zone.ts')).gatewayZone();
+    else (await import('./main/runtime-zone.ts')).runtimeZone();
+    return undefined;
+  }
+  if (name === '--help' || name === '-h' || name === 'help') {
+    io.stdout(usage());
+    return 0;
+  }
+  const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
+  if (command === undefined) throw new UsageError(`no command ${JSON.stringify(name)}; innerkeep --help lists them`);
+  const given = common(argv);
+  if (given.help) {
+    io.stdout(usage(name));
+    return 0;
+  }
+  return command(given);
+}
+
+/** 1 a check that did not hold, 2 wrong usage or configuration, 3 refused for safety. */
+function exitOf(error: unknown): number {
+  if (error instanceof UsageError) return 2;
+  if (error instanceof Error && 'exitCode' in error && typeof error.exitCode === 'number') return error.exitCode;
+  return 1;
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  const code = exitOf(error);
+  // What is not one of our own errors is a fault of ours: then the stack is of use.
+  const known = code !== 1 || (error instanceof Error && error.constructor !== Error);
+  io.stderr(`innerkeep: ${known && error instanceof Error ? error.message : String(error instanceof Error ? error.stack : error)}\n`);
+  process.exitCode = code;
+}

@@ -1,0 +1,20 @@
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { PolicyInputs } from '../cli/policy.ts';
+import { loadConfig, loadPolicies, readText } from '../control-plane/config/load.ts';
+import { readLock } from '../control-plane/packages/lock.ts';
+import { pinsFor } from '../control-plane/packages/pins-for.ts';
+import { loadCedar } from '../drivers/policy-engine/cedar/load.ts';
+import { sameTenant } from '../gateway/authorization/tenancy.ts';
+
+/** What `policy lint`, `test` and `explain` look at: the same that `up` would run with. */
+export async function policyInputs(configFile: string, state: string): Promise<PolicyInputs> {
+  const config = await loadConfig(configFile, state);
+  const pinned = await pinsFor(config, readLock(config.directory));
+  const tests = readdirSync(config.policies)
+    .filter((name) => /\.test\.(ya?ml|json)$/.test(name))
+    .sort()
+    .map((file) => ({ file, text: readText(join(config.policies, file), 'cases are a readable text file') }));
+  const sources = loadPolicies(config.policies);
+  return { sources, servers: pinned.gateway, tests, open: loadCedar, sameTenant, now: Date.now };
+}
