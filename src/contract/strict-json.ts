@@ -144,7 +144,7 @@ function checkSurrogates(text: string, start: number, end: number): void {
 }
 
 /** The index behind the closing quote of the string that begins at `at`. */
-function stringEnd(text: string, at: number): number {
+export function stringEnd(text: string, at: number): number {
   let end = text.indexOf('"', at + 1);
   while (end !== -1) {
     let slashes = 0;
@@ -155,7 +155,7 @@ function stringEnd(text: string, at: number): number {
   throw new MalformedJson('unfinished string');
 }
 
-function skipSpace(text: string, at: number): number {
+export function skipSpace(text: string, at: number): number {
   for (;;) {
     const code = text.charCodeAt(at);
     if (code !== 0x20 && code !== 0x0a && code !== 0x0d && code !== 0x09) return at;
