@@ -90,7 +90,7 @@ export function createEdge(deps: EdgeDeps): Edge {
   server.on('checkExpectation', (request, response) => enter(request, response, false));
   server.on('tlsClientError', (error, socket) => report('tls', error, socket.remoteAddress));
   server.on('clientError', (error, socket) => {
-    report('http', error, undefined);
+    report('http', error, 'remoteAddress' in socket ? String(socket.remoteAddress) : '');
     if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
     else socket.destroy();
   });

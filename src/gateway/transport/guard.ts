@@ -28,9 +28,8 @@ export function guard(call: Authenticated, edge: EdgeSettings): void {
 export function checkHost(headers: Headers, edge: EdgeSettings): void {
   const host = headers.host?.toLowerCase();
   const port = /:(\d+)$/.exec(edge.origin)?.[1] ?? '443';
-  const ours = edge.serverNames.some(
-    (name) => host === `${name.toLowerCase()}:${port}` || (port === '443' && host === name),
-  );
+  const names = edge.serverNames.map((name) => name.toLowerCase());
+  const ours = names.some((name) => host === `${name}:${port}` || (port === '443' && host === name));
   if (!ours) throw new Refusal('host', `Host: ${host}`);
 }
 

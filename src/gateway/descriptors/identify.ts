@@ -1,0 +1,174 @@
+import { isObject, type Json, type JsonObject } from '../../contract/json.ts';
+import { Refusal } from '../../contract/refusal.ts';
+import { type Framed, Known, type Target } from '../../contract/tool-call.ts';
+import { actionOf, type Catalogue, type Entry } from './catalogue.ts';
+import { decodeCursor } from './cursor.ts';
+import { agrees } from './mirrored-arguments.ts';
+import { ownParams } from './own-params.ts';
+import type { Visibility, Visible } from './visibility.ts';
+
+export interface IdentifyDeps {
+  readonly catalogue: Catalogue;
+  readonly visibility: Visibility;
+  readonly visible: Visible;
+  /** Reads a header value that may be base64 (MCP 2026-07-28). @throws Refusal header-mismatch */
+  readonly decodeHeader: (value: string) => string;
+}
+
+/**
+ * Finds what a call is aimed at, and puts its params into the server's own names.
+ * @throws Refusal unknown or unknown-resource, alike for what is not there and what the subject may not see;
+ * params; header-mismatch
+ */
+export function identifyStage(deps: IdentifyDeps): (call: Framed) => Known {
+  return (call) => new Known(call, target(call, deps));
+}
+
+function target(call: Framed, deps: IdentifyDeps): Target {
+  switch (call.frame.method) {
+    case 'tools/call':
+      return tool(call, deps);
+    case 'prompts/get':
+      return prompt(call, deps);
+    case 'resources/read':
+      return resource(call, deps);
+    case 'resources/list':
+      return resourcePage(call, deps);
+    case 'completion/complete':
+      return completion(call, deps);
+    default:
+      throw new Refusal('unknown-method', call.frame.method);
+  }
+}
+
+function tool(call: Framed, deps: IdentifyDeps): Target {
+  const name = text(paramsOf(call), 'name');
+  const entry = deps.catalogue.tool(call.arrived.server, name);
+  if (entry === undefined || !deps.visible(call.subject, entry.action)) throw new Refusal('unknown', `tool ${name}`);
+  if (call.frame.modern) checkMirrors(call, entry, deps);
+  return {
+    server: entry.server,
+    method: 'tools/call',
+    action: entry.action,
+    pin: entry.pin,
+    ...ownParams(call.frame, renamed(call, ['name'], entry.pin.name)),
+  };
+}
+
+/** `Mcp-Param-*` must say what the body says (MCP 2026-07-28, Custom Headers). */
+function checkMirrors({ arrived, frame }: Framed, entry: Entry, deps: IdentifyDeps): void {
+  for (const argument of entry.mirrored) {
+    const header = arrived.headers[argument.header];
+    const said = header === undefined ? undefined : deps.decodeHeader(header);
+    if (!agrees(argument, frame.params?.arguments, said)) throw new Refusal('header-mismatch', argument.header);
+  }
+}
+
+function prompt(call: Framed, deps: IdentifyDeps): Target {
+  const name = text(paramsOf(call), 'name');
+  const entry = deps.catalogue.prompt(call.arrived.server, name);
+  if (entry === undefined || !deps.visible(call.subject, entry.action)) throw new Refusal('unknown', `prompt ${name}`);
+  return {
+    server: entry.server,
+    method: 'prompts/get',
+    action: entry.action,
+    pin: entry.pin,
+    ...ownParams(call.frame, renamed(call, ['name'], entry.pin.name)),
+  };
+}
+
+function resource(call: Framed, deps: IdentifyDeps): Target {
+  const uri = text(paramsOf(call), 'uri');
+  const { server, own } = ownUri(call.arrived.server, uri);
+  if (!deps.visibility.method(call.subject, server, 'resources/read')) {
+    throw new Refusal('unknown-resource', `resource ${uri}`, { uri });
+  }
+  return {
+    server,
+    method: 'resources/read',
+    action: actionOf(server, 'resources/read'),
+    pin: undefined,
+    ...ownParams(call.frame, renamed(call, ['uri'], own)),
+  };
+}
+
+/** On `/mcp` one server a page: our cursor names the server and, from its second page on, the server's own cursor. */
+function resourcePage(call: Framed, deps: IdentifyDeps): Target {
+  const { arrived, subject, frame } = call;
+  const cursor = frame.params?.cursor;
+  if (cursor !== undefined && typeof cursor !== 'string') throw new Refusal('params', 'a cursor that is no string');
+  const servers = deps.visibility.listable(subject, arrived.server);
+  const mark =
+    arrived.server === undefined && cursor !== undefined ? pageMark(cursor) : { server: servers[0], own: cursor };
+  const index = mark.server === undefined ? -1 : servers.indexOf(mark.server);
+  const server = servers[index];
+  if (server === undefined) throw cursor === undefined ? new Refusal('unknown', 'no resources') : notOurs();
+  return {
+    server,
+    method: 'resources/list',
+    action: actionOf(server, 'resources/list'),
+    pin: undefined,
+    ...ownParams(frame, arrived.server === undefined ? { path: ['cursor'], value: mark.own } : undefined),
+    next: arrived.server === undefined ? servers[index + 1] : undefined,
+  };
+}
+
+function pageMark(cursor: string): { readonly server: string; readonly own: string | undefined } {
+  const { server, cursor: own, ...rest } = decodeCursor(cursor);
+  if (typeof server !== 'string' || Object.keys(rest).length > 0) throw notOurs();
+  if (own !== undefined && typeof own !== 'string') throw notOurs();
+  return { server, own };
+}
+
+function notOurs(): Refusal {
+  return new Refusal('params', 'a cursor that is not ours');
+}
+
+function completion(call: Framed, deps: IdentifyDeps): Target {
+  const ref = paramsOf(call).ref;
+  if (!isObject(ref)) throw new Refusal('params', 'no ref');
+  const { server, member, own } = completed(call, ref, deps);
+  if (!deps.visibility.method(call.subject, server, 'completion/complete'))
+    throw new Refusal('unknown', `completion of ${own}`);
+  return {
+    server,
+    method: 'completion/complete',
+    action: actionOf(server, 'completion/complete'),
+    pin: undefined,
+    ...ownParams(call.frame, renamed(call, ['ref', member], own)),
+  };
+}
+
+function completed(call: Framed, ref: JsonObject, { catalogue, visible }: IdentifyDeps) {
+  if (ref.type === 'ref/prompt') {
+    const name = text(ref, 'name');
+    const entry = catalogue.prompt(call.arrived.server, name);
+    if (entry === undefined || !visible(call.subject, entry.action)) throw new Refusal('unknown', `prompt ${name}`);
+    return { server: entry.server, member: 'name', own: entry.pin.name };
+  }
+  if (ref.type === 'ref/resource') return { ...ownUri(call.arrived.server, text(ref, 'uri')), member: 'uri' };
+  throw new Refusal('params', 'a ref of unknown type');
+}
+
+/** `files+file:///x` → `files`, `file:///x`; no server name has a `+`. */
+function ownUri(server: string | undefined, uri: string): { readonly server: string; readonly own: string } {
+  if (server !== undefined) return { server, own: uri };
+  const plus = uri.indexOf('+');
+  return plus === -1 ? { server: '', own: uri } : { server: uri.slice(0, plus), own: uri.slice(plus + 1) };
+}
+
+/** On `/mcp/SERVER` the names are the server's own already, and no byte changes. */
+function renamed({ arrived }: Framed, path: readonly string[], own: string) {
+  return arrived.server === undefined ? { path, value: own } : undefined;
+}
+
+function paramsOf({ frame }: Framed): JsonObject {
+  if (frame.params === undefined) throw new Refusal('params', 'no params');
+  return frame.params;
+}
+
+function text(object: JsonObject, key: string): string {
+  const value: Json | undefined = object[key];
+  if (typeof value !== 'string') throw new Refusal('params', `${key} is no string`);
+  return value;
+}

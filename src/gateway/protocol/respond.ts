@@ -1,0 +1,82 @@
+import type { Answer } from '../../contract/answer.ts';
+import type { EdgeSettings } from '../../contract/bundle.ts';
+import { type Refusal, refusalRow } from '../../contract/refusal.ts';
+import type { Arrived, Frame } from '../../contract/tool-call.ts';
+import { FramingRefusal } from './frame.ts';
+
+const HEADERS = {
+  'content-type': 'application/json',
+  'cache-control': 'no-store',
+  'x-content-type-options': 'nosniff',
+} as const;
+
+const MISDIRECTED = '{"jsonrpc":"2.0","id":null,"error":{"code":1421,"message":"Misdirected request"}}';
+
+/** The answer to a request that went well; `result` is raw JSON and is not looked at. */
+export function resultAnswer(frame: Frame, result: string): Answer {
+  return { status: 200, headers: HEADERS, body: envelope(frame.id, `"result":${result}`) };
+}
+
+/** The answer to what has no answer: notifications and clients' responses. */
+export function acceptedAnswer(): Answer {
+  return { status: 202, headers: { 'cache-control': 'no-store' }, body: '' };
+}
+
+/**
+ * The one place where a refusal becomes bytes: the table's status, code and text, a reason and the incident id;
+ * `detail` stays here. Unauthenticated requests get constant bytes, whatever their cause.
+ * @param frame absent where the message was not read, or could not be
+ */
+export function refusalAnswer(refusal: Refusal, call: Arrived, edge: EdgeSettings, frame?: Frame): Answer {
+  if (refusal.code === 'unauthenticated') return unauthenticated(call, edge);
+  const row = refusalRow(refusal.code);
+  const modern = frame?.modern ?? false;
+  const mark = { ...(row.reason === undefined ? {} : { reason: row.reason }), incident: call.incident };
+  const id = frame === undefined && refusal instanceof FramingRefusal ? refusal.id : frame?.id;
+  const status = (modern ? row.httpModern : undefined) ?? row.http;
+
+  if (refusal.code === 'validation' && frame !== undefined && frame.method === 'tools/call' && hasToolErrors(frame)) {
+    return resultAnswer(frame, toolError(row.text, mark, modern));
+  }
+  const error = {
+    code: (modern ? row.rpcModern : undefined) ?? row.rpc,
+    message: row.text,
+    data: { ...refusal.data, ...mark },
+  };
+  const body = envelope(id, `"error":${JSON.stringify(error)}`);
+  return { status, headers: { ...HEADERS, ...extraHeaders(refusal, status) }, body };
+}
+
+/** From 2025-11-25 on a model is told of its own bad input by the tool's result (SEP-1303), so that it can mend it. */
+function hasToolErrors(frame: Frame): boolean {
+  return frame.modern || frame.revision === '2025-11-25';
+}
+
+function toolError(text: string, mark: Readonly<Record<string, string>>, modern: boolean): string {
+  return JSON.stringify({
+    ...(modern ? { resultType: 'complete' } : {}),
+    content: [{ type: 'text', text }],
+    isError: true,
+    _meta: { 'innerkeep/refusal': mark },
+  });
+}
+
+/** RFC 9110 §15.5.20; or, where the operator chose it, RFC 6750 §3 with the pointer of RFC 9728 §5.1. */
+function unauthenticated(call: Arrived, edge: EdgeSettings): Answer {
+  if (edge.unauthenticated === 421) return { status: 421, headers: HEADERS, body: MISDIRECTED };
+  const named = call.server !== undefined && /^[a-z][a-z0-9-]{0,31}$/.test(call.server) ? `/${call.server}` : '';
+  const metadata = `${edge.origin}/.well-known/oauth-protected-resource/mcp${named}`;
+  const headers = { ...HEADERS, 'www-authenticate': `Bearer resource_metadata="${metadata}"` };
+  return { status: 401, headers, body: MISDIRECTED.replace('Misdirected request', 'Unauthorized') };
+}
+
+function extraHeaders(refusal: Refusal, status: number): Readonly<Record<string, string>> {
+  if (status === 429) return { 'retry-after': '1' };
+  if (refusal.code === 'http-method') return { allow: 'POST' };
+  if (refusal.code === 'body-size' || refusal.code === 'body-timeout') return { connection: 'close' };
+  return {};
+}
+
+function envelope(id: string | undefined, rest: string): string {
+  return `{"jsonrpc":"2.0","id":${id ?? 'null'},${rest}}`;
+}
