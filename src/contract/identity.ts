@@ -1,5 +1,5 @@
 /** UTF-16 units of a subject, tenant or group. */
-export const MAX_NAME = 256;
+const MAX_NAME = 256;
 
 /** Control, format (direction changes, zero width), surrogate, private-use and unassigned characters; line and paragraph separators. */
 const HIDDEN = /[\p{C}\p{Zl}\p{Zp}]/u;

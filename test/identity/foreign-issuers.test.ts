@@ -9,7 +9,7 @@ import { openPki } from '../../src/control-plane/pki/pki.ts';
 import { OutboundError, openOutbound } from '../../src/gateway/transport/outbound.ts';
 import { scratch } from '../support/scratch.ts';
 import { verifies } from '../support/verifies.ts';
-import { ecKey, foreignIssuer, rsaKey, sign } from './support/foreign-issuer.ts';
+import { ecKey, edKey, foreignIssuer, rsaKey, sign } from './support/foreign-issuer.ts';
 import { gateway, MCP, ORIGIN, refused } from './support/gateway.ts';
 
 const trusting = (issuer: { url: string; ca: string }, change: Partial<TrustedIssuer> = {}): TrustedIssuer => ({
@@ -144,8 +144,11 @@ test('refuses keys that are weak, for encryption, for another algorithm, or ambi
   await refused(bearer(await sign(foreign.key, good)), /no single key/);
   await refused(bearer(await sign({ ...foreign.key, kid: 'strong' }, good)), /no single key/);
   clock.at += 31_000;
-  foreign.keys = [foreign.key.publicJwk, again.publicJwk];
+  const edwards = edKey('edwards');
+  foreign.keys = [foreign.key.publicJwk, again.publicJwk, edwards.publicJwk];
   await refused(bearer(await sign(again, good)), /no single key/);
+  await refused(bearer(await sign(again, good, { kid: undefined })), /no single key/);
+  assert.equal((await bearer(await sign(edwards, good))).tenant, 'beta');
 });
 
 test('refuses metadata of another issuer (RFC 8414 §3.3), and what is not its own to serve', async (t) => {

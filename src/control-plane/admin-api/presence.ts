@@ -35,9 +35,13 @@ export function announce(stateDir: string, found: Presence, secret: string): voi
   replaceFile(runFile(stateDir, 'admin.json'), `${JSON.stringify(found)}\n`);
 }
 
-/** Takes the announcement back, if it is still this process's own. */
+/** Takes the announcement back, if it is still this process's own; what cannot be read any more is left alone. */
 export function withdraw(stateDir: string, pid: number): void {
-  if (findPresence(stateDir)?.presence.pid !== pid) return;
+  try {
+    if (findPresence(stateDir)?.presence.pid !== pid) return;
+  } catch {
+    return;
+  }
   rmSync(runFile(stateDir, 'admin.json'), { force: true });
   rmSync(runFile(stateDir, 'admin.secret'), { force: true });
 }

@@ -19,7 +19,7 @@ export interface AdminAnswer {
   readonly body: string;
 }
 
-export interface AdminRoute {
+interface AdminRoute {
   /** Served without the admin secret: nothing that such a route says may be of use to a stranger. */
   readonly open?: true;
   readonly handle: (request: AdminRequest) => AdminAnswer | Promise<AdminAnswer>;

@@ -22,7 +22,7 @@ export interface Issuer {
   jwks(): { readonly keys: readonly Readonly<Record<string, string>>[] };
 }
 
-export interface IssuerRequest {
+interface IssuerRequest {
   readonly method: string;
   /** Path and query. */
   readonly url: string;
@@ -30,7 +30,7 @@ export interface IssuerRequest {
   readonly body: Uint8Array | string;
 }
 
-export interface IssuerResponse {
+interface IssuerResponse {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | string[]>>;
   readonly body: Buffer;

@@ -15,8 +15,8 @@ import {
 const DAY = 24 * 60 * 60 * 1000;
 /** Ten years: clients pin the authority by file, and a new one is a new file for each of them. */
 const AUTHORITY_LIFETIME = 3650 * DAY;
-/** Seven days: the key lives in memory only and is made anew at each start. */
-const LEAF_LIFETIME = 7 * DAY;
+/** Thirty days: the key is never written, and is made anew at each start. */
+const LEAF_LIFETIME = 30 * DAY;
 /** Clients' clocks may be a little behind. */
 const BACKDATE = 5 * 60 * 1000;
 

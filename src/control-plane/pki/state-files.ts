@@ -102,6 +102,6 @@ function demandOwn(path: string, found: { uid: number }): void {
   if (process.getuid && found.uid !== process.getuid()) throw new StateError(`${path} belongs to another user`);
 }
 
-export function errorCode(error: unknown): string | undefined {
+function errorCode(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
 }

@@ -1,7 +1,7 @@
 import { Refusal } from '../../contract/refusal.ts';
 
 /** Characters of one token; Node's own limit for all headers together is 16 kB. */
-export const MAX_TOKEN = 8192;
+const MAX_TOKEN = 8192;
 
 /** RFC 6750 §2.1: `Bearer` 1*SP token68. A second header, joined by a comma, does not fit this. */
 const CREDENTIALS = /^bearer +([A-Za-z0-9\-._~+/]+=*)$/i;

@@ -14,7 +14,7 @@ export type FetchPublic = (
 ) => Promise<{ readonly status: number; readonly body: Uint8Array }>;
 
 /** The issuer's keys cannot be had; the message is for the log. */
-export class DiscoveryError extends Error {}
+class DiscoveryError extends Error {}
 
 /**
  * The public keys of an issuer, found by its metadata (RFC 8414 §3, else OpenID Connect Discovery 1.0 §4).

@@ -10,22 +10,26 @@ export interface KnownIssuer {
   readonly fingerprint: string;
 }
 
-/** The issuers of a bundle by their exact identifier; one whose settings have not changed keeps its keys. */
+/**
+ * The issuers of a bundle by their exact identifier. One whose settings have not changed keeps its keys, and when none
+ * has changed, the answer is `before` itself.
+ */
 export function knownIssuers(
   settings: readonly TrustedIssuer[],
   before: ReadonlyMap<string, KnownIssuer>,
   deps: { readonly fetchPublic: FetchPublic; readonly now: () => number },
 ): ReadonlyMap<string, KnownIssuer> {
-  return new Map(
-    settings.map((one) => {
-      const fingerprint = JSON.stringify(one);
-      const old = before.get(one.issuer);
-      return [
-        one.issuer,
-        old?.fingerprint === fingerprint ? old : { settings: one, fingerprint, keys: keysOf(one, deps) },
-      ];
-    }),
-  );
+  const after = new Map<string, KnownIssuer>();
+  for (const one of settings) {
+    const fingerprint = JSON.stringify(one);
+    const old = before.get(one.issuer);
+    after.set(
+      one.issuer,
+      old?.fingerprint === fingerprint ? old : { settings: one, fingerprint, keys: keysOf(one, deps) },
+    );
+  }
+  const same = after.size === before.size && [...after].every(([issuer, known]) => before.get(issuer) === known);
+  return same ? before : after;
 }
 
 function keysOf(

@@ -2,11 +2,11 @@ import { Refusal } from '../../contract/refusal.ts';
 import type { VerificationKey } from './algorithms.ts';
 
 /** Milliseconds after which a key set is asked for again. */
-export const REFRESH_AFTER = 10 * 60 * 1000;
+const REFRESH_AFTER = 10 * 60 * 1000;
 /** Milliseconds between two attempts, whatever asks for them: an unknown `kid` costs the issuer no more than this. */
-export const COOL_DOWN = 30 * 1000;
+const COOL_DOWN = 30 * 1000;
 /** Milliseconds that the last keys serve while the issuer is away; then nothing of this issuer is believed. */
-export const SERVE_STALE = 60 * 60 * 1000;
+const SERVE_STALE = 60 * 60 * 1000;
 
 /** The keys that an issuer has now. */
 export interface KeySource {

@@ -38,11 +38,11 @@ export function authenticateStage(deps: AuthenticationDeps): (call: Arrived) => 
     const known = cache.get(token);
     const pending = known?.issuer.keys.upToDate();
     if (pending) await pending;
-    let verdict = known && stillHolds(known, issuers, deps.now()) ? known : undefined;
+    let verdict = known && stillHolds(known, deps.now()) ? known : undefined;
     if (!verdict) {
       verdict = await verify(token, issuers, resource, deps.now());
-      // A bundle that came while we waited for keys must not meet a verdict that was reached by the old one.
-      if (issuers === trust.issuers) cache.put(token, verdict);
+      // A bundle that came while we waited for keys has emptied the cache of what the old one's issuers said.
+      if (issuers === trust.issuers && resource === trust.resource) cache.put(token, verdict);
     }
     checkUse(verdict, trust, call.server);
     return new Authenticated(call, verdict.subject);
@@ -53,15 +53,13 @@ function renew(trust: Trust | undefined, deps: AuthenticationDeps, cache: Verdic
   const bundle = deps.bundle();
   if (trust?.bundle === bundle) return trust;
   const resource = `${bundle.edge.origin}/mcp`;
-  if (trust && trust.resource !== resource) cache.clear();
   const issuers = knownIssuers(bundle.issuers, trust?.issuers ?? new Map(), deps);
+  if (issuers !== trust?.issuers || resource !== trust.resource) cache.clear();
   return { bundle, resource, issuers, revoked: new Set(bundle.revoked) };
 }
 
-function stillHolds({ issuer, key, exp }: Verdict, issuers: Trust['issuers'], now: number): boolean {
-  return (
-    Math.floor(now / 1000) - SKEW < exp && issuers.get(issuer.settings.issuer) === issuer && issuer.keys.holds(key)
-  );
+function stillHolds({ issuer, key, exp }: Verdict, now: number): boolean {
+  return Math.floor(now / 1000) - SKEW < exp && issuer.keys.holds(key);
 }
 
 /** What may differ from one use of a token to the next. */

@@ -35,6 +35,16 @@ export function rsaKey(kid: string, modulusLength: number): IssuerKey {
   };
 }
 
+export function edKey(kid: string): IssuerKey {
+  const pair = generateKeyPairSync('ed25519');
+  return {
+    kid,
+    alg: 'EdDSA',
+    privateKey: pair.privateKey,
+    publicJwk: { ...pair.publicKey.export({ format: 'jwk' }), kid },
+  };
+}
+
 /** Signs claims; `header` is laid over the usual one. */
 export function sign(key: IssuerKey, claims: JWTPayload, header: Record<string, unknown> = {}): Promise<string> {
   return new SignJWT(claims)
