@@ -12,7 +12,7 @@ export interface Target {
 class Connection {
   readonly #socket: Socket;
   readonly #head: string;
-  #buffer = Buffer.alloc(0);
+  #buffer: Buffer = Buffer.alloc(0);
   #settle: { resolve: (body: string) => void; reject: (error: Error) => void } | undefined;
 
   constructor(socket: Socket, target: Target) {

@@ -1,0 +1,46 @@
+import { request } from 'node:https';
+import type { Product } from './product.ts';
+
+export interface Reply {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly text: string;
+  // biome-ignore lint/suspicious/noExplicitAny: what a test looks into is its own business
+  readonly json: any;
+}
+
+/** One POST to the edge, over its own TLS. */
+export function post(
+  product: Product,
+  body: string | Uint8Array,
+  options: { readonly token?: string | undefined; readonly path?: string; readonly headers?: Readonly<Record<string, string>> },
+): Promise<Reply> {
+  const url = new URL(options.path ?? '/mcp', product.ready.mcp);
+  const headers = {
+    'content-type': 'application/json',
+    accept: 'application/json, text/event-stream',
+    'mcp-protocol-version': '2025-11-25',
+    ...(options.token !== undefined && { authorization: `Bearer ${options.token}` }),
+    ...options.headers,
+  };
+  return new Promise((resolve, reject) => {
+    const sent = request(url, { method: 'POST', ca: product.ca, headers, agent: false }, (answer) => {
+      let text = '';
+      answer.setEncoding('utf8');
+      answer.on('data', (chunk) => {
+        text += chunk;
+      });
+      answer.on('end', () => {
+        const json = text.startsWith('{') ? JSON.parse(text) : undefined;
+        resolve({ status: answer.statusCode ?? 0, headers: answer.headers, text, json });
+      });
+    });
+    sent.on('error', reject);
+    sent.end(body);
+  });
+}
+
+/** `tools/call` as raw text, so that arguments can be what no serialiser would write. */
+export function callText(tool: string, args: string, id: number | string = 1): string {
+  return `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"method":"tools/call","params":{"name":${JSON.stringify(tool)},"arguments":${args}}}`;
+}
