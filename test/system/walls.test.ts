@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { chmodSync, cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, globSync, mkdirSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -181,10 +181,7 @@ test('refuses a server whose pinned copy was changed in the store (A4)', async (
     cpSync(join(workspace.dir, '.innerkeep/store'), join(other.dir, '.innerkeep/store'), { recursive: true });
     cpSync(join(workspace.dir, 'innerkeep.lock'), join(other.dir, 'innerkeep.lock'));
     cpSync(join(workspace.dir, 'hostile'), join(other.dir, 'hostile'), { recursive: true });
-    const [entry = ''] = (JSON.parse(readFileSync(join(other.dir, 'innerkeep.lock'), 'utf8')).servers.hostile.digest ?? '').split(' ');
-    const folder = entry.replaceAll('/', '_');
-    const { globSync } = await import('node:fs');
-    const [file = folder] = globSync('.innerkeep/store/*/server.mjs', { cwd: other.dir });
+    const [file = ''] = globSync('.innerkeep/store/*/server.mjs', { cwd: other.dir });
     chmodSync(join(other.dir, file), 0o644);
     writeFileSync(join(other.dir, file), 'process.exit()');
     const { code, stderr } = await other.run('up');
@@ -194,14 +191,16 @@ test('refuses a server whose pinned copy was changed in the store (A4)', async (
   }
 });
 
-test('refuses a mount that the sandbox cannot read, with the mend, before anything runs', async () => {
+const root = process.getuid?.() === 0;
+const onlyRoot = root ? false : 'root (an ordinary user is himself the one who reads)';
+test('refuses a mount that the sandbox cannot read, with the mend, before anything runs', { skip: onlyRoot }, async () => {
   const closed = new Workspace({ 'innerkeep.yaml': config, 'policies/p.cedar': policy });
   try {
     mkdirSync(join(closed.dir, 'data'), { mode: 0o700 });
     cpSync(join(workspace.dir, 'hostile'), join(closed.dir, 'hostile'), { recursive: true });
     cpSync(join(workspace.dir, 'innerkeep.lock'), join(closed.dir, 'innerkeep.lock'));
     const { code, stderr } = await closed.run('up');
-    assert.equal(code, process.getuid?.() === 0 ? 2 : 0, stderr);
+    assert.equal(code, 2, stderr);
     assert.match(stderr, /chmod/);
   } finally {
     closed.remove();

@@ -1,0 +1,337 @@
+import assert from 'node:assert/strict';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { after, before, test } from 'node:test';
+import { type ConnectionOptions, connect } from 'node:tls';
+import { verifies } from '../support/verifies.ts';
+import { type Bench, openBench } from './bench.ts';
+
+let bench: Bench;
+before(async () => {
+  bench = await openBench({ limits: { body: 300, headers: 1_000 } });
+});
+after(() => bench.close());
+
+const LIST = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/list' });
+
+/** Opens a TLS connection and gives what came of it: the protocol, or the error's code. */
+async function shake(options: ConnectionOptions): Promise<string> {
+  const socket = connect({ host: '127.0.0.1', port: bench.port, ca: bench.identity.cert, ...options });
+  try {
+    const [which] = await Promise.race([
+      once(socket, 'secureConnect').then(() => ['secure']),
+      once(socket, 'close').then(() => ['closed']),
+    ]);
+    return which === 'secure' ? `${socket.getProtocol()} ${socket.getCipher().standardName}` : 'closed';
+  } catch (error) {
+    return String((error as NodeJS.ErrnoException).code);
+  } finally {
+    socket.destroy();
+  }
+}
+
+test('speaks TLS 1.3 with AES-256-GCM and X25519, and nothing else', async () => {
+  verifies('transport.tls13');
+  assert.equal(await shake({ servername: 'localhost' }), 'TLSv1.3 TLS_AES_256_GCM_SHA384');
+  assert.equal(await shake({ servername: 'localhost', ecdhCurve: 'X25519' }), 'TLSv1.3 TLS_AES_256_GCM_SHA384');
+  assert.match(await shake({ servername: 'localhost', maxVersion: 'TLSv1.2' }), /^ERR_SSL|ECONNRESET/);
+  assert.match(
+    await shake({ servername: 'localhost', ciphers: 'TLS_CHACHA20_POLY1305_SHA256' }),
+    /^ERR_SSL|ECONNRESET/,
+  );
+  assert.match(await shake({ servername: 'localhost', ecdhCurve: 'P-256' }), /^ERR_SSL|ECONNRESET/);
+  assert.match(await shake({ servername: 'localhost', ALPNProtocols: ['h2'] }), /^ERR_SSL|ECONNRESET/);
+});
+
+test('refuses a handshake without SNI, or with a name that is not ours, and reports it', async () => {
+  verifies('transport.sni');
+  assert.notEqual((await shake({ servername: 'KEEP.test' })).slice(0, 7), 'closed');
+  assert.match(await shake({}), /^ERR_SSL|ECONNRESET|closed/);
+  assert.match(await shake({ servername: 'other.example' }), /^ERR_SSL|ECONNRESET|closed/);
+  const told = bench.events.filter(({ kind }) => kind === 'tls').map(({ detail }) => detail);
+  assert.ok(told.includes('unknown server name'), told.join('\n'));
+  assert.ok(
+    told.some((detail) => /no suitable signature algorithm/.test(detail)),
+    told.join('\n'),
+  );
+});
+
+test('a resumed session does not get past the check of the name', async () => {
+  verifies('transport.sni');
+  const socket = connect({ host: '127.0.0.1', port: bench.port, ca: bench.identity.cert, servername: 'localhost' });
+  const [session] = await once(socket, 'session');
+  socket.destroy();
+  for (const servername of [undefined, 'other.example']) {
+    const options = { session, checkServerIdentity: () => undefined, ...(servername ? { servername } : {}) };
+    assert.match(await shake(options), /^ERR_SSL|ECONNRESET|closed/, servername);
+  }
+});
+
+test('agrees with openssl about all of this', {
+  skip: spawnSync('openssl', ['version']).error !== undefined && 'openssl is not there',
+}, async () => {
+  verifies('transport.tls13', 'transport.sni');
+  // The edge lives in this process, so openssl has to run beside it.
+  const ask = (...args: string[]) => spawnOpenssl(bench.port, args);
+  await Promise.all([
+    ask('-servername', 'localhost').then((out) => assert.match(out, /TLSv1\.3, Cipher is TLS_AES_256_GCM_SHA384/)),
+    ask('-noservername').then((out) => assert.doesNotMatch(out, /BEGIN CERTIFICATE/)),
+    ask('-servername', 'localhost', '-tls1_2').then((out) => assert.doesNotMatch(out, /BEGIN CERTIFICATE/)),
+  ]);
+});
+
+async function spawnOpenssl(port: number, args: readonly string[]): Promise<string> {
+  const child = spawn('openssl', ['s_client', '-connect', `127.0.0.1:${port}`, ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let out = '';
+  child.stdout.on('data', (chunk) => {
+    out += chunk;
+  });
+  await once(child, 'close');
+  return out;
+}
+
+test('answers every request without a good token with the same 421, before anything else is looked at', async () => {
+  verifies('authn.edge');
+  const bad = [
+    { body: LIST },
+    { body: LIST, token: 'bad' },
+    { body: LIST, token: 'eyJhbGciOiJub25lIn0.e30.' },
+    { body: 'not json' },
+    { path: '/mcp/files', body: LIST },
+    { path: '/mcp/absent', body: LIST },
+    { path: '/mcp/files/sse', method: 'GET' },
+    { path: '/mcp/../admin', body: LIST },
+    { path: '/mcp?access_token=good', body: LIST },
+    { method: 'GET' },
+    { method: 'DELETE' },
+    { method: 'OPTIONS' },
+    { method: 'PROPFIND' },
+    { headers: { host: 'evil.example' }, body: LIST },
+    { headers: { origin: 'https://evil.example' }, body: LIST },
+    { headers: { 'content-type': 'text/plain' }, body: LIST },
+    { headers: { expect: 'something-else' }, body: LIST },
+    { headers: { authorization: ['Bearer good', 'Bearer good'] }, body: LIST },
+    { body: Buffer.alloc(80 * 1024) },
+  ];
+  const seen = new Set<string>();
+  for (const wish of bad) {
+    const { status, headers, body } = await bench.send({ token: undefined, ...wish });
+    const { date: _, ...rest } = headers;
+    seen.add(JSON.stringify([status, rest, body]));
+  }
+  assert.equal(seen.size, 1, [...seen].join('\n'));
+  assert.match([...seen].join(), /^\[421,/);
+  assert.doesNotMatch([...seen].join(), /inc_|www-authenticate/i);
+  assert.equal((await bench.send({ token: undefined, method: 'HEAD' })).status, 421);
+});
+
+test('gives 401 with the pointer to its metadata where the operator chose so (RFC 9728 §5.1)', async () => {
+  verifies('authn.edge');
+  const open = await openBench({ settings: { unauthenticated: 401 } });
+  try {
+    const own = await open.send({ token: undefined, path: '/mcp/files', body: LIST });
+    assert.equal(own.status, 401);
+    const pointer = `https://localhost:${open.port}/.well-known/oauth-protected-resource/mcp/files`;
+    assert.equal(own.headers['www-authenticate'], `Bearer resource_metadata="${pointer}"`);
+    const odd = await open.send({ token: undefined, path: '/mcp/"evil', body: LIST });
+    assert.match(String(odd.headers['www-authenticate']), /resource\/mcp"$/);
+
+    const metadata = await open.send({
+      token: undefined,
+      method: 'GET',
+      path: '/.well-known/oauth-protected-resource/mcp/files',
+    });
+    assert.equal(metadata.status, 200);
+    const { resource, authorization_servers } = JSON.parse(metadata.body);
+    assert.deepEqual(
+      [resource, authorization_servers],
+      [`https://localhost:${open.port}/mcp/files`, ['https://idp.example']],
+    );
+  } finally {
+    await open.close();
+  }
+});
+
+test('serves no other path', async () => {
+  for (const path of [
+    '/',
+    '/mcpx',
+    '/MCP',
+    '/%6dcp',
+    '//mcp',
+    '/healthz',
+    '/admin',
+    '/oauth/token',
+    '/.well-known/jwks.json',
+    '/.well-known/oauth-protected-resource/mcp/Bad',
+    '/.well-known/oauth-protected-resource/other',
+  ]) {
+    assert.equal((await bench.send({ path, body: LIST })).status, 404, path);
+  }
+});
+
+test('refuses a foreign Host and a foreign Origin (DNS rebinding)', async () => {
+  verifies('transport.origin');
+  const status = async (headers: Record<string, string | string[]>) =>
+    (await bench.send({ headers, body: LIST })).status;
+  const { port } = bench;
+  assert.equal(await status({}), 200);
+  assert.equal(await status({ host: `keep.test:${port}` }), 200);
+  assert.equal(await status({ origin: 'https://app.example' }), 200);
+  for (const host of [
+    'evil.example',
+    `evil.example:${port}`,
+    'localhost',
+    'localhost:1',
+    `127.0.0.1:${port}`,
+    `localhost:${port}.evil.example`,
+    '',
+  ]) {
+    assert.equal(await status({ host }), 403, host);
+  }
+  assert.equal(await status({ host: [`localhost:${port}`, 'evil.example'] }), 403);
+  for (const origin of [
+    'null',
+    'https://evil.example',
+    'http://app.example',
+    'https://app.example.evil.example',
+    'https://app.example, https://evil.example',
+    `https://localhost:${port}.evil.example`,
+  ]) {
+    assert.equal(await status({ origin }), 403, origin);
+  }
+});
+
+test('refuses what is not one JSON body of bounded size: 405, 415, 406, 413', async () => {
+  const ask = async (wish: Parameters<Bench['send']>[0]) => {
+    const { status, headers } = await bench.send({ body: LIST, ...wish });
+    return { status, allow: headers.allow };
+  };
+  assert.deepEqual(await ask({ method: 'GET', body: '' }), { status: 405, allow: 'POST' });
+  assert.deepEqual(await ask({ method: 'DELETE', body: '' }), { status: 405, allow: 'POST' });
+  assert.equal((await ask({ headers: { 'content-type': 'text/plain' } })).status, 415);
+  assert.equal((await ask({ headers: { 'content-type': 'application/json; charset=utf-16' } })).status, 415);
+  assert.equal((await ask({ headers: { 'content-type': 'application/json; charset=UTF-8' } })).status, 200);
+  assert.equal((await ask({ headers: { 'content-type': ['application/json', 'text/plain'] } })).status, 415);
+  assert.equal((await ask({ headers: { 'content-encoding': 'gzip' } })).status, 415);
+  assert.equal((await ask({ headers: { accept: 'text/html' } })).status, 406);
+  assert.equal((await ask({ headers: { accept: 'application/json;q=0, */*' } })).status, 200);
+  assert.equal((await ask({ headers: { accept: '*/*' } })).status, 200);
+  const big = await bench.send({ body: Buffer.alloc(64 * 1024 + 1, 0x20) });
+  assert.deepEqual([big.status, big.headers.connection], [413, 'close']);
+  const chunked = await bench.send({
+    body: Buffer.alloc(96 * 1024, 0x20),
+    headers: { 'transfer-encoding': 'chunked' },
+  });
+  assert.deepEqual([chunked.status, chunked.headers.connection], [413, 'close']);
+});
+
+test('refuses a token in the query string, even beside a good one in the header (RFC 9700 §4.3.2)', async () => {
+  for (const query of [
+    'access_token=x',
+    'a=1&token=x',
+    'x=eyJhbGciOiJub25lIn0.e30.',
+    '%61ccess_token=x',
+    'ACCESS_TOKEN=x',
+    'x=%65yJhbGciOiJub25lIn0.e30.',
+  ]) {
+    const { status } = await bench.send({ path: `/mcp?${query}`, body: LIST });
+    assert.equal(status, 400, query);
+    assert.equal(bench.refusals.at(-1)?.code, 'token-in-query');
+    assert.doesNotMatch(String(bench.refusals.at(-1)?.message), /eyJ/);
+  }
+  assert.equal((await bench.send({ path: '/mcp?page=2', body: LIST })).status, 200);
+});
+
+test('gives up on a body that trickles, and answers', async () => {
+  const socket = connect({ host: '127.0.0.1', port: bench.port, ca: bench.identity.cert, servername: 'localhost' });
+  await once(socket, 'secureConnect');
+  socket.write(
+    `POST /mcp HTTP/1.1\r\nHost: localhost:${bench.port}\r\nAuthorization: Bearer good\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{`,
+  );
+  const [answer] = await once(socket, 'data');
+  assert.match(String(answer), /^HTTP\/1\.1 408 /);
+  await once(socket, 'close');
+});
+
+test('asks for a body that waits (100-continue) only after authentication', async () => {
+  const ask = async (token: string) => {
+    const socket = connect({ host: '127.0.0.1', port: bench.port, ca: bench.identity.cert, servername: 'localhost' });
+    await once(socket, 'secureConnect');
+    socket.write(
+      `POST /mcp HTTP/1.1\r\nHost: localhost:${bench.port}\r\nAuthorization: Bearer ${token}\r\nContent-Type: application/json\r\nContent-Length: ${LIST.length}\r\nExpect: 100-continue\r\n\r\n`,
+    );
+    const [first] = await once(socket, 'data');
+    socket.destroy();
+    return String(first).split('\r\n', 1)[0];
+  };
+  assert.equal(await ask('bad'), 'HTTP/1.1 421 Misdirected Request');
+  assert.equal(await ask('good'), 'HTTP/1.1 100 Continue');
+});
+
+test('refuses a request that two readers would frame differently', async () => {
+  const ask = async (head: string) => {
+    const socket = connect({ host: '127.0.0.1', port: bench.port, ca: bench.identity.cert, servername: 'localhost' });
+    await once(socket, 'secureConnect');
+    socket.write(
+      `POST /mcp HTTP/1.1\r\nHost: localhost:${bench.port}\r\nAuthorization: Bearer good\r\n${head}\r\n\r\n`,
+    );
+    const [first] = await once(socket, 'data');
+    socket.destroy();
+    return String(first).split('\r\n', 1)[0];
+  };
+  assert.equal(await ask('Content-Length: 3\r\nTransfer-Encoding: chunked'), 'HTTP/1.1 400 Bad Request');
+  assert.equal(await ask('Content-Length: 3\r\nContent-Length: 4'), 'HTTP/1.1 400 Bad Request');
+  assert.equal(await ask('Content-Length: 3\nX: y'), 'HTTP/1.1 400 Bad Request');
+  assert.equal(await ask('X : y'), 'HTTP/1.1 400 Bad Request');
+});
+
+test('closes, although connections are idle', async () => {
+  const open = await openBench();
+  const socket = connect({ host: '127.0.0.1', port: open.port, ca: open.identity.cert, servername: 'localhost' });
+  await once(socket, 'secureConnect');
+  const closed = once(socket, 'close');
+  await open.close();
+  await closed;
+});
+
+test("hands the issuer's endpoints on, bounded, and without what strangers say of hosts and schemes", async () => {
+  const seen: unknown[] = [];
+  const open = await openBench({
+    issuer: async (request) => {
+      seen.push(request);
+      return { status: 200, headers: { 'content-type': 'text/plain', 'transfer-encoding': 'chunked' }, body: 'ok' };
+    },
+  });
+  try {
+    const ask = (path: string, wish: Parameters<Bench['send']>[0] = {}) =>
+      open.send({ method: 'POST', token: undefined, path, ...wish });
+    const good = await ask('/oauth/token?x=1', {
+      body: 'a=b',
+      headers: { 'x-forwarded-host': 'evil.example', forwarded: 'host=evil' },
+    });
+    assert.deepEqual([good.status, good.body], [200, 'ok']);
+    const [{ url, headers, body }] = seen as [{ url: string; headers: Record<string, string>; body: string }];
+    assert.deepEqual(
+      [url, body, headers['x-forwarded-host'], headers.forwarded],
+      ['/oauth/token?x=1', 'a=b', undefined, undefined],
+    );
+    assert.equal((await ask('/oauth/token', { body: Buffer.alloc(64 * 1024 + 1) })).status, 413);
+    assert.equal((await ask('/oauth/token', { headers: { host: 'evil.example' } })).status, 403);
+    for (const path of [
+      '/oauth/../mcp',
+      '/oauth//x',
+      '/oauth/%2e%2e/x',
+      '/oauth',
+      '/.well-known/openid-configuration/x',
+    ]) {
+      assert.equal((await ask(path)).status, 404, path);
+    }
+    assert.equal((await ask('/.well-known/openid-configuration', { method: 'GET' })).status, 200);
+    assert.equal((await ask('/.well-known/oauth-authorization-server', { method: 'GET' })).status, 200);
+  } finally {
+    await open.close();
+  }
+});
