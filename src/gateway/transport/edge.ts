@@ -59,6 +59,12 @@ const LIMITS: EdgeLimits = {
   unfinished: 128 * 1024 * 1024,
 };
 
+/** What cannot be read as HTTP is answered without being understood; no path is known then. */
+const BAD_HTTP: ReadonlyMap<string, string> = new Map([
+  ['HPE_HEADER_OVERFLOW', '431 Request Header Fields Too Large'],
+  ['ERR_HTTP_REQUEST_TIMEOUT', '408 Request Timeout'],
+]);
+
 export interface Edge {
   /** Starts to listen; gives the port. */
   listen(host: string, port: number): Promise<number>;
@@ -89,10 +95,15 @@ export function createEdge(deps: EdgeDeps): Edge {
   server.on('checkContinue', (request, response) => enter(request, response, true));
   server.on('checkExpectation', (request, response) => enter(request, response, false));
   server.on('tlsClientError', (error, socket) => report('tls', error, socket.remoteAddress));
-  server.on('clientError', (error, socket) => {
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+    const status = BAD_HTTP.get(error.code ?? '') ?? (error.code?.startsWith('HPE_') ? '400 Bad Request' : undefined);
+    if (status === undefined || !socket.writable || (inFlight.get(socket) ?? 0) > 0) {
+      // A broken connection, a handshake that `tlsClientError` has told of, or one that is being answered already.
+      socket.destroy();
+      return;
+    }
     report('http', error, 'remoteAddress' in socket ? String(socket.remoteAddress) : '');
-    if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
-    else socket.destroy();
+    socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
   });
 
   function enter(request: IncomingMessage, response: ServerResponse, waits: boolean): void {
@@ -110,7 +121,11 @@ export function createEdge(deps: EdgeDeps): Edge {
         report('internal', error, socket.remoteAddress);
         return problem(500, 'internal error');
       })
-      .then((answer) => reply(request, response, answer, linger));
+      .then((answer) => reply(request, response, answer, linger))
+      .catch((error: unknown) => {
+        report('internal', error, socket.remoteAddress);
+        socket.destroy();
+      });
   }
 
   async function serve(request: IncomingMessage, response: ServerResponse, waits: boolean): Promise<Answer> {
