@@ -164,7 +164,9 @@ function ask(
 }
 
 function verdictOf({ decision, diagnostics }: Response): Verdict {
-  const { reason, errors } = diagnostics;
+  const { reason } = diagnostics;
+  // Cedar gives both in any order.
+  const errors = diagnostics.errors.toSorted((a, b) => (a.policyId < b.policyId ? -1 : 1));
   // Cedar skips a policy that fails, a forbid too; here a policy that fails denies.
   if (errors.length > 0) {
     const detail = errors.map(({ policyId, error }) => `${policyId}: ${error.message}`).join('; ');

@@ -74,6 +74,12 @@ export function literals(expr: Expr): readonly string[] {
   return [...below, pattern];
 }
 
+export function numberLiterals(expr: Expr): readonly number[] {
+  const [operator, payload] = nodeOf(expr);
+  if (operator !== 'Value') return children(expr).flatMap(numberLiterals);
+  return typeof payload === 'number' ? [payload] : [];
+}
+
 /** Literal entities of a type, such as `Action`, anywhere in the expression. */
 export function entityLiterals(expr: Expr, type: string): readonly string[] {
   const [operator, payload] = nodeOf(expr);

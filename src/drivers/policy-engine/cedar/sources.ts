@@ -22,6 +22,7 @@ export interface ParsedPolicy {
 /** Cedar's parser runs on a fixed stack; text beyond these bounds can end in a trap, after which no call works. */
 const MAX_NESTING = 48;
 const MAX_OPERATORS = 256;
+const MAX_POSTFIXES = 64;
 
 interface Piece {
   readonly start: number;
@@ -42,7 +43,6 @@ const OPERATOR = new Set([
   '+',
   '-',
   '*',
-  '.',
   '!',
   'if',
   'like',
@@ -65,19 +65,23 @@ function split(text: string): Split {
   let start: number | undefined;
   let depth = 0;
   let operators = 0;
+  let postfixes = 0;
   for (const match of text.matchAll(TOKEN)) {
     const token = match[0];
     if (token.startsWith('//') || token.trim() === '') continue;
     start ??= match.index;
     if (token === '(' || token === '[' || token === '{') depth++;
     else if (token === ')' || token === ']' || token === '}') depth--;
-    else if (OPERATOR.has(token)) operators++;
+    if (token === '.' || token === '[') postfixes++;
+    else if (token === ',' || token === ';' || OPERATOR.has(token)) postfixes = 0;
+    if (OPERATOR.has(token)) operators++;
     else if (token === ';') {
       pieces.push({ start, end: match.index + 1 });
       start = undefined;
       depth = operators = 0;
     }
-    if (depth > MAX_NESTING || operators > MAX_OPERATORS) return { pieces, rest: undefined, excessive: start ?? 0 };
+    if (depth > MAX_NESTING || operators > MAX_OPERATORS || postfixes > MAX_POSTFIXES)
+      return { pieces, rest: undefined, excessive: start ?? 0 };
   }
   return { pieces, rest: start, excessive: undefined };
 }

@@ -1,7 +1,7 @@
 import { type DetailedError, type SchemaJson, validate } from '@cedar-policy/cedar-wasm/nodejs';
 import type { ActionType } from './actions.ts';
 import type { ArgumentType, RecordType, Untyped } from './argument-types.ts';
-import { argumentPath, conditionsOf, entityLiterals, type Mention, mentions } from './expressions.ts';
+import { argumentPath, conditionsOf, entityLiterals, type Mention, mentions, numberLiterals } from './expressions.ts';
 import { indexOfByte, type PolicyProblem, positionAt, suggestion } from './problems.ts';
 import { CONTEXT, cedarSchema } from './schema.ts';
 import { actionsOf, wildcard } from './scope.ts';
@@ -12,7 +12,7 @@ export function validatePolicies(
   policies: readonly ParsedPolicy[],
   actions: ReadonlyMap<string, ActionType>,
 ): readonly PolicyProblem[] {
-  const own = policies.map((policy) => [...wildcards(policy), ...names(policy, actions)]);
+  const own = policies.map((policy) => [...wildcards(policy), ...numbers(policy), ...names(policy, actions)]);
   const sound = policies.filter((_, index) => !own[index]?.some(({ severity }) => severity === 'error'));
   return [...own.flat(), ...cedarProblems(sound, cedarSchema(actions))];
 }
@@ -42,6 +42,16 @@ function wildcards(policy: ParsedPolicy): readonly PolicyProblem[] {
   };
   const mend = `name it in the permit's scope, as in \`${example[found.part as keyof typeof example]}\``;
   return [problem(policy, 0, 'error', `permit with its ${found.part} ${found.how}`, mend)];
+}
+
+/** Cedar's integers have 64 bits, those that JavaScript can hand on exactly 54. */
+function numbers(policy: ParsedPolicy): readonly PolicyProblem[] {
+  const inexact = conditionsOf(policy.json)
+    .flatMap(numberLiterals)
+    .some((value) => !Number.isSafeInteger(value));
+  return inexact
+    ? [problem(policy, 0, 'error', 'an integer beyond 9007199254740991', 'compare with a smaller one')]
+    : [];
 }
 
 function names(policy: ParsedPolicy, actions: ReadonlyMap<string, ActionType>): readonly PolicyProblem[] {

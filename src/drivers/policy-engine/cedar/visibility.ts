@@ -1,8 +1,11 @@
 import type { Policy, PolicyJson } from '@cedar-policy/cedar-wasm/nodejs';
-import { argumentPath, conditionsOf, type Expr, mentions, nodeOf, operand, TRUE } from './expressions.ts';
+import { argumentPath, children, conditionsOf, type Expr, mentions, nodeOf, operand, TRUE } from './expressions.ts';
 
 /** Above this many ways for a condition to hold, it counts as one that may hold. */
 const MAX_WAYS = 64;
+
+/** Cedar reads policies in JSON down to 128 levels, two for each expression; a condition beyond counts as one that may hold. */
+const MAX_DEPTH = 50;
 
 /** A policy about the question without its arguments. */
 export interface ArgumentFree {
@@ -28,12 +31,20 @@ function reads(expr: Expr): boolean {
 export function withoutArguments(policy: PolicyJson, text: string): readonly ArgumentFree[] {
   if (!readsArguments(policy)) return [{ policy: text, exact: true }];
   const all = conditionsOf(policy).reduce<Expr>((left, right) => ({ '&&': { left, right } }), TRUE);
-  const ways = waysToBe(all, policy.effect === 'permit');
+  const ways = readable(waysToBe(all, policy.effect === 'permit'));
   const conditions = policy.effect === 'permit' ? ways : [{ '!': { arg: anyOf(ways) } }];
   return conditions.map((body) => ({
     exact: false,
     policy: { ...policy, conditions: [{ kind: 'when', body: body as PolicyJson['conditions'][number]['body'] }] },
   }));
+}
+
+function readable(ways: readonly Expr[]): readonly Expr[] {
+  return ways.some((way) => depthOf(way) > MAX_DEPTH) ? [TRUE] : ways;
+}
+
+function depthOf(expr: Expr): number {
+  return 1 + Math.max(0, ...children(expr).map(depthOf));
 }
 
 /**

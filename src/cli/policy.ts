@@ -1,0 +1,144 @@
+import { readFileSync } from 'node:fs';
+import type { GatewayServer, PolicySource } from '../contract/bundle.ts';
+import type { PinnedServer } from '../contract/descriptors.ts';
+import type { PolicyEngine } from '../contract/policy-engine.ts';
+import { options, UsageError } from './options.ts';
+import { readCases } from './policy-cases.ts';
+import { type Ask, ask, explanation, readSubject } from './policy-question.ts';
+
+interface Problem {
+  readonly file: string;
+  readonly line: number;
+  readonly column?: number;
+  readonly severity: 'error' | 'warning';
+  readonly message: string;
+  readonly mend: string;
+}
+
+interface Opened {
+  readonly engine: PolicyEngine;
+  readonly problems: readonly Problem[];
+  readonly untyped: readonly { readonly action: string; readonly argument: string; readonly why: string }[];
+}
+
+/** What the configuration and the gateway's own rooms hand in. */
+export interface PolicyInputs {
+  readonly sources: readonly PolicySource[];
+  readonly servers: readonly GatewayServer[];
+  /** `*.test.yaml`, `*.test.yml` and `*.test.json` beside the policies. */
+  readonly tests: readonly PolicySource[];
+  /** The policy engine's loader. */
+  open(sources: readonly PolicySource[], servers: readonly PinnedServer[]): Opened;
+  /** The gateway's rule outside of policy. */
+  sameTenant(tenant: string, server: GatewayServer): boolean;
+  /** Milliseconds since the epoch. */
+  now(): number;
+}
+
+interface Io {
+  readonly json: boolean;
+  readonly stdout: (text: string) => void;
+  readonly stderr: (text: string) => void;
+}
+
+type Print = (text: string, json: unknown) => void;
+
+/**
+ * `policy lint`: problems of the policies against the pinned servers, and the arguments that policies cannot see.
+ * `policy test [FILE]`: cases beside the policies. `policy explain`: one question, its verdict and why.
+ * @returns 0; 1 when lint finds an error or a case does not hold; 2 when there is an error and something else was asked
+ * @throws UsageError (exit 2)
+ */
+export async function policy(argv: string[], io: Io, load: () => Promise<PolicyInputs>): Promise<number> {
+  const { values, positionals } = options(argv, {
+    subject: { type: 'string' },
+    kind: { type: 'string', default: 'User' },
+    tenant: { type: 'string' },
+    group: { type: 'string', multiple: true, default: [] },
+    acr: { type: 'string' },
+    action: { type: 'string' },
+    arguments: { type: 'string', default: '{}' },
+    hour: { type: 'string' },
+    'mfa-age': { type: 'string' },
+  });
+  const [verb, file, ...more] = positionals;
+  const known = verb === 'lint' || verb === 'test' || verb === 'explain';
+  if (!known || more.length > 0 || (file !== undefined && verb !== 'test'))
+    throw new UsageError('policy lint | test [FILE] | explain');
+  const print: Print = (text, json) => io.stdout(io.json ? `${JSON.stringify(json)}\n` : text);
+  // Read before anything is loaded: wrong usage is exit 2, whatever the state of the policies.
+  const asked = verb === 'explain' ? readSubject(values) : undefined;
+  const inputs = await load();
+  const opened = inputs.open(
+    inputs.sources,
+    inputs.servers.map(({ pins }) => pins),
+  );
+  if (verb === 'lint') return lint(inputs, opened, print);
+  const errors = opened.problems.filter(({ severity }) => severity === 'error');
+  if (errors.length > 0) {
+    io.stderr(errors.map(line).join(''));
+    return 2;
+  }
+  if (asked) return explain(asked, inputs, opened.engine, print);
+  const tests = file === undefined ? inputs.tests : [{ file, text: readCaseFile(file) }];
+  return test(tests, inputs, opened.engine, print);
+}
+
+function line({ file, line, column, severity, message, mend }: Problem): string {
+  return `${file}:${line}${column === undefined ? '' : `:${column}`}: ${severity}: ${message}\n    mend: ${mend}\n`;
+}
+
+function lint({ sources }: PolicyInputs, { problems, untyped }: Opened, print: Print): number {
+  const errors = problems.filter(({ severity }) => severity === 'error').length;
+  const notes = untyped.map(
+    ({ action, argument, why }) => `note: policies cannot see ${argument} of ${action}: ${why}\n`,
+  );
+  const summary = `${sources.length} files, ${errors} errors, ${problems.length - errors} warnings\n`;
+  print([...problems.map(line), ...notes, summary].join(''), { files: sources.length, errors, problems, untyped });
+  return errors > 0 ? 1 : 0;
+}
+
+function explain(asked: Ask, inputs: PolicyInputs, engine: PolicyEngine, print: Print): number {
+  const answer = ask(asked, inputs, engine);
+  print(explanation(answer), answer);
+  return 0;
+}
+
+function readCaseFile(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    throw new UsageError(`cannot read ${file}`);
+  }
+}
+
+function test(tests: readonly PolicySource[], inputs: PolicyInputs, engine: PolicyEngine, print: Print): number {
+  const results = tests.flatMap(readCases).map(({ file, line, expect, why, asked }) => {
+    const answer = ask(asked, inputs, engine);
+    const holds = answer.verdict === expect;
+    const title = why ?? `${asked.subject.id} ${asked.action}`;
+    return {
+      file,
+      line,
+      title,
+      expect,
+      verdict: answer.verdict,
+      holds,
+      policies: answer.policies,
+      detail: answer.detail,
+    };
+  });
+  if (results.length === 0) throw new UsageError('no cases: write some into policies/*.test.yaml, or name a file');
+  const failed = results.filter(({ holds }) => !holds).length;
+  const rows = results.map(({ file, line, title, expect, verdict, holds, detail }) =>
+    holds
+      ? `ok      ${file}:${line} ${title}: ${verdict}\n`
+      : `failed  ${file}:${line} ${title}: expected ${expect}, got ${verdict} (${detail})\n`,
+  );
+  print([...rows, `${results.length - failed} held, ${failed} failed\n`].join(''), {
+    cases: results,
+    held: results.length - failed,
+    failed,
+  });
+  return failed > 0 ? 1 : 0;
+}
