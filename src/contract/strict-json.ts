@@ -14,10 +14,20 @@ const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
  * @throws MalformedJson
  */
 export function parseStrict(bytes: Uint8Array, maxDepth = MAX_DEPTH): { readonly text: string; readonly value: Json } {
+  const parsed = parseUnfrozen(bytes, maxDepth);
+  deepFreeze(parsed.value);
+  return parsed;
+}
+
+/**
+ * As `parseStrict`, for a reader that looks at the value and hands on the text alone: freezing costs as much as parsing.
+ * @throws MalformedJson
+ */
+export function parseUnfrozen(bytes: Uint8Array, maxDepth = MAX_DEPTH): { readonly text: string; readonly value: Json } {
   const text = decode(bytes);
   scan(text, maxDepth);
   try {
-    return { text, value: deepFreeze(JSON.parse(text) as Json) };
+    return { text, value: JSON.parse(text) as Json };
   } catch {
     throw new MalformedJson('not JSON (RFC 8259)');
   }
@@ -76,15 +86,15 @@ function scan(text: string, maxDepth: number): void {
   const open: (KeySet | null)[] = [];
   let keys: KeySet | null = null;
   // The next backslash is looked up once and remembered: looking for it in each string would be quadratic.
-  let escape = nextEscape(text, 0);
+  let slash = nextEscape(text, 0);
   for (let at = 0; at < text.length; ) {
     const code = text.charCodeAt(at);
     if (code === QUOTE) {
       const end = stringEnd(text, at);
-      const escaped = escape < end;
+      const escaped = slash < end;
       if (escaped) {
-        checkSurrogates(text, escape, end);
-        escape = nextEscape(text, end);
+        checkSurrogates(text, slash, end);
+        slash = nextEscape(text, end);
       }
       const next = skipSpace(text, end);
       if (keys !== null && text.charCodeAt(next) === COLON) keys.add(keyText(text, at, end, escaped));

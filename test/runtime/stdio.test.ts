@@ -16,6 +16,7 @@ const hostile: readonly [manners: string, code: RefusalCode, detail: RegExp][] =
   ['silent', 'isolation', /no answer within 700 ms/],
   ['garbage', 'upstream', /not JSON.*Segmentation fault, honest/],
   ['exits-half-way', 'upstream', /exited \(code 7.*in the middle of a frame/],
+  ['closes-output', 'upstream', /closed its output without an answer/],
   ['wrong-id', 'upstream', /answered id 3, not 2/],
   ['string-id', 'upstream', /answered id "2", not 2/],
   ['giant', 'size', /a frame of more than 100000 bytes/],

@@ -6,6 +6,7 @@ import {
   FrameReader,
   type FromRuntime,
   type LinkFrame,
+  type RuntimeFailure,
   type ToRuntime,
 } from '../../contract/runtime-link.ts';
 import { parseStrict } from '../../contract/strict-json.ts';
@@ -14,6 +15,7 @@ import { parseStrict } from '../../contract/strict-json.ts';
 const MAX_FRAME = 64 * 1024 * 1024;
 const MAX_DETAIL = 4096;
 
+const failures: ReadonlySet<string> = new Set<RuntimeFailure>(['isolation', 'upstream', 'size', 'overload']);
 const RESOURCE_NOT_FOUND = -32002;
 const INVALID_PARAMS = -32602;
 
@@ -133,7 +135,7 @@ export class RuntimeLink {
     this.#pending.delete(head.id);
     if (head.kind === 'result') pending.resolve(body);
     else if (head.kind === 'error') pending.reject(refusalOf(pending.method, body));
-    else pending.reject(new Refusal(head.code, head.detail));
+    else pending.reject(new Refusal(failures.has(head.code) ? head.code : 'upstream', head.detail));
   }
 
   #lost(why: string): void {

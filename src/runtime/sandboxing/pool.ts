@@ -23,6 +23,8 @@ export interface PoolLimits {
 
 /** Milliseconds after which a start is taken to wait rather than compute, and lets the next one begin. */
 const SLOW_START = 1000;
+/** Milliseconds; a refill also begins when the sandbox that was taken is gone. */
+const REFILL_DELAY = 20;
 
 /**
  * Single-use sandboxes that have already done their handshake, for each server; every one serves one call and is
@@ -41,6 +43,7 @@ export class SandboxPool {
   #waiting = 0;
   #arrivals = 0;
   #closed = false;
+  #refill: NodeJS.Timeout | undefined;
   #emptied: (() => void) | undefined;
 
   constructor(limits: PoolLimits, log: (event: object) => void) {
@@ -63,7 +66,7 @@ export class SandboxPool {
       return Promise.reject(new UpstreamFailure('isolation', `no pool for ${name}`));
     const ready = lane.takeIdle();
     if (ready) {
-      this.#pump();
+      this.#pumpSoon();
       return Promise.resolve(ready);
     }
     if (lane.broken) return Promise.reject(lane.broken);
@@ -105,6 +108,7 @@ export class SandboxPool {
   /** Kills every sandbox and resolves when the last one is gone. */
   async close(): Promise<void> {
     this.#closed = true;
+    clearTimeout(this.#refill);
     const failure = new UpstreamFailure('isolation', 'the runtime is stopping');
     for (const lane of this.#lanes.values()) lane.close(failure);
     for (const session of this.#sessions) session.fail(failure);
@@ -112,6 +116,14 @@ export class SandboxPool {
     await new Promise<void>((resolve) => {
       this.#emptied = resolve;
     });
+  }
+
+  /** To spawn a process blocks this one for milliseconds, so a refill leaves a short call the time to be answered. */
+  #pumpSoon(): void {
+    this.#refill ??= setTimeout(() => {
+      this.#refill = undefined;
+      this.#pump();
+    }, REFILL_DELAY);
   }
 
   #pump(): void {

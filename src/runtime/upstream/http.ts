@@ -197,7 +197,11 @@ class RemoteUpstream implements Upstream {
       signal,
       onAside,
     };
-    const { sessionId, answer } = await exchange(this.#target, post);
+    const { sessionId, answer } = await exchange(this.#target, post).catch((error) => {
+      // To an older server a disconnect is no cancellation (MCP 2025-11-25, Cancellation).
+      if (signal?.aborted && !modern) this.#withdraw(headers, id);
+      throw error;
+    });
     if (answer === undefined) throw new UpstreamFailure('upstream', 'no answer');
     return { sessionId, answer };
   }
@@ -206,6 +210,11 @@ class RemoteUpstream implements Upstream {
   #refuse(session: Session, id: string, method: string): void {
     const answer = method === 'ping' ? '"result":{}' : '"error":{"code":-32601,"message":"Method not found"}';
     this.#aside(session.headers, `{"jsonrpc":"2.0","id":${id},${answer}}`).catch(() => {});
+  }
+
+  #withdraw(headers: string[], requestId: number): void {
+    const body = `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":${requestId}}}`;
+    this.#aside(headers, body).catch(() => {});
   }
 
   async #aside(headers: string[], body: string): Promise<void> {

@@ -1,5 +1,5 @@
 import { isObject, type Json, type JsonObject } from '../../contract/json.ts';
-import { MalformedJson, parseStrict, rawMembers } from '../../contract/strict-json.ts';
+import { MalformedJson, parseUnfrozen, rawMembers } from '../../contract/strict-json.ts';
 import { type Answer, printable, UpstreamFailure } from './upstream.ts';
 
 /** One JSON-RPC message from a server, told apart by shape alone (JSON-RPC 2.0 §4 and §5). */
@@ -31,7 +31,7 @@ export function readMessage(bytes: Uint8Array): Message {
 
 function parse(bytes: Uint8Array): { readonly text: string; readonly value: Json } {
   try {
-    return parseStrict(bytes);
+    return parseUnfrozen(bytes);
   } catch (error) {
     if (!(error instanceof MalformedJson)) throw error;
     throw bad(error.message, new TextDecoder().decode(bytes.subarray(0, 512)));

@@ -1,5 +1,5 @@
 // A small MCP server over stdio whose manners are chosen by its first argument; without one it behaves.
-import { appendFileSync, existsSync, writeFileSync } from 'node:fs';
+import { appendFileSync, closeSync, existsSync, writeFileSync } from 'node:fs';
 
 const [manners = 'good', file = ''] = process.argv.slice(2);
 const send = (message) => process.stdout.write(`${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`);
@@ -26,6 +26,7 @@ const calls = {
     setTimeout(() => send({ id, result: text('still here') }), 50);
   },
   'exits-half-way': () => process.stdout.write('{"jsonrpc":"2.0","id":', () => process.exit(7)),
+  'closes-output': () => closeSync(1),
   'answers-twice': (id) => {
     send({ id, result: text('first') });
     send({ id, result: text('second') });

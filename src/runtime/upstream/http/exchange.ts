@@ -91,8 +91,8 @@ class Exchange implements Dispatcher.DispatchHandler {
 
   onResponseStart(_: Dispatcher.DispatchController, status: number, headers: Headers): void {
     this.#status = status;
-    if (this.#failed || this.#post.id === undefined) return;
-    const failure = this.#begin(headers);
+    if (this.#failed) return;
+    const failure = this.#post.id === undefined ? this.#done(undefined) : this.#begin(headers);
     if (failure) this.#fail(failure);
   }
 
@@ -118,7 +118,7 @@ class Exchange implements Dispatcher.DispatchHandler {
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    if (this.#settled || this.#post.id === undefined) {
+    if (this.#settled) {
       this.#trailing += chunk.length;
       if (this.#trailing > MAX_TRAILING) controller.abort(bad('more after the answer'));
       return;
@@ -139,7 +139,6 @@ class Exchange implements Dispatcher.DispatchHandler {
     try {
       const whole = this.#chunks.length === 1 && this.#chunks[0] ? this.#chunks[0] : Buffer.concat(this.#chunks);
       if (this.#failed) this.#fail(new HttpFailure(this.#status, excerptOf(whole)));
-      else if (this.#post.id === undefined) this.#done(undefined);
       else if (this.#events) this.#fail(bad('a stream that ended without the answer'));
       else this.#receive(whole);
       if (!this.#settled) this.#fail(bad('a message that is not the answer'));
@@ -182,10 +181,10 @@ class Exchange implements Dispatcher.DispatchHandler {
     else throw bad(`id ${JSON.stringify(message.id).slice(0, 64)}, not ${this.#post.id}`);
   }
 
-  #done(answer: Answer | undefined): void {
+  #done(answer: Answer | undefined): undefined {
     this.#settle();
     // The connection is kept when the response ends by itself soon.
-    if (this.#events)
+    if (this.#events || answer === undefined)
       this.#timer = setTimeout(
         () => this.#controller?.abort(bad('a stream that goes on after the answer')),
         LINGER,
