@@ -128,6 +128,14 @@ test('refuses critical extensions, and other kinds of JWT (RFC 7515 §4.1.11, RF
   await refused(bearer(await sign(key, good, { typ: undefined })), /typ/);
   await refused(bearer(await sign(key, { ...good, cnf: { jkt: 'x' } })), /bound to a key/);
   await refused(bearer(await sign(key, claims(ORIGIN, { jti: undefined }))), /without jti/);
+  const odd = [{ jti: 7 }, { jti: 'a\nb' }, { acr: 7 }, { acr: '' }, { auth_time: 'now' }, { auth_time: null }];
+  for (const change of odd) await refused(bearer(await sign(key, claims(ORIGIN, change))), /jti|acr|auth_time/);
+  for (const header of [{ typ: 7 }, { typ: ['at+jwt'] }])
+    await refused(bearer(await sign(key, good, header)), /typ is/);
+  const [, body = '', signature = ''] = (await sign(key, good)).split('.');
+  for (const header of [{ typ: 'at+jwt' }, { alg: 7 }, { alg: ['ES256'] }]) {
+    await refused(bearer(`${b64(header)}.${body}.${signature}`), /without alg/);
+  }
   for (const sub of [undefined, '', 7, 'a\u202eb', 'a\nb', ' a', 'https://idp.example#a', 'x'.repeat(257)]) {
     await refused(bearer(await sign(key, claims(ORIGIN, { sub }))), /sub/);
   }
