@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { PolicySource, TrustedIssuer } from '../../contract/bundle.ts';
 import { findings, YamlFile } from './document.ts';

@@ -74,7 +74,7 @@ export function pinsFor(config: Config, lock: Lock): Pinned {
   const gateway: GatewayServer[] = [];
   const runtime: RuntimeServer[] = [];
   for (const [name, server] of Object.entries(config.servers)) {
-    const locked = pinned(name, server, config, lock);
+    const locked = lockedFor(name, server, config, lock);
     const pins = pinnedServer(name, locked);
     for (const tool of Object.keys(server.tools))
       if (!pins.tools.some((pin) => pin.name === tool))
@@ -130,7 +130,11 @@ export function sourceOf(server: Pick<ServerSettings, 'package' | 'root' | 'url'
   return server.package ?? server.url ?? `dir:${relative(directory, server.root ?? '') || '.'}`;
 }
 
-function pinned(name: string, server: ServerSettings, config: Config, lock: Lock): LockedServer {
+/**
+ * The reviewed entry of one configured server.
+ * @throws SafetyError when there is none, or it was made for another source, command or arguments
+ */
+export function lockedFor(name: string, server: ServerSettings, config: Config, lock: Lock): LockedServer {
   const source = sourceOf(server, config.directory);
   const words = server.package ?? server.url ?? `./${source.slice('dir:'.length)}`;
   const tail = server.root === undefined ? (server.args ?? []) : (server.command ?? []);

@@ -39,10 +39,13 @@ export async function checkProvenance(
     const options = { ...npm, integrity, packumentCache };
     const served = await manifest(`${name}@${version}`, options);
     const registry = registryOf(name, npm);
-    const held = keys.get(registry) ?? registryKeys(registry, npm);
-    keys.set(registry, held);
-    const known = (served._signatures?.length ?? 0) > 0 ? await held : undefined;
-    keyless ||= (served._signatures?.length ?? 0) > 0 && known === undefined;
+    let known: readonly unknown[] | undefined;
+    if ((served._signatures?.length ?? 0) > 0) {
+      const held = keys.get(registry) ?? registryKeys(registry, npm);
+      keys.set(registry, held);
+      known = await held;
+      keyless ||= known === undefined;
+    }
     if (known === undefined) unsigned.push(`${name}@${version}`);
     if (known === undefined && served._attestations === undefined) return;
     const { host, pathname } = new URL(registry);
@@ -83,7 +86,13 @@ async function registryKeys(registry: string, npm: NpmSettings): Promise<readonl
   let text: string;
   try {
     // The one client that knows the operator's proxy, CA and login fetches this too; its answer is bytes to it.
-    text = String(await pacote.tarball(`${registry}-/npm/v1/keys`, { ...npm, preferOnline: true } as pacote.Options));
+    text = String(
+      await pacote.tarball(`${registry}-/npm/v1/keys`, {
+        ...npm,
+        allowRemote: 'all',
+        preferOnline: true,
+      } as pacote.Options),
+    );
   } catch (error) {
     if (error instanceof Error && 'code' in error && /^E4\d\d$/.test(String(error.code))) return undefined;
     return asked(() => Promise.reject(error));

@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
-import { createReadStream, existsSync } from 'node:fs';
-import { chmod, lstat, mkdir, mkdtemp, readdir, readlink, rename, rm } from 'node:fs/promises';
+import { closeSync, existsSync, lstatSync, openSync, readdirSync, readFileSync, readlinkSync, readSync } from 'node:fs';
+import { chmod, mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { within } from '../config/paths.ts';
 import { SafetyError } from '../config/problem.ts';
 
 const MAX_FILES = 100_000;
 const MAX_BYTES = 2 * 1024 ** 3;
+const CHUNK = 8 * 1024 * 1024;
 
 /**
  * The content-addressed store of server files, `<state>/store/sha256-HEX/`: the directory's name is the digest of all
@@ -46,14 +46,14 @@ export class Store {
     try {
       await build(building);
       await settle(building);
-      const digest = await treeDigest(building);
+      const digest = treeDigest(building);
       if (expected !== undefined && digest !== expected)
         throw new SafetyError(
           `the installed files are ${digest}, the lock pins ${expected}`,
           'review the change and run `innerkeep add` again',
         );
       if (this.has(digest)) {
-        await this.verify(digest);
+        this.verify(digest);
         return { digest, fresh: false };
       }
       await rename(building, this.path(digest));
@@ -67,9 +67,9 @@ export class Store {
    * Reads every byte of an entry again.
    * @throws SafetyError when anything in it differs from what its name says
    */
-  async verify(digest: string): Promise<void> {
+  verify(digest: string): void {
     const path = this.path(digest);
-    const found = await treeDigest(path);
+    const found = treeDigest(path);
     if (found === digest) return;
     throw new SafetyError(
       `the server files in ${path} were changed: they are ${found} now`,
@@ -86,10 +86,10 @@ export class Store {
  * SHA-256 over all entries in byte order of their relative paths: kind (file, executable, link, directory), path,
  * and content. Owners, times and the other permission bits are not part of it.
  */
-export async function treeDigest(root: string): Promise<string> {
+export function treeDigest(root: string): string {
   const hash = createHash('sha256');
-  for (const { path, kind, target } of await entries(root)) {
-    const content = kind === 'f' || kind === 'x' ? await fileDigest(join(root, path)) : target;
+  for (const { path, kind, target, size } of entries(root)) {
+    const content = kind === 'f' || kind === 'x' ? fileDigest(join(root, path), size) : target;
     hash.update(JSON.stringify([kind, path, content])).update('\n');
   }
   return `sha256-${hash.digest('hex')}`;
@@ -100,7 +100,7 @@ async function settle(root: string): Promise<void> {
   await dropBins(root);
   await chmod(root, 0o755);
   let bytes = 0;
-  for (const { path, kind, target, mode, size } of await entries(root)) {
+  for (const { path, kind, target, mode, size } of entries(root)) {
     if (kind === 'l') {
       const end = resolve(root, dirname(path), target);
       if (target.startsWith('/') || !within(end, root) || !existsSync(join(root, path)))
@@ -119,7 +119,7 @@ async function settle(root: string): Promise<void> {
 }
 
 async function dropBins(root: string): Promise<void> {
-  for (const { path, kind } of await entries(root))
+  for (const { path, kind } of entries(root))
     if (kind === 'd' && /(^|\/)node_modules\/\.bin$/.test(path))
       await rm(join(root, path), { recursive: true, force: true });
 }
@@ -133,20 +133,20 @@ interface Entry {
   readonly size: number;
 }
 
-async function entries(root: string): Promise<readonly Entry[]> {
+function entries(root: string): readonly Entry[] {
   const found: Entry[] = [];
   const pending = [root];
   for (let directory = pending.pop(); directory !== undefined; directory = pending.pop()) {
-    for (const name of await readdir(directory)) {
+    for (const name of readdirSync(directory)) {
       const full = join(directory, name);
-      const stats = await lstat(full);
+      const stats = lstatSync(full);
       const path = relative(root, full);
       const base = { path, target: '', mode: stats.mode, size: stats.size };
       if (stats.isDirectory()) {
         found.push({ ...base, kind: 'd' });
         pending.push(full);
       } else if (stats.isFile()) found.push({ ...base, kind: (stats.mode & 0o100) !== 0 ? 'x' : 'f' });
-      else if (stats.isSymbolicLink()) found.push({ ...base, kind: 'l', target: await readlink(full), mode: 0 });
+      else if (stats.isSymbolicLink()) found.push({ ...base, kind: 'l', target: readlinkSync(full), mode: 0 });
       else throw new SafetyError(`${path} is neither file, directory nor link`, 'remove it');
       if (found.length > MAX_FILES) throw new SafetyError(`more than ${MAX_FILES} server files`);
     }
@@ -154,8 +154,17 @@ async function entries(root: string): Promise<readonly Entry[]> {
   return found.sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 
-async function fileDigest(file: string): Promise<string> {
+function fileDigest(file: string, size: number): string {
+  // Thousands of small files: reading them one after the other without the event loop is several times faster.
+  if (size <= CHUNK) return createHash('sha256').update(readFileSync(file)).digest('hex');
   const hash = createHash('sha256');
-  await pipeline(createReadStream(file), hash);
+  const handle = openSync(file, 'r');
+  try {
+    const chunk = Buffer.alloc(CHUNK);
+    for (let read = readSync(handle, chunk); read > 0; read = readSync(handle, chunk))
+      hash.update(chunk.subarray(0, read));
+  } finally {
+    closeSync(handle);
+  }
   return hash.digest('hex');
 }

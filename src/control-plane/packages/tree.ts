@@ -104,7 +104,7 @@ export async function asked<T>(ask: () => Promise<T>): Promise<T> {
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : '';
     const message = error instanceof Error ? error.message.replace(/https?:\/\/\S+/g, 'the registry') : String(error);
-    if (/^(EINTEGRITY|EATTESTATION|EMISSINGSIGNATUREKEY|EEXPIREDSIGNATUREKEY)/.test(code))
+    if (/^(EINTEGRITY|EATTESTATION|EMISSINGSIGNATUREKEY|EEXPIREDSIGNATUREKEY|EALLOW)/.test(code))
       throw new SafetyError(`${code}: ${message}`);
     if (/^(E404|ETARGET|ENOVERSIONS|E403)$/.test(code))
       throw configError('npm', message.split('\n')[0] ?? '', 'check name and version');

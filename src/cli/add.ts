@@ -1,0 +1,141 @@
+import { readFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { replaceFiles } from '../control-plane/config/atomic.ts';
+import { withServer } from '../control-plane/config/edit.ts';
+import { type Config, loadConfig, parseConfig } from '../control-plane/config/load.ts';
+import { configError, SafetyError } from '../control-plane/config/problem.ts';
+import type { ServerSettings } from '../control-plane/config/schema.ts';
+import { copyDirectory } from '../control-plane/packages/directory.ts';
+import {
+  type Lock,
+  type LockedServer,
+  lockPath,
+  lockText,
+  readLock,
+  withLocked,
+} from '../control-plane/packages/lock.ts';
+import { npmSettings } from '../control-plane/packages/npm-settings.ts';
+import { type Installed, installPackage } from '../control-plane/packages/package-server.ts';
+import { runtimeServer, sourceOf } from '../control-plane/packages/pins-for.ts';
+import { type Describe, lockedServer } from '../control-plane/packages/review.ts';
+import { Store } from '../control-plane/packages/store.ts';
+import { addRequest, blockFor } from './add-request.ts';
+import { type Ask, type Io, personAtTerminal, printable } from './terminal.ts';
+
+export interface AddDeps {
+  /** Absolute paths. */
+  readonly config: string;
+  readonly state: string;
+  readonly describe: Describe;
+  /** Default: the person at the terminal, where there is one. */
+  readonly ask?: Ask;
+  /** Default: this process's. Says how the registry is reached. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  readonly cwd?: string;
+  /** Milliseconds since the epoch. */
+  readonly now?: () => number;
+}
+
+/**
+ * `add`: vets a server, installs it, asks it in a sandbox what it offers, shows all of that, and, when told yes, writes
+ * its block into the configuration and its pins into the lock. Whatever fails leaves configuration, lock and store as
+ * they were.
+ * @returns 0
+ * @throws UsageError, ConfigError (exit 2), SafetyError (exit 3)
+ */
+export async function add(argv: readonly string[], io: Io, deps: AddDeps): Promise<number> {
+  const file = deps.config;
+  const request = addRequest(argv, deps.cwd ?? process.cwd(), dirname(file));
+  const ask = 'ask' in deps ? deps.ask : personAtTerminal();
+  if (!request.yes && ask === undefined)
+    throw new SafetyError('there is nobody to ask', 'add --yes when what is found may be accepted unseen');
+  const before = await loadConfig(file, deps.state);
+  const text = readFileSync(file, 'utf8');
+  const lock = readLock(before.directory);
+  const edited = withServer(file, text, request.name, blockFor(request, before));
+  const config = parseConfig(file, edited, deps.state);
+  const server = config.servers[request.name];
+  if (server === undefined) throw configError(file, `servers.${request.name} could not be written`);
+  const store = new Store(config.state);
+  const installed = await install(server, config, lock, store, request.acceptUnverified, deps);
+  try {
+    const live = await deps.describe(runtimeServer(request.name, server, installed.locked, config));
+    const locked = lockedServer(installed.locked, live);
+    if (!io.json) io.stdout(report(request.name, locked, installed.facts));
+    if (!request.yes && !(await ask?.(`Add ${request.name}?`))) throw new SafetyError('not added');
+    const unchanged = readFileSync(file, 'utf8') === text && lockText(readLock(config.directory)) === lockText(lock);
+    if (!unchanged) throw configError(file, 'the configuration or the lock was changed meanwhile', 'run add again');
+    replaceFiles([
+      { path: lockPath(config.directory), text: lockText(withLocked(lock, request.name, locked)) },
+      { path: file, text: edited },
+    ]);
+    if (io.json) io.stdout(`${JSON.stringify({ name: request.name, facts: installed.facts, ...summary(locked) })}\n`);
+    else io.stderr(`added ${request.name} to ${file} and innerkeep.lock\n`);
+    return 0;
+  } catch (error) {
+    if (installed.fresh && installed.locked.digest !== undefined) await store.remove(installed.locked.digest);
+    throw error;
+  }
+}
+
+async function install(
+  server: ServerSettings,
+  config: Config,
+  lock: Lock,
+  store: Store,
+  acceptUnverified: boolean,
+  deps: AddDeps,
+): Promise<Installed> {
+  const source = sourceOf(server, config.directory);
+  if (server.url !== undefined)
+    return { locked: { source }, fresh: false, facts: ['remote: what it says is pinned, what it runs is not'] };
+  const { root } = server;
+  if (root !== undefined) {
+    const { digest, fresh } = await store.add((directory) => copyDirectory(root, directory, config.state));
+    return { locked: { source, digest, command: [...(server.command ?? [])] }, fresh, facts: [`files: ${digest}`] };
+  }
+  const platform = `${process.platform}-${process.arch}`;
+  const npm = await npmSettings(config.directory, deps.env ?? process.env);
+  const packages = { store, npm, platform, now: deps.now ?? Date.now };
+  return installPackage(source, server.args ?? [], Object.values(lock.servers), acceptUnverified, packages);
+}
+
+function summary({ pins, openLevels, command, provenance, scripts = [] }: LockedServer) {
+  const names = (list: readonly { readonly name: string }[]): readonly string[] => list.map(({ name }) => name);
+  const { tools, prompts, resourceTemplates } = pins;
+  return {
+    command,
+    provenance,
+    scripts,
+    tools: names(tools),
+    prompts: names(prompts),
+    resourceTemplates: names(resourceTemplates),
+    openLevels,
+  };
+}
+
+function report(name: string, locked: LockedServer, facts: readonly string[]): string {
+  const { pins, openLevels, command } = locked;
+  const lines = [`${name}: ${locked.source}`, ...facts.map((fact) => `  ${printable(fact)}`)];
+  if (command !== undefined) lines.push(`  command: ${printable(command.join(' '))}`);
+  lines.push(`  protocol: ${printable(pins.protocolVersion)}, ${printable(JSON.stringify(pins.serverInfo))}`);
+  if (pins.instructions !== undefined) lines.push(`  instructions: ${printable(pins.instructions)}`);
+  for (const [kind, list] of [
+    ['tools', pins.tools],
+    ['prompts', pins.prompts],
+    ['resource templates', pins.resourceTemplates],
+  ] as const) {
+    lines.push(`  ${kind}: ${list.length === 0 ? 'none' : list.length}`);
+    for (const pin of list) lines.push(`    ${printable(pin.name)}: ${printable(descriptionOf(pin.raw), 120)}`);
+  }
+  for (const [tool, levels] of Object.entries(openLevels))
+    lines.push(
+      `  open in ${tool}, closed by the gateway: ${levels.map((level) => printable(level === '' ? 'the root' : level)).join(' ')}`,
+    );
+  return `${lines.join('\n')}\n`;
+}
+
+function descriptionOf(raw: string): string {
+  const { description } = JSON.parse(raw) as { readonly description?: unknown };
+  return typeof description === 'string' ? description : 'no description';
+}

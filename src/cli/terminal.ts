@@ -1,0 +1,31 @@
+import { createInterface } from 'node:readline/promises';
+
+export interface Io {
+  readonly json: boolean;
+  stdout(text: string): void;
+  stderr(text: string): void;
+}
+
+/** Asks the person at the terminal; undefined where there is none. */
+export type Ask = ((question: string) => Promise<boolean>) | undefined;
+
+export function personAtTerminal(): Ask {
+  if (!process.stdin.isTTY || !process.stderr.isTTY) return undefined;
+  return async (question) => {
+    const lines = createInterface({ input: process.stdin, output: process.stderr });
+    try {
+      return /^y(es)?$/i.test((await lines.question(`${question} [y/N] `)).trim());
+    } finally {
+      lines.close();
+    }
+  };
+}
+
+/** What a server says, for a terminal: nothing in it can move the cursor, hide, or turn the line round. */
+export function printable(text: string, most = 300): string {
+  const plain = text.replace(
+    /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}]/gu,
+    (bad) => `\\u{${bad.codePointAt(0)?.toString(16)}}`,
+  );
+  return plain.length > most ? `${plain.slice(0, most)}…` : plain;
+}
