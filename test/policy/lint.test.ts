@@ -130,6 +130,26 @@ test('names the place of a syntax error, in a text with more than ASCII', () => 
   assert.match(lint('permit (principal, action, resource) when { "unfinished };').join(), /error/);
 });
 
+test('loses no policy to a line that only another reader takes for a comment', () => {
+  verifies('authz.default-deny');
+  const forbid = 'forbid (principal, action, resource);';
+  for (const text of [
+    `// note\r${forbid}\n${PUBLIC_FILES}`,
+    `\ufeff// note\r\n${forbid}${PUBLIC_FILES}`,
+    `@note("//") ${forbid} // ;"\n${PUBLIC_FILES}`,
+  ]) {
+    const { engine, problems } = load(text);
+    const verdict = decide(engine, { path: '/data/public/a' });
+    assert.equal(verdict.allow, false, text);
+    assert.ok(problems.length > 0 || verdict.policies.length === 1);
+  }
+  for (const separator of ['\u2028', '\u0085', '\v', '\f'])
+    assert.equal(
+      decide(load(`// note${separator}${forbid}\n${PUBLIC_FILES}`).engine, { path: '/data/public/a' }).allow,
+      true,
+    );
+});
+
 test('refuses a policy that would exhaust the parser, and goes on working', () => {
   verifies('authz.default-deny');
   for (const body of [

@@ -7,10 +7,8 @@ import type { PolicyProblem } from './problems.ts';
 import { parseSources } from './sources.ts';
 import { validatePolicies } from './validate.ts';
 
-export type { PolicyProblem } from './problems.ts';
-
 /** A declared argument that no policy can see. */
-export interface UntypedArgument {
+interface UntypedArgument {
   readonly action: string;
   readonly argument: string;
   readonly why: string;

@@ -1,6 +1,6 @@
 import type { EntityUidJson, PolicyJson } from '@cedar-policy/cedar-wasm/nodejs';
 
-export function idOf(uid: EntityUidJson): { readonly type: string; readonly id: string } {
+function idOf(uid: EntityUidJson): { readonly type: string; readonly id: string } {
   return '__entity' in uid ? uid.__entity : uid;
 }
 

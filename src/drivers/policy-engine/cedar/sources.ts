@@ -30,7 +30,7 @@ interface Piece {
 }
 
 /** Strings and comments as whole tokens, then the single ones that matter here. */
-const TOKEN = /"(?:[^"\\]|\\[\s\S])*"|\/\/[^\n]*|\s+|\|\||&&|==|!=|<=|>=|::|\bif\b|[\p{L}\p{N}_]+|[\s\S]/gu;
+const TOKEN = /"(?:[^"\\]|\\[\s\S])*"|\/\/[^\n\r]*|\s+|\|\||&&|==|!=|<=|>=|::|\bif\b|[\p{L}\p{N}_]+|[\s\S]/gu;
 const OPERATOR = new Set([
   '||',
   '&&',
@@ -122,6 +122,7 @@ function parseFile(source: PolicySource, policies: ParsedPolicy[], problems: Pol
   }
   const { pieces, rest, excessive } = split(text);
   if (excessive !== undefined) report(excessive, 'the policy is too deep or too long', 'write it as several policies');
+  const before = problems.length;
   const ids = new Set(policies.map(({ id }) => id));
   for (const { start, end } of pieces) {
     const body = text.slice(start, end);
@@ -142,6 +143,8 @@ function parseFile(source: PolicySource, policies: ParsedPolicy[], problems: Pol
     const at = 'json' in parsed ? text.length : rest + indexOfByte(text.slice(rest), parsed.byte ?? 0);
     report(at, 'json' in parsed ? 'unfinished policy' : parsed.message, 'end each policy with `;`');
   }
+  if (problems.length === before && excessive === undefined && !splitsAlike(text, pieces))
+    report(0, 'Cedar reads other policies in this file', 'remove unusual characters between the policies');
 }
 
 interface NotParsed {
@@ -152,14 +155,13 @@ interface NotParsed {
 
 function parseOne(text: string): { readonly json: PolicyJson } | NotParsed {
   try {
+    const answer = policyToJson(text);
+    if (answer.type === 'success') return { json: answer.json };
     const parts = policySetTextToParts(text);
     if (parts.type === 'failure') return notParsed(parts.errors);
     if (parts.policy_templates.length > 0)
       return { message: 'a template', mend: 'write the principal or resource instead of the slot', byte: undefined };
-    if (parts.policies.length !== 1)
-      return { message: 'not one policy', mend: 'end each policy with `;`', byte: undefined };
-    const answer = policyToJson(text);
-    return answer.type === 'failure' ? notParsed(answer.errors) : { json: answer.json };
+    return notParsed(answer.errors);
   } catch (error) {
     return {
       message: `cannot be parsed: ${String(error)}`,
@@ -167,6 +169,14 @@ function parseOne(text: string): { readonly json: PolicyJson } | NotParsed {
       byte: undefined,
     };
   }
+}
+
+/** Does Cedar find the same policies in the whole file? Text that one reader takes for a comment must not hide one. */
+function splitsAlike(text: string, pieces: readonly Piece[]): boolean {
+  const parts = policySetTextToParts(text);
+  if (parts.type === 'failure' || parts.policy_templates.length > 0) return false;
+  const own = pieces.map(({ start, end }) => text.slice(start, end)).sort();
+  return parts.policies.length === own.length && parts.policies.toSorted().every((part, index) => part === own[index]);
 }
 
 function notParsed(errors: readonly DetailedError[]): NotParsed {

@@ -15,7 +15,7 @@ export interface ArgumentFree {
 }
 
 /** Does the policy read the arguments? */
-export function readsArguments(policy: PolicyJson): boolean {
+function readsArguments(policy: PolicyJson): boolean {
   return conditionsOf(policy).some(reads);
 }
 
