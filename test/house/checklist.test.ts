@@ -10,7 +10,7 @@ interface Line {
   readonly room: string;
 }
 
-const lines: readonly Line[] = [...read('docs/hardening.md').matchAll(/^\| `([a-z0-9.-]+)` \| (\w+) \| ([^|]*) \|/gm)].map(
+const lines: readonly Line[] = [...read('docs/hardening.md').matchAll(/^\| `([a-z0-9.-]+)` \| (\w+) \|([^|]*)\|/gm)].map(
   ([, id, state, room]) => ({ id: String(id), state: String(state), room: String(room).trim() }),
 );
 const ids = new Set(lines.map(({ id }) => id));
