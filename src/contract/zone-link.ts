@@ -8,6 +8,8 @@ import type { SandboxProbe } from './sandbox-driver.ts';
 export type ToGateway =
   | { readonly kind: 'open'; readonly opening: GatewayOpening }
   | { readonly kind: 'bundle'; readonly bundle: GatewayBundle }
+  /** A new certificate before the old one ends; PEM texts. */
+  | { readonly kind: 'certificate'; readonly key: string; readonly cert: string }
   | { readonly kind: 'issued'; readonly id: number; readonly answer: IssuerAnswer };
 
 export interface GatewayOpening {

@@ -9,10 +9,11 @@ import { ConfigError, SafetyError } from '../control-plane/config/problem.ts';
 import { type Issuer, openIssuer } from '../control-plane/issuer/issuer.ts';
 import { readLock } from '../control-plane/packages/lock.ts';
 import { pinsFor } from '../control-plane/packages/pins-for.ts';
-import { openPki } from '../control-plane/pki/pki.ts';
+import { openPki, type Pki } from '../control-plane/pki/pki.ts';
 import { claimState } from '../control-plane/zones/claim.ts';
 import { startZone, type Zone } from '../control-plane/zones/start-zone.ts';
 import { loadCedar } from '../drivers/policy-engine/cedar/load.ts';
+import { log } from './log.ts';
 import { openRuntime, refusedBy } from './runtime-client.ts';
 
 /** A running innerkeep: all zones of one machine. */
@@ -32,6 +33,8 @@ export interface Ready {
 }
 
 const GATEWAY_GRACE = 5000;
+/** A certificate of ours lives for days; files of the operator's may have been renewed meanwhile. */
+const RENEW_EVERY = 24 * 60 * 60 * 1000;
 
 /**
  * Starts all zones by the configuration, or nothing: whatever is wrong ends what was started before it.
@@ -51,7 +54,7 @@ export async function startControl(configFile: string, state: string): Promise<C
     const runtime = await openRuntime(pinned.runtime, config.state);
     undo.push(() => runtime.stop());
     const gateway = new GatewayHandle();
-    undo.push(() => gateway.zone.stop(GATEWAY_GRACE));
+    undo.push(() => gateway.stop());
     const port = await gateway.open(config, pki);
     const origin = `https://${config.edge.server_names[0]}:${port}`;
     const resources = [`${origin}/mcp`, ...pinned.gateway.map(({ pins }) => `${origin}/mcp/${pins.name}`)];
@@ -87,7 +90,7 @@ export async function startControl(configFile: string, state: string): Promise<C
         metrics: () => gateway.metrics(),
         status: () => ({ ...ready, bundle: gateway.applied, servers: pinned.gateway.map(({ pins }) => pins.name) }),
       }),
-      fault: (error) => process.stderr.write(`admin: ${String(error)}\n`),
+      fault: (error) => log({ event: 'fault', error: String(error) }),
     });
     undo.push(() => admin.close());
     const failed = Promise.race([
@@ -122,11 +125,21 @@ function checkPolicies(config: Config, sources: readonly PolicySource[], pins: P
   throw new ConfigError(found);
 }
 
+async function certificate(config: Config, pki: Pki): Promise<{ readonly key: string; readonly cert: string }> {
+  const { tls } = config.edge;
+  if (tls === undefined) {
+    const { key, cert } = await pki.leaf(config.edge.server_names);
+    return { key, cert };
+  }
+  return { key: readText(tls.key, 'a PEM file is needed'), cert: readText(tls.cert, 'a PEM file is needed') };
+}
+
 /** Zone 0's end of its connection with zone 1. */
 class GatewayHandle {
   readonly zone: Zone<ToGateway>;
   applied = 0;
   #version = 0;
+  #renewal: NodeJS.Timeout | undefined;
   #counts: Extract<FromGateway, { kind: 'counts' }> | undefined;
   #issuer: Issuer | undefined;
   #waiting: { resolve(message: FromGateway): void; reject(error: Error): void } | undefined;
@@ -142,11 +155,12 @@ class GatewayHandle {
     void this.zone.exited.then(() => this.#waiting?.reject(new SafetyError('the gateway zone ended')));
   }
 
-  async open(config: Config, pki: Awaited<ReturnType<typeof openPki>>): Promise<number> {
+  async open(config: Config, pki: Pki): Promise<number> {
     const { host, port } = config.edge.listen;
-    const { cert, key } = config.edge.tls
-      ? { cert: readText(config.edge.tls.cert, 'a PEM file is needed'), key: readText(config.edge.tls.key, 'a PEM file is needed') }
-      : await pki.leaf(config.edge.server_names);
+    const { cert, key } = await certificate(config, pki);
+    const renew = async (): Promise<void> => this.zone.send({ kind: 'certificate', ...(await certificate(config, pki)) });
+    const complain = (error: unknown): void => log({ event: 'fault', error: `no new certificate: ${String(error)}` });
+    this.#renewal = setInterval(() => void renew().catch(complain), RENEW_EVERY);
     const folder = join(config.state, 'audit');
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     const audit = { file: join(folder, 'audit.jsonl'), key: pki.auditKey.privatePem };
@@ -154,6 +168,11 @@ class GatewayHandle {
     const answer = await this.#ask({ kind: 'open', opening });
     if (answer.kind !== 'listening') throw new SafetyError('the gateway zone did not open');
     return answer.port;
+  }
+
+  stop(): Promise<void> {
+    clearInterval(this.#renewal);
+    return this.zone.stop(GATEWAY_GRACE);
   }
 
   serveIssuer(issuer: Issuer): void {

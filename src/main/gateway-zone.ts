@@ -33,6 +33,7 @@ export function gatewayZone(): void {
         (error: unknown) => send({ kind: 'refused', exit: error instanceof AuditLogBroken ? 3 : 2, message: text(error) }),
       );
     } else if (message.kind === 'bundle') zone?.apply(message.bundle);
+    else if (message.kind === 'certificate') zone?.renew(message);
     else zone?.issued(message.id, message.answer);
   });
   process.once('disconnect', () => {
@@ -97,6 +98,14 @@ class GatewayZone {
       this.#send({ kind: 'applied', version: bundle.version });
     } catch (error) {
       this.#send({ kind: 'refused', exit: 2, message: text(error) });
+    }
+  }
+
+  renew(identity: { readonly key: string; readonly cert: string }): void {
+    try {
+      this.#edge.renew(identity);
+    } catch (error) {
+      log({ event: 'fault', error: `the new certificate cannot be used: ${text(error)}` });
     }
   }
 

@@ -12,7 +12,7 @@ import { issuerRoom } from './issuer-room.ts';
 import { BAD_METHOD, NOT_FOUND, problem, resourceMetadata } from './public.ts';
 import { reply } from './reply.ts';
 import { route } from './routes.ts';
-import { type ServerIdentity, tlsOptions } from './tls.ts';
+import { secureContext, type ServerIdentity, tlsOptions } from './tls.ts';
 
 export interface EdgeDeps {
   readonly identity: ServerIdentity;
@@ -68,6 +68,8 @@ const BAD_HTTP: ReadonlyMap<string, string> = new Map([
 export interface Edge {
   /** Starts to listen; gives the port. */
   listen(host: string, port: number): Promise<number>;
+  /** New handshakes get this certificate; connections that are open keep theirs. */
+  renew(identity: Pick<ServerIdentity, 'cert' | 'key'>): void;
   /** Takes no new connection, lets calls in flight end for `grace` milliseconds, then cuts the rest off. */
   close(grace?: number): Promise<void>;
 }
@@ -80,8 +82,10 @@ export function createEdge(deps: EdgeDeps): Edge {
   const askIssuer = issuerRoom({ ...deps, timeout: limits.body, budget });
   const inFlight = new WeakMap<Duplex, number>();
 
+  let context = secureContext(deps.identity);
+
   const server = createServer({
-    ...tlsOptions(deps.identity, limits.handshake),
+    ...tlsOptions(deps.identity.serverNames, () => context, limits.handshake),
     // Authentication comes first, so a missing Host is ours to refuse, and a repeated header must be visible.
     requireHostHeader: false,
     joinDuplicateHeaders: true,
@@ -192,6 +196,9 @@ export function createEdge(deps: EdgeDeps): Edge {
           else resolve(address.port);
         });
       }),
+    renew: (identity) => {
+      context = secureContext(identity);
+    },
     close: (grace = 5_000) =>
       new Promise((resolve) => {
         const timer = setTimeout(() => server.closeAllConnections(), grace);

@@ -1,4 +1,4 @@
-import { createSecureContext, type TlsOptions } from 'node:tls';
+import { createSecureContext, type SecureContext, type TlsOptions } from 'node:tls';
 
 export interface ServerIdentity {
   /** Names that a client may ask for by SNI (RFC 6066 §3). */
@@ -16,20 +16,29 @@ const SUITE = {
   sigalgs: 'ecdsa_secp256r1_sha256:ed25519',
 } as const;
 
+/** @throws Error when key and certificate do not belong together */
+export function secureContext({ cert, key }: Pick<ServerIdentity, 'cert' | 'key'>): SecureContext {
+  return createSecureContext({ ...SUITE, cert, key });
+}
+
 /**
  * TLS 1.3 alone (RFC 8446) with one suite and a hybrid key exchange. The server itself holds no certificate: only the
  * callback has one, so a connection without SNI, or with a name that is not ours, does not get through its handshake.
+ * @param context asked at each handshake: a new certificate needs no new listener
  * @param handshakeTimeout milliseconds
  */
-export function tlsOptions(identity: ServerIdentity, handshakeTimeout: number): TlsOptions {
-  const context = createSecureContext({ ...SUITE, cert: identity.cert, key: identity.key });
-  const names = new Set(identity.serverNames.map((name) => name.toLowerCase()));
+export function tlsOptions(
+  serverNames: readonly string[],
+  context: () => SecureContext,
+  handshakeTimeout: number,
+): TlsOptions {
+  const names = new Set(serverNames.map((name) => name.toLowerCase()));
   return {
     ...SUITE,
     ALPNProtocols: ['http/1.1'],
     handshakeTimeout,
     SNICallback: (name, done) => {
-      if (names.has(name.toLowerCase())) done(null, context);
+      if (names.has(name.toLowerCase())) done(null, context());
       else done(new Error('unknown server name'));
     },
   };
