@@ -23,7 +23,10 @@ export function parseStrict(bytes: Uint8Array, maxDepth = MAX_DEPTH): { readonly
  * As `parseStrict`, for a reader that looks at the value and hands on the text alone: freezing costs as much as parsing.
  * @throws MalformedJson
  */
-export function parseUnfrozen(bytes: Uint8Array, maxDepth = MAX_DEPTH): { readonly text: string; readonly value: Json } {
+export function parseUnfrozen(
+  bytes: Uint8Array,
+  maxDepth = MAX_DEPTH,
+): { readonly text: string; readonly value: Json } {
   const text = decode(bytes);
   scan(text, maxDepth);
   try {

@@ -1,0 +1,117 @@
+import { BACK, REACH, type Rule } from './rule.ts';
+import { type Finding, RuleSet } from './rule-set.ts';
+import { rules as allRules } from './rules/index.ts';
+
+/** Rule id → number of replacements. */
+export type Findings = Readonly<Record<string, number>>;
+
+export interface Filter {
+  /** Takes the next piece of a text and gives back what of it is decided. */
+  push(chunk: string): string;
+  /** Gives back the rest. */
+  end(): string;
+  /** What has been replaced so far. */
+  readonly findings: Findings;
+}
+
+/** Units before an undecided place that rules may look back at: what stands before a hint, and its boundary. */
+const CONTEXT = 2 * BACK;
+
+/** A secret without an upper length whose end has not come yet. */
+interface Tail {
+  readonly rest: RegExp;
+  end: number;
+}
+
+/** The rules of this product, made ready once. */
+export const everyRule = new RuleSet(allRules);
+
+/**
+ * Replaces secrets in a text that comes in pieces by `[redacted:ID]`. It holds back a window of at most `REACH` plus
+ * `BACK` units, whatever the length of text or secret, and the output does not depend on where the text was cut.
+ */
+export function createFilter(rules: readonly Rule[] | RuleSet = everyRule): Filter {
+  return new StreamFilter(rules instanceof RuleSet ? rules : new RuleSet(rules));
+}
+
+class StreamFilter implements Filter {
+  readonly findings: Record<string, number> = {};
+  readonly #rules: RuleSet;
+  #buffer = '';
+  /** Up to here hints have been tried. */
+  #tried = 0;
+  /** Up to here the text has been given back or replaced. */
+  #given = 0;
+  #pending: Finding[] = [];
+  #tails: Tail[] = [];
+
+  constructor(rules: RuleSet) {
+    this.#rules = rules;
+  }
+
+  push(chunk: string): string {
+    this.#buffer += chunk;
+    const limit = this.#buffer.length - REACH;
+    return limit <= this.#tried ? '' : this.#advance(limit, limit - BACK);
+  }
+
+  end(): string {
+    return this.#advance(this.#buffer.length, this.#buffer.length);
+  }
+
+  /** Tries hints before `limit`; gives back what stands before `decided`, which no later hint can reach. */
+  #advance(limit: number, decided: number): string {
+    this.#pending.push(...this.#rules.find(this.#buffer, this.#tried, limit));
+    this.#pending.sort(this.#rules.compare);
+    this.#tried = limit;
+    this.#follow();
+    let output = '';
+    let taken = 0;
+    for (const finding of this.#pending) {
+      if (finding.start >= decided) break;
+      taken++;
+      output += this.#apply(finding);
+    }
+    this.#pending.splice(0, taken);
+    if (decided > this.#given) {
+      output += this.#buffer.slice(this.#given, decided);
+      this.#given = decided;
+    }
+    this.#forget(decided - CONTEXT);
+    return output;
+  }
+
+  /** A finding inside of what has been replaced only makes that longer. */
+  #apply({ start, end, rule }: Finding): string {
+    let output = '';
+    if (start >= this.#given) {
+      output = `${this.#buffer.slice(this.#given, start)}[redacted:${rule.id}]`;
+      this.findings[rule.id] = (this.findings[rule.id] ?? 0) + 1;
+    }
+    this.#given = Math.max(this.#given, end);
+    if (rule.rest !== undefined) {
+      this.#tails.push({ rest: rule.rest, end });
+      this.#follow();
+    }
+    return output;
+  }
+
+  /** Lets each open tail run on as far as the text has come. */
+  #follow(): void {
+    for (const tail of this.#tails) {
+      tail.rest.lastIndex = tail.end;
+      tail.end += tail.rest.exec(this.#buffer)?.[0].length ?? 0;
+      this.#given = Math.max(this.#given, tail.end);
+    }
+    this.#tails = this.#tails.filter(({ end }) => end === this.#buffer.length);
+  }
+
+  #forget(count: number): void {
+    if (count <= 0) return;
+    this.#buffer = this.#buffer.slice(count);
+    this.#tried -= count;
+    this.#given -= count;
+    this.#pending = this.#pending.map(({ start, end, rule }) => ({ start: start - count, end: end - count, rule }));
+    for (const tail of this.#tails) tail.end -= count;
+  }
+}

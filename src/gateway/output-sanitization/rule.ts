@@ -1,0 +1,47 @@
+/** One kind of secret. Rules are data; the filter is the only code that runs them. */
+export interface Rule {
+  /** Shown in the marker `[redacted:ID]` and counted in the audit. */
+  readonly id: string;
+  /** Literal texts, one of which every secret of this kind holds; the rule is tried wherever one stands. */
+  readonly hints: readonly string[];
+  /** Where hints alone are everywhere: what a character right behind one must be, */
+  readonly next?: RegExp;
+  /** and, sticky, what must follow from the hint's own beginning on. */
+  readonly lead?: RegExp;
+  /**
+   * Sticky, and tried at a hint. The secret is what it matches, or group 1, which then ends the match. With the
+   * flag `i`, hints too are found in any letter case.
+   * It matches at most `REACH` UTF-16 units, look-ahead included, so that a stream can decide it within a window.
+   */
+  readonly pattern: RegExp;
+  /** What of the secret stands before the hint, at most `BACK` units; ends in `$`. Without a match there is no secret. */
+  readonly before?: RegExp;
+  /** How much of a match, from its beginning, is the secret; 0: nothing. Group 1 then means nothing. */
+  readonly measure?: (matched: string) => number;
+  /** The last word, where form alone would take harmless text; gets the secret. */
+  readonly validate?: (secret: string) => boolean;
+  /** Sticky `[…]*`: secrets of any length go on as long as this does. */
+  readonly rest?: RegExp;
+}
+
+/** UTF-16 units that a pattern may look ahead of its hint. */
+export const REACH = 1024;
+/** UTF-16 units that a rule may look behind its hint. */
+export const BACK = 128;
+
+const TOKEN_REST = /[A-Za-z0-9_\-+/=.~]*/y;
+
+/** A token that is known by how it begins. `body` follows the prefix; a letter or digit before it makes it another word. */
+export function token(id: string, prefixes: readonly string[], body: string): Rule {
+  const alternatives = prefixes.map(literal).join('|');
+  return { id, hints: prefixes, pattern: new RegExp(`(?<![A-Za-z0-9])(?:${alternatives})${body}`, 'y') };
+}
+
+/** A token without an upper length: `body` is the least of it. */
+export function longToken(id: string, prefixes: readonly string[], body: string): Rule {
+  return { ...token(id, prefixes, body), rest: TOKEN_REST };
+}
+
+export function literal(text: string): string {
+  return text.replace(/[.*+?^${}()|[\]\\/-]/g, '\\$&');
+}

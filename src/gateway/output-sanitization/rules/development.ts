@@ -1,0 +1,47 @@
+import { longToken, type Rule, token } from '../rule.ts';
+
+/** Source control, registries, build systems. */
+export const development: readonly Rule[] = [
+  token('github-token', ['ghp_', 'gho_', 'ghu_', 'ghs_', 'ghr_'], '[A-Za-z0-9]{36,255}'),
+  token('github-token', ['github_pat_'], '[A-Za-z0-9_]{60,255}'),
+  longToken(
+    'gitlab-token',
+    ['glpat-', 'gldt-', 'glrt-', 'glrtr-', 'glcbt-', 'glptt-', 'glft-', 'glimt-', 'gloas-', 'glsoat-', 'glffct-'],
+    '[A-Za-z0-9_-]{20,200}',
+  ),
+  longToken('gitlab-token', ['glagent-'], '[A-Za-z0-9_-]{50,200}'),
+  token('gitlab-token', ['GR1348941'], '[A-Za-z0-9_-]{20,40}'),
+  { id: 'gitlab-session', hints: ['_gitlab_session='], pattern: /_gitlab_session=([a-z0-9]{32})/y },
+  longToken('atlassian-token', ['ATATT3', 'ATCTT3', 'ATBB'], '[A-Za-z0-9_=-]{20,250}'),
+  token('npm-token', ['npm_'], '[A-Za-z0-9]{36}(?![A-Za-z0-9])'),
+  longToken('pypi-token', ['pypi-AgEI', 'pypi-AgEN'], '[A-Za-z0-9_-]{50,400}'),
+  token('rubygems-token', ['rubygems_'], '[a-f0-9]{48}'),
+  token('clojars-token', ['CLOJARS_'], '[A-Za-z0-9]{60}'),
+  token('nuget-token', ['oy2'], '[a-z0-9]{43}(?![A-Za-z0-9])'),
+  token('docker-token', ['dckr_pat_', 'dckr_oat_'], '[A-Za-z0-9_-]{27,40}'),
+  longToken('jfrog-token', ['AKCp', 'cmVmdGtu'], '[A-Za-z0-9]{50,120}'),
+  token('huggingface-token', ['hf_', 'api_org_'], '[A-Za-z]{34}(?![A-Za-z0-9])'),
+  token('sonar-token', ['sqp_', 'sqa_', 'squ_'], '[A-Za-z0-9]{40}'),
+  token('circleci-token', ['CCIPAT_'], '[A-Za-z0-9]{20,24}_[a-f0-9]{40}'),
+  token('buildkite-token', ['bkua_'], '[a-z0-9]{40}'),
+  token('postman-key', ['PMAK-'], '[a-f0-9]{24}-[a-f0-9]{34}'),
+  token('linear-key', ['lin_api_', 'lin_oauth_'], '[A-Za-z0-9]{40,64}'),
+  token('notion-token', ['ntn_'], '[A-Za-z0-9]{40,50}'),
+  token('figma-token', ['figd_'], '[A-Za-z0-9_-]{38,44}'),
+  token('prefect-key', ['pnu_', 'pnb_'], '[A-Za-z0-9]{36}'),
+  token('harness-key', ['pat.', 'sat.'], '[A-Za-z0-9_-]{22}\\.[a-f0-9]{24}\\.[A-Za-z0-9]{20}'),
+  {
+    id: 'airtable-token',
+    hints: ['pat'],
+    next: /[A-Za-z0-9]/,
+    lead: /pat[A-Za-z0-9]{14}\./y,
+    pattern: /(?<![A-Za-z0-9])pat[A-Za-z0-9]{14}\.[a-f0-9]{64}/y,
+  },
+  {
+    id: '1password-secret-key',
+    hints: ['A3-'],
+    pattern: /(?<![A-Za-z0-9])A3-[A-Z0-9]{6}-(?:[A-Z0-9]{11}|[A-Z0-9]{6}-[A-Z0-9]{5})(?:-[A-Z0-9]{5}){3}/y,
+  },
+  longToken('1password-service-account', ['ops_eyJ'], '[A-Za-z0-9+/=]{100,400}'),
+  longToken('age-secret-key', ['AGE-SECRET-KEY-1'], '[A-Z0-9]{58}'),
+];

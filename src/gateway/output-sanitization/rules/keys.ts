@@ -1,0 +1,61 @@
+import type { Rule } from '../rule.ts';
+import { isPlaceholder } from '../secret-shape.ts';
+
+/** Formats that any product may use: PEM, JWT, URLs and headers that carry credentials. */
+export const keys: readonly Rule[] = [
+  {
+    id: 'private-key',
+    hints: ['-----BEGIN'],
+    // RFC 7468, OpenPGP, and the headers of RFC 1421 with which older files begin.
+    pattern:
+      /-----BEGIN (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----(?:(?:\s|\\[rn]){0,6}[A-Z][A-Za-z-]{2,20}: [^\n\\]{1,80}(?=[\n\\])){0,4}/y,
+    rest: /[A-Za-z0-9+/=\s\\,:]*/y,
+  },
+  {
+    id: 'putty-private-key',
+    hints: ['Private-Lines:'],
+    pattern: /Private-Lines:\s{0,3}\d{1,3}/y,
+    rest: /[A-Za-z0-9+/=\s\\]*/y,
+  },
+  {
+    id: 'jwt',
+    hints: ['eyJ', 'eyA'],
+    pattern:
+      /(?<![A-Za-z0-9_-])ey[A-Za-z0-9_-]{10,700}={0,2}\.(?:ey[A-Za-z0-9_-]{2,20}|[A-Za-z0-9_-]{0,200}\.[A-Za-z0-9_-]{8,40})/y,
+    validate: (secret) => isJoseHeader(secret.slice(0, secret.indexOf('.'))),
+    rest: /[A-Za-z0-9_\-.=/]*/y,
+  },
+  {
+    id: 'url-password',
+    hints: ['://'],
+    lead: /:\/\/[^\s/?#:@"'<>\\]{0,128}:[^\s/?#@"'<>\\]{1,256}@/y,
+    pattern: /:\/\/[^\s/?#:@"'<>\\]{0,128}:([^\s/?#@"'<>\\]{1,256})(?=@[A-Za-z0-9[_$%{.-])/y,
+    validate: (secret) => !isPlaceholder(secret),
+  },
+  {
+    id: 'authorization',
+    hints: ['authorization'],
+    pattern:
+      /authorization["'\]\\]{0,3}\s{0,4}[:=,]\s{0,4}["'\\]{0,2}(?:[A-Za-z][A-Za-z0-9-]{2,20} {1,3})?([A-Za-z0-9._~+/=-]{12,500})/iy,
+    validate: (secret) => /\d/.test(secret) && !isPlaceholder(secret),
+    rest: /[A-Za-z0-9._~+/=-]*/y,
+  },
+  {
+    id: 'bearer-token',
+    hints: ['bearer '],
+    pattern: /(?<![A-Za-z0-9])bearer {1,3}([A-Za-z0-9._~+/=-]{20,500})/iy,
+    validate: (secret) => /\d/.test(secret) && /[A-Za-z]/.test(secret) && !isPlaceholder(secret),
+    rest: /[A-Za-z0-9._~+/=-]*/y,
+  },
+  {
+    id: 'basic-credentials',
+    hints: ['basic '],
+    pattern: /(?<![A-Za-z0-9])basic {1,3}([A-Za-z0-9+/]{8,500}={0,2})/iy,
+    validate: (secret) => /^[\x20-\x7e]+:[\x20-\x7e]+$/.test(Buffer.from(secret, 'base64').toString('latin1')),
+    rest: /[A-Za-z0-9+/=]*/y,
+  },
+];
+
+function isJoseHeader(part: string): boolean {
+  return /"(?:alg|typ|enc|kid)"\s*:/.test(Buffer.from(part, 'base64url').toString('latin1'));
+}

@@ -1,0 +1,72 @@
+import { longToken, type Rule, token } from '../rule.ts';
+
+/** Messaging, payment, mail, language models. */
+export const services: readonly Rule[] = [
+  longToken(
+    'slack-token',
+    ['xoxb-', 'xoxp-', 'xoxa-', 'xoxo-', 'xoxr-', 'xoxs-', 'xoxe-', 'xoxe.', 'xoxc-', 'xoxd-', 'xapp-'],
+    '(?=[A-Za-z0-9%-]{0,40}\\d)[A-Za-z0-9%.-]{12,250}',
+  ),
+  {
+    id: 'slack-webhook',
+    hints: ['hooks.slack.com'],
+    pattern: /hooks\.slack\.com(?::\d{1,5})?\/(?:services|workflows|triggers)\/([A-Za-z0-9+/_-]{20,120})/iy,
+  },
+  {
+    id: 'discord-webhook',
+    hints: ['/api/webhooks/'],
+    pattern: /\/api\/webhooks\/(\d{15,22}\/[A-Za-z0-9_-]{50,90})/iy,
+  },
+  {
+    id: 'discord-bot-token',
+    hints: ['.'],
+    next: /[A-Za-z0-9_-]/,
+    lead: /\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27}/y,
+    before: /(?<![A-Za-z0-9_-])[MNO][A-Za-z0-9_-]{23,27}$/,
+    pattern: /\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27,40}(?![A-Za-z0-9_-])/y,
+  },
+  {
+    id: 'telegram-bot-token',
+    hints: [':A'],
+    next: /[A-Za-z0-9_-]/,
+    lead: /:A[A-Za-z0-9_-]{34}/y,
+    before: /(?<!\d)\d{5,16}$/,
+    pattern: /:A[A-Za-z0-9_-]{34}(?![A-Za-z0-9_-])/y,
+  },
+  token('stripe-key', ['sk_live_', 'sk_test_', 'sk_prod_', 'rk_live_', 'rk_test_', 'rk_prod_'], '[A-Za-z0-9]{10,250}'),
+  token('stripe-webhook-secret', ['whsec_'], '[A-Za-z0-9+/=]{24,64}'),
+  token('square-token', ['sq0atp-', 'sq0csp-'], '[A-Za-z0-9_-]{22,43}'),
+  token('shopify-token', ['shpat_', 'shpca_', 'shppa_', 'shpss_'], '[a-fA-F0-9]{32}'),
+  token('shippo-token', ['shippo_live_', 'shippo_test_'], '[a-fA-F0-9]{40}'),
+  token('flutterwave-key', ['FLWSECK-', 'FLWSECK_TEST-', 'FLWPUBK_TEST-'], '[A-Za-z0-9]{12,40}(?:-X)?'),
+  token('easypost-key', ['EZAK', 'EZTK'], '[A-Za-z0-9]{54}'),
+  token(
+    'plaid-token',
+    ['access-sandbox-', 'access-development-', 'access-production-'],
+    '[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}',
+  ),
+  token('sendgrid-key', ['SG.'], '[A-Za-z0-9_-]{16,32}\\.[A-Za-z0-9_-]{32,64}'),
+  token('sendinblue-key', ['xkeysib-', 'xsmtpsib-'], '[a-f0-9]{64}-[A-Za-z0-9]{16}'),
+  {
+    id: 'mailchimp-key',
+    hints: ['-us'],
+    before: /(?<![A-Za-z0-9])[0-9a-f]{32}$/,
+    pattern: /-us\d{1,2}(?![A-Za-z0-9])/y,
+  },
+  token('mailgun-key', ['key-', 'pubkey-'], '[0-9a-f]{32}(?![A-Za-z0-9])'),
+  { ...token('twilio-key', ['SK'], '[0-9a-fA-F]{32}(?![A-Za-z0-9])'), next: /[0-9a-fA-F]/, lead: /SK[0-9a-fA-F]{32}/y },
+  longToken('anthropic-key', ['sk-ant-'], '[A-Za-z0-9_-]{32,200}'),
+  longToken('openai-key', ['sk-proj-', 'sk-svcacct-', 'sk-admin-', 'sk-or-v1-'], '[A-Za-z0-9_-]{32,200}'),
+  {
+    id: 'openai-key',
+    hints: ['sk-'],
+    pattern: /(?<![A-Za-z0-9_-])sk-(?=[A-Za-z0-9_-]{0,60}\d)[A-Za-z0-9]{20}[A-Za-z0-9_-]{0,100}/y,
+  },
+  token('perplexity-key', ['pplx-'], '[A-Za-z0-9]{40,64}'),
+  token('groq-key', ['gsk_'], '[A-Za-z0-9]{40,64}'),
+  token('xai-key', ['xai-'], '[A-Za-z0-9]{60,90}'),
+  token('replicate-token', ['r8_'], '[A-Za-z0-9]{37}'),
+  longToken('facebook-token', ['EAACEdEose0cBA', 'EAAM', 'EAAC', 'EAAG'], '[A-Za-z0-9]{60,250}'),
+  longToken('mapbox-token', ['sk.eyJ'], '[A-Za-z0-9_-]{20,200}\\.[A-Za-z0-9_-]{20,40}'),
+  longToken('dropbox-token', ['sl.'], '[A-Za-z0-9_=-]{60,200}'),
+];
