@@ -216,6 +216,6 @@ console.log(JSON.stringify({
   cmdlines: pids.map((pid) => read('/proc/' + pid + '/cmdline')).join(' '),
   status: Object.fromEntries(read('/proc/self/status').trim().split('\\n').map((line) => line.split(/:\\s*/))),
   limits: read('/proc/self/limits'),
-  masked: ['cmdline', 'kallsyms', 'keys', 'version', 'config.gz', '1/environ', '1/cmdline'].map((name) => read('/proc/' + name)),
+  masked: ['cmdline', 'kallsyms', 'keys', 'config.gz', '1/environ', '1/cmdline'].map((name) => read('/proc/' + name)),
 }));
 `;

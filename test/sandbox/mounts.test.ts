@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -52,6 +53,7 @@ suite('mounts of a sandbox in bubblewrap', { skip: absent('bubblewrap') }, () =>
     verifies('sandbox.scratch');
     const socket = join(data, 'docker.sock');
     const listener = createServer().listen(socket);
+    await once(listener, 'listening');
     const link = join(state, 'link');
     symlinkSync('/run', link);
     try {
@@ -84,6 +86,7 @@ suite('mounts of a sandbox in bubblewrap', { skip: absent('bubblewrap') }, () =>
     const directory = mkdtempSync(join(tmpdir(), 'ik-deep-'));
     mkdirSync(join(directory, 'a/b'), { recursive: true });
     const listener = createServer().listen(join(directory, 'a/b/harmless'));
+    await once(listener, 'listening');
     try {
       await refused({ from: directory, to: '/data', mode: 'ro' }, /socket/);
     } finally {

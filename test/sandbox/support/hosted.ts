@@ -50,7 +50,7 @@ export class Hosted implements AsyncDisposable {
     wrap = process.getuid?.() === 0 ? ['unshare', '--mount', '--propagation', 'private'] : [],
   ) {
     const [command = '', ...args] = [...wrap, process.execPath, program, process.execPath, forbidden];
-    this.child = spawn(command, args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+    this.child = spawn(command, args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], serialization: 'advanced' });
     this.child.on('message', (answer: Answer) => this.#waiting.get(answer.id)?.(answer));
     this.child.once('exit', () => {
       for (const [id, answer] of this.#waiting) answer({ id, error: 'the hosting process has ended' });

@@ -2,7 +2,7 @@ import { lstatSync, readlinkSync } from 'node:fs';
 import type { SandboxProfile } from '../../../contract/sandbox-driver.ts';
 
 /** Descriptors that bubblewrap is started with, beside the server's own three. */
-export const descriptors = { seccomp: 3, info: 4, block: 5, ready: 6, passwd: 7, hosts: 8 } as const;
+export const descriptors = { seccomp: 3, ready: 4, passwd: 5, hosts: 6 } as const;
 
 /** The only files of /etc: what resolves the sandbox's one user and its loopback. */
 export const etc = {
@@ -10,39 +10,22 @@ export const etc = {
   hosts: '127.0.0.1 localhost sandbox\n::1 localhost\n',
 } as const;
 
-/**
- * The server's first program. It lowers what is inherited by all that follows, reports on `ready` that the sandbox is
- * complete, waits for a line on standard input (end of file: the driver has died, and nothing runs), and only then
- * becomes the server, with no descriptor left but the three.
- */
-const gate =
-  'ulimit -c 0; ulimit -n 4096; echo ready >&6; read -r go || exit 1; exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-; exec "$@"';
+/** A line on standard input opens a gate; end of file means that the driver has died, and then nothing more runs. */
 export const gateLine = 'go\n';
 
-/** /proc of the sandbox's own process namespace still shows the host's kernel in these. */
-const kernelFiles = [
-  'cmdline',
-  'config.gz',
-  'kallsyms',
-  'kcore',
-  'key-users',
-  'keys',
-  'kmsg',
-  'modules',
-  'mtrr',
-  'sched_debug',
-  'sysrq-trigger',
-  'timer_list',
-  'version',
-  'swaps',
-  'partitions',
-  'diskstats',
-  'iomem',
-  'ioports',
-  'vmallocinfo',
-  'interrupts',
-  'cgroups',
-];
+/** In front of bubblewrap: waits until the driver has put this process, and so all that come from it, into its group. */
+const outerGate = 'read -r go || exit 1; exec "$@"';
+
+/**
+ * The server's first program. It lowers what is inherited by all that follows and reports on `ready` that the sandbox
+ * is complete: by then everything in it is bound to the driver's life. Only when that is answered does it become the
+ * server, with no descriptor left but the three.
+ */
+const innerGate =
+  'ulimit -c 0; ulimit -n 4096; echo ready >&4; read -r go || exit 1; exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-; exec "$@"';
+
+/** What /proc shows of the host's kernel to everybody; what only root may read is closed by its mode. */
+const kernelFiles = ['cmdline', 'config.gz', 'kallsyms', 'key-users', 'keys', 'modules', 'mtrr', 'sched_debug'];
 
 /** Host paths that the sandbox's uid can reach. */
 export interface Reachable {
@@ -71,10 +54,16 @@ export function hostLayout(): HostLayout {
   return { system, maskedProc };
 }
 
-/** The argument vector of bubblewrap for one sandbox; bwrap(1). */
-export function bubblewrapArguments(profile: SandboxProfile, from: Reachable, layout: HostLayout): string[] {
+/** The arguments of /bin/sh that become bubblewrap for one sandbox; bwrap(1). */
+export function gatedArguments(
+  bubblewrap: string,
+  profile: SandboxProfile,
+  from: Reachable,
+  layout: HostLayout,
+): string[] {
   const scratch = Math.floor(profile.memory / 2);
   return [
+    ...['-c', outerGate, 'sh', bubblewrap],
     ...['--unshare-all', '--unshare-user', '--disable-userns', '--assert-userns-disabled'],
     ...['--uid', '65534', '--gid', '65534', '--hostname', 'sandbox', '--new-session', '--die-with-parent'],
     ...[
@@ -101,8 +90,7 @@ export function bubblewrapArguments(profile: SandboxProfile, from: Reachable, la
     ]),
     ...['--remount-ro', '/', '--chdir', '/srv'],
     ...['--seccomp', String(descriptors.seccomp)],
-    ...['--info-fd', String(descriptors.info), '--block-fd', String(descriptors.block)],
-    ...['--', '/bin/sh', '-c', gate, 'sh', ...profile.command],
+    ...['--', '/bin/sh', '-c', innerGate, 'sh', ...profile.command],
   ];
 }
 

@@ -1,9 +1,20 @@
-import { closeSync, existsSync, lstatSync, mkdtempSync, openSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  lstatSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isMainThread } from 'node:worker_threads';
 import type { Sandbox, SandboxDriver, SandboxProbe, SandboxProfile } from '../../../contract/sandbox-driver.ts';
-import { bubblewrapArguments, etc, type HostLayout, hostLayout } from './arguments.ts';
+import { etc, gatedArguments, type HostLayout, hostLayout } from './arguments.ts';
 import { type ControlGroups, controlGroups } from './control-groups.ts';
 import { checkSource, checkTarget } from './mount-rules.ts';
 import { type MountStage, ownPaths, privateStage } from './private-mounts.ts';
@@ -23,6 +34,10 @@ const unprivileged = 65534;
 /** bubblewrap's two own processes in the group, beside the server's. */
 const ownPids = 2;
 const patience = 10_000;
+/** Entries of a mount that can be looked through at each start for a millisecond or so. */
+const smallSource = 500;
+/** O_CLOEXEC, which node's own constants leave out. */
+const closeOnExec = 0o2000000;
 
 /**
  * Sandboxes out of namespaces, seccomp and cgroups, by bubblewrap (tested with 0.8).
@@ -66,6 +81,7 @@ function prepare(options: BubblewrapOptions): Host {
   const { arch } = process;
   if (arch !== 'x64' && arch !== 'arm64') throw new Error(`no seccomp filter for ${arch}`);
   const root = process.getuid?.() === 0;
+  closeInherited();
   const groups = controlGroups();
   groups.sweep();
   const stage = root ? privateStage() : ownPaths;
@@ -93,26 +109,45 @@ async function startOn(host: Host, profile: SandboxProfile, id: string): Promise
     root: host.stage.reach(realpathSync(profile.root)),
     mounts: profile.mounts.map((mount) => host.stage.reach(mount.from)),
   };
-  const args = bubblewrapArguments(profile, from, host.layout);
+  const args = gatedArguments(host.bubblewrap, profile, from, host.layout);
   const group = host.groups.create({ memory: profile.memory, pids: profile.pids + ownPids });
   const opened = [host.seccomp, host.passwd, host.hosts].map((file) => openSync(file, 'r'));
   const [seccomp = -1, passwd = -1, hosts = -1] = opened;
-  const { bubblewrap, uid } = host;
-  const starting = launch({ id, bubblewrap, args, uid, seccomp, passwd, hosts, group, patience });
+  const starting = launch({ id, args, uid: host.uid, seccomp, passwd, hosts, group, patience });
   for (const descriptor of opened) closeSync(descriptor);
   return starting;
 }
 
-/** The walk through a source is done once, and again when another file has taken its place. */
-function sourceChecks(refused: readonly string[]): (source: string) => void {
-  const seen = new Map<string, string>();
+/** A small source is looked through at every start; a large one once, and again when another has taken its place. */
+function sourceChecks(forbidden: readonly string[]): (source: string) => void {
+  const large = new Map<string, string>();
   return (source) => {
     const status = lstatSync(source, { throwIfNoEntry: false });
     const identity = `${status?.dev}:${status?.ino}`;
-    if (seen.get(source) === identity && realpathSync(source) === source) return;
-    checkSource(source, refused);
-    seen.set(source, identity);
+    if (large.get(source) === identity && realpathSync(source) === source) return;
+    if (checkSource(source, forbidden) > smallSource) large.set(source, identity);
   };
+}
+
+/**
+ * Whatever this process was born with beyond its standard streams would be handed on to every sandbox. Node opens its
+ * own descriptors close-on-exec, and marks the low ones that it inherited; these are the others.
+ */
+function closeInherited(): void {
+  for (const name of readdirSync('/proc/self/fd')) {
+    const descriptor = Number(name);
+    if (descriptor > 2 && (flagsOf(descriptor) & closeOnExec) === 0) closeSync(descriptor);
+  }
+}
+
+/** Of open(2); of a descriptor that is closed by now: those of one that need not be. */
+function flagsOf(descriptor: number): number {
+  try {
+    const info = readFileSync(`/proc/self/fdinfo/${descriptor}`, 'utf8');
+    return Number.parseInt(/^flags:\s*([0-7]+)/m.exec(info)?.[1] ?? '0', 8);
+  } catch {
+    return closeOnExec;
+  }
 }
 
 function findBubblewrap(): string {

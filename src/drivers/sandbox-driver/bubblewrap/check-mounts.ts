@@ -24,7 +24,14 @@ export async function checkMounts(
 ): Promise<void> {
   const places: readonly Mount[] = [{ from: server.root, to: '/srv', mode: 'ro' }, ...server.mounts];
   const command = ['/bin/sh', '-c', tryAccess, 'sh', ...places.flatMap(({ to, mode }) => [to, mode])];
-  const sandbox = await driver.start({ name: 'mounts', command, ...server, memory, pids: 16 });
+  const sandbox = await driver.start({
+    name: 'mounts',
+    command,
+    root: server.root,
+    mounts: server.mounts,
+    memory,
+    pids: 16,
+  });
   let output = '';
   for await (const chunk of sandbox.stdout) output += Buffer.from(chunk).toString('utf8');
   const { code } = await sandbox.exited;

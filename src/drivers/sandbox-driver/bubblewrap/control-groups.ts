@@ -11,10 +11,9 @@ export interface GroupLimits {
 export interface Group {
   /** Moves a process in; the ones that it starts from then on are born there. */
   add(pid: number): void;
-  has(pid: number): boolean;
   outOfMemory(): boolean;
-  /** Kills whatever is in it. */
-  kill(): void;
+  /** Kills whatever is in it, apart from one process; returns how many that were. */
+  kill(except?: number): number;
   /** False while a process is left. */
   remove(): boolean;
 }
@@ -104,6 +103,10 @@ function below(mount: CgroupMount, path: string): string {
 }
 
 function create({ version, parents }: Hierarchies, name: string, limits: GroupLimits): Group {
+  for (const [limit, value] of Object.entries(limits)) {
+    // To the kernel -1 and NaN are words for no limit, or errors.
+    if (!Number.isSafeInteger(value) || value < 1) throw new RangeError(`${limit} limit of a sandbox: ${value}`);
+  }
   const at = new Map(Object.entries(parents).map(([controller, parent]) => [controller, join(parent, name)]));
   const directories = [...at.values()];
   const memory = at.get(version === 1 ? 'memory' : 'unified') ?? '';
@@ -112,14 +115,11 @@ function create({ version, parents }: Hierarchies, name: string, limits: GroupLi
     add: (pid) => {
       for (const directory of directories) writeFileSync(join(directory, 'cgroup.procs'), String(pid));
     },
-    has: (pid) => directories.every((directory) => members(directory).includes(pid)),
     outOfMemory: () => {
       const events = read(join(memory, version === 1 ? 'memory.oom_control' : 'memory.events'));
       return Number(/^oom_kill (\d+)/m.exec(events)?.[1] ?? 0) > 0;
     },
-    kill: () => {
-      for (const directory of directories) killMembers(directory);
-    },
+    kill: (except) => Math.max(...directories.map((directory) => killMembers(directory, except))),
     remove: () => directories.map(removeDirectory).every(Boolean),
   };
   try {
@@ -178,15 +178,17 @@ function members(directory: string): number[] {
   return read(join(directory, 'cgroup.procs')).split('\n').filter(Boolean).map(Number);
 }
 
-function killMembers(directory: string): void {
-  for (const pid of members(directory)) {
+function killMembers(directory: string, except?: number): number {
+  // 0 stands for a process of another pid namespace, and would mean our own group to kill(2).
+  const victims = members(directory).filter((pid) => pid > 0 && pid !== except);
+  for (const pid of victims) {
     try {
-      // 0 stands for a process of another pid namespace, and would mean our own group to kill(2).
-      if (pid > 0) process.kill(pid, 'SIGKILL');
+      process.kill(pid, 'SIGKILL');
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
     }
   }
+  return victims.length;
 }
 
 function removeDirectory(directory: string): boolean {

@@ -60,6 +60,7 @@ export class UnsafeMount extends Error {
   readonly mend: string;
   constructor(problem: string, mend: string) {
     super(`${problem}; ${mend}`);
+    this.name = 'UnsafeMount';
     this.mend = mend;
   }
 }
@@ -69,9 +70,10 @@ export class UnsafeMount extends Error {
  * connecting needs no write access to the mount), a device, the kernel's file systems, or innerkeep's own state.
  *
  * @param refused canonical host paths (the state directory) that a mount may neither contain nor lie in
+ * @returns how many entries were looked at
  * @throws UnsafeMount
  */
-export function checkSource(from: string, refused: readonly string[]): void {
+export function checkSource(from: string, refused: readonly string[]): number {
   const canonical = realpathOf(from);
   if (canonical !== from) {
     throw new UnsafeMount(`mount source ${from} leads over a symbolic link`, `write ${canonical} instead`);
@@ -86,7 +88,7 @@ export function checkSource(from: string, refused: readonly string[]): void {
   for (const path of refused) {
     if (within(path, from) || within(from, path)) throw unsafe(from, `innerkeep's own state in ${path}`);
   }
-  refuseSpecialFiles(from);
+  return refuseSpecialFiles(from);
 }
 
 /** Refuses a place in the sandbox that the profile fills itself. @throws UnsafeMount */
@@ -116,11 +118,11 @@ function realpathOf(path: string): string {
   }
 }
 
-function refuseSpecialFiles(root: string): void {
+function refuseSpecialFiles(root: string): number {
   const status = lstatSync(root);
   if (!status.isDirectory()) {
     if (!status.isFile()) throw unsafe(root, 'a device, pipe or socket');
-    return;
+    return 1;
   }
   let entries = 0;
   const directories = [root];
@@ -133,6 +135,7 @@ function refuseSpecialFiles(root: string): void {
       if (entry.isDirectory()) directories.push(path);
     }
   }
+  return entries;
 }
 
 /** A directory that we cannot list, the sandbox's uid cannot list either. */

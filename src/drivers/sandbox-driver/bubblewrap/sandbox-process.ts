@@ -10,7 +10,7 @@ import { StderrTail } from './stderr-tail.ts';
 /** What is needed to start one sandbox; descriptors are read from their beginning and stay the caller's. */
 export interface Launch {
   readonly id: string;
-  readonly bubblewrap: string;
+  /** Of /bin/sh: both gates and bubblewrap (arguments.ts). */
   readonly args: readonly string[];
   /** The unprivileged identity to take on; undefined: this process's own. */
   readonly uid: number | undefined;
@@ -23,33 +23,26 @@ export interface Launch {
 }
 
 /**
- * Starts bubblewrap, puts all of it into its group before the server's first instruction, and resolves once the
- * sandbox reports that it is complete. Rejects with bubblewrap's own words otherwise; nothing is left then.
+ * Starts bubblewrap with all that comes from it in its group, and resolves once the sandbox has reported that it is
+ * complete and the server begins. Rejects with bubblewrap's own words otherwise; nothing is left then.
  */
 export async function launch(start: Launch): Promise<Sandbox> {
-  const child = spawn(start.bubblewrap, start.args, {
+  const child = spawn('/bin/sh', start.args, {
     env: {},
     cwd: '/',
-    stdio: ['pipe', 'pipe', 'pipe', start.seccomp, 'pipe', 'pipe', 'pipe', start.passwd, start.hosts],
+    stdio: ['pipe', 'pipe', 'pipe', start.seccomp, 'pipe', start.passwd, start.hosts],
     ...(start.uid === undefined ? {} : { uid: start.uid, gid: start.uid }),
   });
   const sandbox = new BubblewrapSandbox(start.id, child, start.group);
-  const giveUp = setTimeout(() => sandbox.kill(), start.patience);
+  const giveUp = setTimeout(() => void sandbox.kill(), start.patience);
   try {
-    // At once, so that whatever happens before the move below happens within the limits too.
     if (child.pid === undefined) throw new Error('it could not be started');
     start.group.add(child.pid);
-    const pipes: readonly (Readable | Writable | null | undefined)[] = child.stdio;
-    const info = pipes[descriptors.info] as Readable;
-    const block = pipes[descriptors.block] as Writable;
-    const ready = pipes[descriptors.ready] as Readable;
-    for (const stream of [info, block, ready]) stream.on('error', () => {});
-    sandbox.init = childPid(await text(info, '}'));
-    if (!start.group.has(sandbox.init)) start.group.add(sandbox.init);
-    block.end('1');
     sandbox.stdin.write(gateLine);
-    if ((await text(ready, '\n')) !== 'ready\n') throw new Error('the sandbox was not completed');
-    for (const stream of [info, ready]) stream.destroy();
+    const ready = child.stdio[descriptors.ready] as Readable;
+    ready.on('error', () => {});
+    if ((await firstLine(ready)) !== 'ready\n') throw new Error('the sandbox was not completed');
+    sandbox.stdin.write(gateLine);
     return sandbox;
   } catch (error) {
     await sandbox.kill();
@@ -59,21 +52,14 @@ export async function launch(start: Launch): Promise<Sandbox> {
   }
 }
 
-/** Reads until `end` was seen or the stream ends. */
-async function text(stream: Readable, end: string): Promise<string> {
+/** What the stream says up to its first line's end, or to its own. */
+async function firstLine(stream: Readable): Promise<string> {
   let seen = '';
-  stream.setEncoding('utf8');
-  for await (const chunk of stream.iterator({ destroyOnReturn: false })) {
+  for await (const chunk of stream.setEncoding('utf8')) {
     seen += chunk;
-    if (seen.includes(end)) break;
+    if (seen.includes('\n')) break;
   }
   return seen;
-}
-
-function childPid(info: string): number {
-  const pid = Number(/"child-pid": *(\d+)/.exec(info)?.[1]);
-  if (!Number.isInteger(pid)) throw new Error('no process was started');
-  return pid;
 }
 
 class BubblewrapSandbox implements Sandbox {
@@ -81,8 +67,6 @@ class BubblewrapSandbox implements Sandbox {
   readonly stdin: Writable;
   readonly stdout: Readable;
   readonly exited: Promise<SandboxExit>;
-  /** Process 1 of the sandbox, as the host counts. */
-  init: number | undefined;
   readonly #child: ChildProcess;
   readonly #group: Group;
   readonly #stderr: StderrTail;
@@ -105,13 +89,14 @@ class BubblewrapSandbox implements Sandbox {
   }
 
   /**
-   * Process 1 goes first: the kernel ends all others with it, and bubblewrap reaps it and follows. Its id cannot have
-   * been given to another as long as it is in our group.
+   * All but bubblewrap's outer process, which reaps the sandbox's first one and then ends; it goes by force when it
+   * does not, or when there is nothing else.
    */
   kill(): Promise<SandboxExit> {
     if (this.#child.exitCode === null && this.#child.signalCode === null) {
-      if (this.init !== undefined && this.#group.has(this.init)) process.kill(this.init, 'SIGKILL');
-      else this.#child.kill('SIGKILL');
+      const outer = this.#child.pid ?? 0;
+      if (this.#group.kill(outer) === 0) this.#child.kill('SIGKILL');
+      else setTimeout(() => this.#child.kill('SIGKILL'), 1000).unref();
     }
     return this.exited;
   }
@@ -121,13 +106,13 @@ class BubblewrapSandbox implements Sandbox {
       this.#child.once('exit', (code, signal) => resolve({ code, signal }));
       this.#child.once('error', () => resolve({ code: null, signal: null }));
     });
-    this.#stderr.finish();
     const outOfMemory = this.#group.outOfMemory();
     // bubblewrap may go before the last of its namespace has; the group tells when that is gone too.
     for (let wait = 1; !this.#group.remove(); wait = Math.min(wait * 2, 50)) {
       this.#group.kill();
       await after(wait);
     }
+    await this.#stderr.finish();
     return { ...serverStatus(status), outOfMemory };
   }
 }

@@ -24,14 +24,16 @@ export class StderrTail {
       }, rest);
       timer.unref();
     });
+    const ended = new Promise<void>((resolve) => stream.once('close', resolve));
     this.finish = () => {
       this.#finished = true;
       stream.resume();
+      return ended;
     };
   }
 
-  /** The writer is gone: what is left in the pipe may be read at once. */
-  readonly finish: () => void;
+  /** Once no writer is left: reads what is still in the pipe, without rests. */
+  readonly finish: () => Promise<void>;
 
   text(): string {
     return Buffer.from(this.#tail).toString('utf8');
