@@ -26,7 +26,10 @@ export function replaceFiles(drafts: readonly Draft[]): void {
   const staged: { readonly draft: Draft; readonly temporary: string; readonly before: string | undefined }[] = [];
   const moved: typeof staged = [];
   try {
-    for (const draft of drafts) staged.push({ draft, temporary: stage(draft), before: textOf(draft.path) });
+    for (const draft of drafts) {
+      const { path, before, mode } = present(draft);
+      staged.push({ draft: { ...draft, path }, temporary: stage({ ...draft, path, ...mode }), before });
+    }
     for (const item of staged) {
       renameSync(item.temporary, item.draft.path);
       moved.push(item);
@@ -63,21 +66,33 @@ export function createFiles(drafts: readonly Draft[]): void {
 function stage({ path, text, mode = 0o644 }: Draft): string {
   mkdirSync(dirname(path), { recursive: true });
   const temporary = join(dirname(path), `.${basename(path)}.${process.pid}.tmp`);
-  const handle = openSync(temporary, 'wx', mode);
   try {
-    writeSync(handle, text);
-    fsyncSync(handle);
-  } finally {
-    closeSync(handle);
+    const handle = openSync(temporary, 'wx', mode);
+    try {
+      writeSync(handle, text);
+      fsyncSync(handle);
+    } finally {
+      closeSync(handle);
+    }
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) rmSync(temporary, { force: true });
+    throw error;
   }
   return temporary;
 }
 
-function textOf(path: string): string | undefined {
+/** What stands there now: its text, its mode, and where a link leads. */
+function present({ path }: Draft): {
+  readonly path: string;
+  readonly before: string | undefined;
+  readonly mode: { readonly mode?: number };
+} {
   try {
-    return readFileSync(path, 'utf8');
+    const real = realpathSync(path);
+    return { path: real, before: readFileSync(real, 'utf8'), mode: { mode: statSync(real).mode & 0o777 } };
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT')
+      return { path, before: undefined, mode: {} };
     throw error;
   }
 }
