@@ -5,8 +5,10 @@ import {
   mkdirSync,
   openSync,
   readFileSync,
+  realpathSync,
   renameSync,
   rmSync,
+  statSync,
   writeSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
@@ -14,8 +16,16 @@ import { basename, dirname, join } from 'node:path';
 export interface Draft {
   readonly path: string;
   readonly text: string;
-  /** Permission bits of the file. */
-  readonly mode?: number;
+}
+
+/** Permission bits of a new file. */
+const USUAL = 0o644;
+
+interface Staged {
+  readonly path: string;
+  readonly mode: number;
+  readonly before: string | undefined;
+  readonly temporary: string;
 }
 
 /**
@@ -23,21 +33,21 @@ export interface Draft {
  * when a move fails those before it are taken back.
  */
 export function replaceFiles(drafts: readonly Draft[]): void {
-  const staged: { readonly draft: Draft; readonly temporary: string; readonly before: string | undefined }[] = [];
-  const moved: typeof staged = [];
+  const staged: Staged[] = [];
+  const moved: Staged[] = [];
   try {
-    for (const draft of drafts) {
-      const { path, before, mode } = present(draft);
-      staged.push({ draft: { ...draft, path }, temporary: stage({ ...draft, path, ...mode }), before });
+    for (const { path: given, text } of drafts) {
+      const { path, before, mode } = present(given);
+      staged.push({ path, mode, before, temporary: stage(path, text, mode) });
     }
     for (const item of staged) {
-      renameSync(item.temporary, item.draft.path);
+      renameSync(item.temporary, item.path);
       moved.push(item);
     }
   } catch (error) {
-    for (const { draft, before } of moved.reverse()) {
-      if (before === undefined) rmSync(draft.path, { force: true });
-      else renameSync(stage({ ...draft, text: before }), draft.path);
+    for (const { path, before, mode } of moved.reverse()) {
+      if (before === undefined) rmSync(path, { force: true });
+      else renameSync(stage(path, before, mode), path);
     }
     throw error;
   } finally {
@@ -50,7 +60,7 @@ export function createFiles(drafts: readonly Draft[]): void {
   const staged: { readonly draft: Draft; readonly temporary: string }[] = [];
   const made: string[] = [];
   try {
-    for (const draft of drafts) staged.push({ draft, temporary: stage(draft) });
+    for (const draft of drafts) staged.push({ draft, temporary: stage(draft.path, draft.text, USUAL) });
     for (const { draft, temporary } of staged) {
       linkSync(temporary, draft.path);
       made.push(draft.path);
@@ -63,7 +73,7 @@ export function createFiles(drafts: readonly Draft[]): void {
   }
 }
 
-function stage({ path, text, mode = 0o644 }: Draft): string {
+function stage(path: string, text: string, mode: number): string {
   mkdirSync(dirname(path), { recursive: true });
   const temporary = join(dirname(path), `.${basename(path)}.${process.pid}.tmp`);
   try {
@@ -82,17 +92,13 @@ function stage({ path, text, mode = 0o644 }: Draft): string {
 }
 
 /** What stands there now: its text, its mode, and where a link leads. */
-function present({ path }: Draft): {
-  readonly path: string;
-  readonly before: string | undefined;
-  readonly mode: { readonly mode?: number };
-} {
+function present(path: string): { readonly path: string; readonly before: string | undefined; readonly mode: number } {
   try {
     const real = realpathSync(path);
-    return { path: real, before: readFileSync(real, 'utf8'), mode: { mode: statSync(real).mode & 0o777 } };
+    return { path: real, before: readFileSync(real, 'utf8'), mode: statSync(real).mode & 0o777 };
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT')
-      return { path, before: undefined, mode: {} };
+      return { path, before: undefined, mode: USUAL };
     throw error;
   }
 }
