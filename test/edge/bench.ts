@@ -12,7 +12,7 @@ import { decodeHeader } from '../../src/gateway/protocol/headers.ts';
 import { lifecycle } from '../../src/gateway/protocol/lifecycle.ts';
 import { answeredBy } from '../../src/gateway/protocol/methods.ts';
 import { acceptedAnswer, refusalAnswer, resultAnswer } from '../../src/gateway/protocol/respond.ts';
-import { createEdge, type EdgeDeps, type EdgeEvent } from '../../src/gateway/transport/edge.ts';
+import { createEdge, type EdgeDeps } from '../../src/gateway/transport/edge.ts';
 import { guard } from '../../src/gateway/transport/guard.ts';
 import { certificate } from './certificate.ts';
 
@@ -82,7 +82,7 @@ export interface BenchOptions {
 /** The edge with every stage of ours, on a real socket; only authentication and execution are stand-ins. */
 export async function openBench(options: BenchOptions = {}) {
   const identity = await certificate('localhost', 'keep.test');
-  const events: EdgeEvent[] = [];
+  const events: Parameters<EdgeDeps['report']>[0][] = [];
   const refusals: Refusal[] = [];
   const calls: Known[] = [];
   let settings: EdgeSettings = {

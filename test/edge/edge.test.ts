@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+import { connect as tcp } from 'node:net';
 import { after, before, test } from 'node:test';
 import { type ConnectionOptions, connect } from 'node:tls';
+import { createEdge } from '../../src/gateway/transport/edge.ts';
 import { verifies } from '../support/verifies.ts';
 import { type Bench, openBench } from './bench.ts';
 
@@ -331,6 +333,107 @@ test("hands the issuer's endpoints on, bounded, and without what strangers say o
     }
     assert.equal((await ask('/.well-known/openid-configuration', { method: 'GET' })).status, 200);
     assert.equal((await ask('/.well-known/oauth-authorization-server', { method: 'GET' })).status, 200);
+  } finally {
+    await open.close();
+  }
+});
+
+test('cuts off who sends without end, who pipelines without end, and who says nothing', async () => {
+  const open = await openBench({ limits: { headers: 300, body: 60_000, handshake: 300 }, execute: () => '{}' });
+  try {
+    const secure = async () => {
+      const socket = connect({ host: '127.0.0.1', port: open.port, ca: open.identity.cert, servername: 'localhost' });
+      socket.on('error', () => {});
+      await once(socket, 'secureConnect');
+      return socket;
+    };
+    const head = (token: string, rest: string) =>
+      `POST /mcp HTTP/1.1\r\nHost: localhost:${open.port}\r\nAuthorization: Bearer ${token}\r\nContent-Type: application/json\r\n${rest}\r\n\r\n`;
+
+    const endless = await secure();
+    endless.write(head('bad', 'Transfer-Encoding: chunked'));
+    const chunk = `4000\r\n${'x'.repeat(0x4000)}\r\n`;
+    let sent = 0;
+    let answer = '';
+    endless.on('data', (data) => {
+      answer += data;
+    });
+    while (!endless.destroyed && sent < 1_000) {
+      endless.write(chunk);
+      sent++;
+      await new Promise(setImmediate);
+    }
+    assert.ok(endless.destroyed || endless.closed, `still open after ${sent} chunks`);
+    assert.match(answer, /^HTTP\/1\.1 421 /);
+
+    const flood = await secure();
+    const flooded = once(flood.resume(), 'close');
+    flood.write(head('good', 'Content-Length: 5').repeat(50));
+    await flooded;
+
+    const silent = await secure();
+    await once(silent.resume(), 'close');
+    const raw = tcp({ host: '127.0.0.1', port: open.port });
+    raw.resume();
+    await once(raw, 'close');
+  } finally {
+    await open.close();
+  }
+});
+
+test('tells the call when its client has gone away', async () => {
+  const gone = Promise.withResolvers<boolean>();
+  const open = await openBench();
+  const { identity, port } = open;
+  await open.close();
+  const edge = createEdge({
+    identity: { ...identity, serverNames: ['localhost'] },
+    settings: () => ({
+      origin: `https://localhost:${port}`,
+      serverNames: ['localhost'],
+      allowedOrigins: [],
+      unauthenticated: 421,
+      maxBody: 1024,
+    }),
+    issuers: () => [],
+    report: () => {},
+    now: () => 0,
+    handle: ({ signal, incident }) => {
+      assert.match(incident, /^inc_[a-z2-9]{16}$/);
+      return new Promise((resolve) => {
+        signal.addEventListener('abort', () => {
+          gone.resolve(true);
+          resolve({ status: 200, headers: {}, body: 'late' });
+        });
+        socket.destroy();
+      });
+    },
+  });
+  const socket = connect({
+    host: '127.0.0.1',
+    port: await edge.listen('127.0.0.1', 0),
+    ca: identity.cert,
+    servername: 'localhost',
+  });
+  await once(socket, 'secureConnect');
+  socket.write('POST /mcp HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n');
+  assert.equal(await gone.promise, true);
+  await edge.close(0);
+});
+
+test('a fault inside is 500 without a word of what happened, and the edge lives on', async () => {
+  const open = await openBench({
+    execute: () => {
+      throw new TypeError('secret detail');
+    },
+    issuer: async () => ({ status: 200, headers: { 'x-bad': 'a\r\nb' }, body: '' }),
+  });
+  try {
+    const broken = await open.rpc('tools/call', { name: 'files__read' });
+    assert.deepEqual([broken.status, broken.body], [500, '{"error":"internal error"}']);
+    await assert.rejects(open.send({ path: '/oauth/token', token: undefined }));
+    assert.equal((await open.rpc('ping')).status, 200);
+    assert.deepEqual(open.events.filter(({ kind }) => kind === 'internal').length, 2);
   } finally {
     await open.close();
   }

@@ -29,7 +29,7 @@ const CAPABILITY: ReadonlyMap<string, string> = new Map([
   ['completion/complete', 'completions'],
 ]);
 
-export function createVisibility({ servers }: Catalogue, visible: Visible): Visibility {
+export function createVisibility({ servers, tool }: Catalogue, visible: Visible): Visibility {
   const method = (subject: Subject, server: string, name: string) => {
     const capability = CAPABILITY.get(name);
     const pins = servers.get(server)?.pins;
@@ -51,7 +51,11 @@ export function createVisibility({ servers }: Catalogue, visible: Visible): Visi
     method,
     listable: (subject, only) =>
       named(only).flatMap(({ pins }) => (method(subject, pins.name, 'resources/list') ? [pins.name] : [])),
-    admit: ({ arrived, subject }) => {
+    admit: ({ arrived, subject, frame }) => {
+      // The common case first: who may see the tool that it calls need not be asked about all others.
+      const name = frame.method === 'tools/call' ? frame.params?.name : undefined;
+      const called = typeof name === 'string' ? tool(arrived.server, name) : undefined;
+      if (called !== undefined && visible(subject, called.action)) return;
       if (arrived.server !== undefined && shown(subject, arrived.server).length === 0) {
         throw new Refusal('unknown', `server ${arrived.server}`);
       }

@@ -6,7 +6,7 @@ import { mirroredMember } from './methods.ts';
 
 export const MODERN = '2026-07-28';
 /** The newest first: what `initialize` falls back to. */
-export const LEGACY = ['2025-11-25', '2025-06-18', '2025-03-26'] as const;
+const LEGACY = ['2025-11-25', '2025-06-18', '2025-03-26'] as const;
 export const SUPPORTED = [MODERN, ...LEGACY] as const;
 
 const VERSION_KEY = 'io.modelcontextprotocol/protocolVersion';
@@ -37,7 +37,7 @@ export function revisionOf(message: Message, headers: Headers): Revision {
 }
 
 /** The client's version where we know it, else our newest one that has a handshake (MCP 2025-11-25, Lifecycle). */
-export function negotiated(wish: Json | undefined): Revision {
+function negotiated(wish: Json | undefined): Revision {
   return LEGACY.find((revision) => revision === wish) ?? LEGACY[0];
 }
 

@@ -12,7 +12,7 @@ import { issuerRoom } from './issuer-room.ts';
 import { BAD_METHOD, NOT_FOUND, problem, resourceMetadata } from './public.ts';
 import { reply } from './reply.ts';
 import { route } from './routes.ts';
-import { secureContext, type ServerIdentity, tlsOptions } from './tls.ts';
+import { type ServerIdentity, secureContext, tlsOptions } from './tls.ts';
 
 export interface EdgeDeps {
   readonly identity: ServerIdentity;
@@ -30,14 +30,14 @@ export interface EdgeDeps {
 }
 
 /** What never became a call. Anyone can cause any number of them. */
-export interface EdgeEvent {
+interface EdgeEvent {
   readonly kind: 'tls' | 'http' | 'issuer' | 'internal';
   readonly detail: string;
   readonly remote: string;
 }
 
 /** Times in milliseconds. */
-export interface EdgeLimits {
+interface EdgeLimits {
   readonly connections: number;
   readonly handshake: number;
   readonly headers: number;

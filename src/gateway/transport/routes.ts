@@ -12,7 +12,7 @@ const ISSUER = /^\/(?:oauth\/|\.well-known\/(?:openid-configuration$|oauth-autho
 const PLAIN_PATH = /^(?:\/(?!\.{1,2}(?:\/|$))[\w.~:@!$&'()*+,;=-]+)+\/?$/;
 
 /** Whether a name may be a server's (contract: Endpoints). */
-export function isServerName(name: string): boolean {
+function isServerName(name: string): boolean {
   return /^[a-z][a-z0-9-]{0,31}$/.test(name);
 }
 
