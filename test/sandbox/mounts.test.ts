@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -46,6 +46,8 @@ suite('mounts of a sandbox in bubblewrap', { skip: absent('bubblewrap') }, () =>
       [readFileSync(join(data, 'letter'), 'utf8'), readFileSync(join(out, 'answer'), 'utf8')],
       ['dear host', 'y\n'],
     );
+    // Never as the host's root.
+    assert.notEqual(statSync(join(out, 'answer')).uid, 0);
     await hosted.check(files.profile(['true'], { mounts }));
   });
 

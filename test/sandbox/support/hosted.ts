@@ -1,22 +1,27 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { accessSync, chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { SandboxProbe, SandboxProfile } from '../../../src/contract/sandbox-driver.ts';
+import { controlGroups } from '../../../src/drivers/sandbox-driver/bubblewrap/control-groups.ts';
 import type { Answer, Order, Ran } from './host.ts';
 
 const program = join(import.meta.dirname, 'host.ts');
 
-/** The reason to skip, or false. */
-export const absent = (name: 'bubblewrap' | 'python3' | 'root'): string | false => {
+/** The name of the component that is missing, as the reason to skip; else false. */
+export function absent(name: 'bubblewrap' | 'python3' | 'root'): string | false {
+  if (name === 'root') return process.getuid?.() === 0 ? false : name;
+  if (!existsSync(name === 'bubblewrap' ? '/usr/bin/bwrap' : '/usr/bin/python3')) return name;
+  if (name === 'python3') return false;
   try {
-    if (name === 'root') return process.getuid?.() === 0 ? false : 'root';
-    accessSync(name === 'bubblewrap' ? '/usr/bin/bwrap' : '/usr/bin/python3');
+    controlGroups()
+      .create({ memory: 1 << 24, pids: 4 })
+      .remove();
     return false;
   } catch {
-    return name;
+    return 'a cgroup that limits can be set in';
   }
-};
+}
 
 export interface Held {
   readonly seen: string;
