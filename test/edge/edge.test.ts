@@ -438,3 +438,24 @@ test('a fault inside is 500 without a word of what happened, and the edge lives 
     await open.close();
   }
 });
+
+test('an issuer that does not answer, or is asked by too many, is 503, and comes back', async () => {
+  let waiting: (() => void)[] = [];
+  const hang = () => new Promise<never>((_, reject) => waiting.push(() => reject(new Error('given up'))));
+  let answers = false;
+  const open = await openBench({
+    limits: { body: 2_000 },
+    issuer: () => (answers ? Promise.resolve({ status: 200, headers: {}, body: '' }) : hang()),
+  });
+  try {
+    const ask = async () => (await open.send({ path: '/oauth/token', token: undefined })).status;
+    assert.deepEqual(new Set(await Promise.all(Array.from({ length: 20 }, ask))), new Set([503]));
+    assert.equal(waiting.length, 16);
+    answers = true;
+    assert.equal(await ask(), 200);
+  } finally {
+    for (const giveUp of waiting) giveUp();
+    waiting = [];
+    await open.close();
+  }
+});

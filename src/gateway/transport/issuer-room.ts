@@ -26,29 +26,37 @@ export interface IssuerDeps {
 export function issuerRoom(deps: IssuerDeps): (request: IncomingMessage, url: string) => Promise<Answer> {
   let asked = 0;
   return async (request, url) => {
-    if (deps.issuer === undefined) return NOT_FOUND;
-    if (asked >= AT_ONCE) return BUSY;
-    asked++;
+    const { issuer, timeout, budget } = deps;
+    if (issuer === undefined) return NOT_FOUND;
     try {
       const headers = flatHeaders(request);
       checkHost(headers, deps.settings());
-      const body = await readBody(request, { max: MAX_BODY, timeout: deps.timeout, budget: deps.budget });
-      const forwarded = {
-        method: request.method ?? '',
-        url,
-        headers: own(headers),
-        body: Buffer.from(body).toString('utf8'),
-      };
-      const answer = await deps.issuer(forwarded);
-      return { ...answer, headers: own(answer.headers) };
+      const body = Buffer.from(await readBody(request, { max: MAX_BODY, timeout, budget })).toString('utf8');
+      // Only now: who sends slowly must not hold a place.
+      if (asked >= AT_ONCE) return BUSY;
+      asked++;
+      const answer = await within(timeout, issuer({ method: request.method ?? '', url, headers: own(headers), body }));
+      return answer === undefined ? BUSY : { ...answer, headers: own(answer.headers) };
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       const { http, text } = refusalRow(error.code);
       return problem(http, text.toLowerCase());
-    } finally {
-      asked--;
     }
   };
+
+  /** Undefined when time is up; the place is free again then, whatever has become of the asked one. */
+  async function within<T>(ms: number, answer: Promise<T>): Promise<T | undefined> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<undefined>((resolve) => {
+      timer = setTimeout(() => resolve(undefined), ms);
+    });
+    try {
+      return await Promise.race([answer, late]);
+    } finally {
+      clearTimeout(timer);
+      asked--;
+    }
+  }
 }
 
 function own(headers: Readonly<Record<string, string | undefined>>): Record<string, string> {
