@@ -108,6 +108,19 @@ test('reads the answer from an event stream, and answers what the server asks on
     );
 });
 
+test('500 notifications on the stream do not fail a call', async (t) => {
+  const remote = await remoteServer(
+    t,
+    onCall(({ message: { id } }, response) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' });
+      response.write('data: {"jsonrpc":"2.0","method":"notifications/message","params":{}}\r\n\r\n'.repeat(500));
+      return !!response.end(`data: ${JSON.stringify(textResult(id, 'patient'))}\r\n\r\n`);
+    }),
+  );
+  const { link } = await runtimeWith(t, [remote.settings]);
+  assert.equal(await callTool(link, { server: 'crm' }), 'patient');
+});
+
 const hostile: readonly [name: string, code: RefusalCode, detail: RegExp, manners: Manners][] = [
   [
     'a wrong content type',
@@ -185,7 +198,6 @@ for (const [name, code, detail, manners] of hostile)
   });
 
 test('does not follow a redirect', async (t) => {
-  verifies('sandbox.egress');
   const elsewhere = await remoteServer(t, () => false);
   const remote = await remoteServer(t, (_, r) => !!r.writeHead(307, { location: elsewhere.settings.url }).end());
   const { link } = await runtimeWith(t, [remote.settings]);

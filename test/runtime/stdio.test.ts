@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { Refusal, type RefusalCode } from '../../src/contract/refusal.ts';
 import { verifies } from '../support/verifies.ts';
 import { plainDriver } from './plain-driver.ts';
-import { callTool, runtimeWith, stdioServer } from './support.ts';
+import { callTool, runtimeWith, sandboxWith, stdioServer } from './support.ts';
 
 const refused = (code: RefusalCode, detail: RegExp) => (error: unknown) => {
   assert.ok(error instanceof Refusal, String(error));
@@ -72,6 +72,24 @@ test('sends the params as they came, newlines between tokens made spaces', async
   const params = '{\n"name" :"echo",\r\n\t"arguments":{"n":1.50e2, "s":"a\\nb\u2028"}}';
   const line = await callTool(link, { params });
   assert.equal(line, `{"jsonrpc":"2.0","id":2,"method":"tools/call","params":${params.replace(/[\n\r]/g, ' ')}}`);
+});
+
+test('passes on the progress of the call’s own token, and nobody else’s', async (t) => {
+  const upstream = sandboxWith(t, 'progress');
+  const seen: string[] = [];
+  const params = Buffer.from('{"name":"x","_meta":{"progressToken":"mine"}}');
+  const { signal } = new AbortController();
+  const notify = (raw: string) => void seen.push(raw);
+  await upstream.call({ method: 'tools/call', params, subject: 'alice', signal, notify });
+  assert.deepEqual(
+    seen.map((raw) => JSON.parse(raw).params),
+    [{ progressToken: 'mine', progress: 1 }],
+  );
+});
+
+test('refuses a server that asks without end', async (t) => {
+  const { link } = await runtimeWith(t, [stdioServer('pings')]);
+  await assert.rejects(callTool(link), refused('upstream', /more than 100 requests/));
 });
 
 test('speaks 2026-07-28 with a server that knows nothing older', async (t) => {

@@ -6,6 +6,9 @@ import type { RuntimeServer, SandboxedServer } from '../../src/contract/bundle.t
 import type { SandboxDriver } from '../../src/contract/sandbox-driver.ts';
 import { RuntimeLink } from '../../src/gateway/execution/runtime-link.ts';
 import { startRuntime } from '../../src/runtime/runtime.ts';
+import { SandboxPool } from '../../src/runtime/sandboxing/pool.ts';
+import { sandboxedUpstream } from '../../src/runtime/sandboxing/sandboxed-server.ts';
+import type { Upstream } from '../../src/runtime/upstream/upstream.ts';
 import { plainDriver } from './plain-driver.ts';
 
 const SERVERS = join(import.meta.dirname, 'servers');
@@ -50,4 +53,14 @@ export async function callTool(
   const raw = params || JSON.stringify({ name: 'echo', arguments: { echo } });
   const result = await link.call({ server, method: 'tools/call', subject }, raw, signal);
   return JSON.parse(Buffer.from(result).toString()).content[0].text;
+}
+
+/** The same server without the link between. */
+export function sandboxWith(t: TestContext, manners: string): Upstream {
+  const roomy = { starts: 2, live: 4, memory: 2 ** 40, idle: 2, queue: 10, handshake: 5000 };
+  const pool = new SandboxPool(roomy, () => {});
+  t.after(() => pool.close());
+  const server = stdioServer(manners);
+  pool.add(server, plainDriver(), Date.now);
+  return sandboxedUpstream(server, pool);
 }

@@ -1,5 +1,6 @@
 import type { RemoteServer } from '../../contract/bundle.ts';
 import type { LiveDescriptors } from '../../contract/runtime-link.ts';
+import { Asides } from './asides.ts';
 import { describeServer } from './describe.ts';
 import { type Channel, type Era, shakeHands } from './handshake.ts';
 import { exchange, HttpFailure, type Post } from './http/exchange.ts';
@@ -16,7 +17,6 @@ const MAX_IN_FLIGHT = 2000;
 const HANDSHAKE = 10_000;
 const SIDE = 5000;
 const DESCRIBE = 30_000;
-const MAX_ASIDES = 100;
 
 const BASE = ['content-type', 'application/json', 'accept', 'application/json, text/event-stream'];
 BASE.push('accept-encoding', 'identity', 'user-agent', 'innerkeep');
@@ -155,14 +155,10 @@ class RemoteUpstream implements Upstream {
 
   async #request(session: Session, call: UpstreamCall, deadline: number): Promise<Answer> {
     const { method, params, signal } = call;
-    let asides = 0;
-    const token = progressToken(params);
+    const asides = new Asides(progressToken(params), (raw) => call.notify(raw));
     const onAside = (message: Message): void => {
-      if (++asides > MAX_ASIDES) throw new UpstreamFailure('upstream', `more than ${MAX_ASIDES} side messages`);
-      if (message.kind === 'request') this.#refuse(session, message.id, message.method);
-      else if (message.kind === 'notification' && message.method === 'notifications/progress') {
-        if (token !== undefined && message.params?.progressToken === token) call.notify(message.raw);
-      }
+      const response = asides.receive(message);
+      if (response !== undefined) this.#aside(session.headers, response).catch(() => {});
     };
     const { answer } = await this.#send(
       method,
@@ -204,12 +200,6 @@ class RemoteUpstream implements Upstream {
     });
     if (answer === undefined) throw new UpstreamFailure('upstream', 'no answer');
     return { sessionId, answer };
-  }
-
-  /** We declare no capability, so whatever a server asks for beside `ping` is unknown here. */
-  #refuse(session: Session, id: string, method: string): void {
-    const answer = method === 'ping' ? '"result":{}' : '"error":{"code":-32601,"message":"Method not found"}';
-    this.#aside(session.headers, `{"jsonrpc":"2.0","id":${id},${answer}}`).catch(() => {});
   }
 
   #withdraw(headers: string[], requestId: number): void {

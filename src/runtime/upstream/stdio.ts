@@ -1,4 +1,5 @@
 import type { Sandbox } from '../../contract/sandbox-driver.ts';
+import { Asides } from './asides.ts';
 import type { Channel, Era } from './handshake.ts';
 import { LineReader } from './lines.ts';
 import { type Message, readMessage } from './message.ts';
@@ -7,16 +8,12 @@ import { type Answer, asFailure, printable, UpstreamFailure } from './upstream.t
 
 /** What a server may send beside its answer, from one request of ours to the next. */
 const MAX_EXTRA_BYTES = 1024 * 1024;
-const MAX_REQUESTS = 100;
-const MAX_NOTIFICATIONS = 1000;
 /** Milliseconds for a process to be gone after it closed its output. */
 const EXIT_GRACE = 500;
 const STDERR_IN_DETAIL = 1500;
 
 interface Pending {
   readonly id: number;
-  readonly token: string | number | undefined;
-  readonly notify: ((raw: string) => void) | undefined;
   resolve(answer: Answer): void;
   reject(failure: UpstreamFailure): void;
 }
@@ -36,8 +33,7 @@ export class StdioSession implements Channel {
   #pending: Pending | undefined;
   #lastId = 0;
   #bytes = 0;
-  #requests = 0;
-  #notifications = 0;
+  #asides = new Asides(undefined, () => {});
 
   /** @param maxResult bytes of one frame from the server */
   constructor(sandbox: Sandbox, maxResult: number) {
@@ -59,11 +55,10 @@ export class StdioSession implements Channel {
     if (this.#failure) return Promise.reject(this.#failure);
     const id = ++this.#lastId;
     this.#bytes = 0;
-    this.#requests = 0;
-    this.#notifications = 0;
     const enveloped = era === 'modern' ? withEnvelope(params) : params;
     return new Promise((resolve, reject) => {
-      this.#pending = { id, token: notify && progressToken(params), notify, resolve, reject };
+      this.#asides = notify ? new Asides(progressToken(params), notify) : new Asides(undefined, () => {});
+      this.#pending = { id, resolve, reject };
       this.sandbox.stdin.write(encodeRequest(id, method, enveloped));
     });
   }
@@ -74,13 +69,16 @@ export class StdioSession implements Channel {
 
   /** Ends the conversation and kills the sandbox; what waits is rejected with `failure` and the end of stderr. */
   fail(failure: UpstreamFailure): void {
+    this.#finish(this.#pending && !this.#failure ? this.#withStderr(failure) : failure);
+  }
+
+  #finish(failure: UpstreamFailure): void {
     if (this.#failure) return;
-    const full = this.#pending ? this.#withStderr(failure) : failure;
-    this.#failure = full;
-    this.#pending?.reject(full);
+    this.#failure = failure;
+    this.#pending?.reject(failure);
     this.#pending = undefined;
     void this.sandbox.kill();
-    this.#end(full);
+    this.#end(failure);
   }
 
   async #read(): Promise<void> {
@@ -92,43 +90,27 @@ export class StdioSession implements Channel {
         for (const line of this.#lines.push(chunk)) this.#receive(readMessage(line));
       }
     } catch (error) {
-      this.fail(asFailure(error));
+      this.#finish(this.#withStderr(asFailure(error)));
       return;
     }
-    if (!this.#failure) this.fail(await this.#gone());
+    if (!this.#failure) this.#finish(this.#withStderr(await this.#gone()));
   }
 
   #receive(message: Message): void {
-    if (message.kind === 'notification') this.#notified(message);
-    else if (message.kind === 'request') this.#requested(message.id, message.method);
-    else {
-      const pending = this.#pending;
-      if (pending === undefined)
-        throw new UpstreamFailure('upstream', 'the server sent an answer that nobody asked for');
-      if (message.id !== pending.id)
-        throw new UpstreamFailure(
-          'upstream',
-          `the server answered id ${JSON.stringify(message.id).slice(0, 64)}, not ${pending.id}`,
-        );
-      this.#pending = undefined;
-      pending.resolve(message.answer);
-    }
-  }
-
-  #notified(message: Message & { kind: 'notification' }): void {
-    const pending = this.#pending;
-    if (message.method !== 'notifications/progress' || pending?.notify === undefined || pending.token === undefined)
+    if (message.kind !== 'answer') {
+      const response = this.#asides.receive(message);
+      if (response !== undefined) this.sandbox.stdin.write(`${response}\n`);
       return;
-    if (message.params?.progressToken !== pending.token || ++this.#notifications > MAX_NOTIFICATIONS) return;
-    pending.notify(message.raw);
-  }
-
-  /** We declare no capability, so whatever a server asks for beside `ping` is unknown here. */
-  #requested(id: string, method: string): void {
-    if (++this.#requests > MAX_REQUESTS)
-      throw new UpstreamFailure('upstream', `more than ${MAX_REQUESTS} requests by the server`);
-    const answer = method === 'ping' ? '"result":{}' : '"error":{"code":-32601,"message":"Method not found"}';
-    this.sandbox.stdin.write(`{"jsonrpc":"2.0","id":${id},${answer}}\n`);
+    }
+    const pending = this.#pending;
+    if (pending === undefined) throw new UpstreamFailure('upstream', 'the server sent an answer that nobody asked for');
+    if (message.id !== pending.id) {
+      const id = JSON.stringify(message.id).slice(0, 64);
+      throw new UpstreamFailure('upstream', `the server answered id ${id}, not ${pending.id}`);
+    }
+    this.#pending = undefined;
+    this.#asides = new Asides(undefined, () => {});
+    pending.resolve(message.answer);
   }
 
   async #gone(): Promise<UpstreamFailure> {

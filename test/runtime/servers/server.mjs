@@ -54,6 +54,9 @@ const calls = {
     send({ id: 'p', method: 'ping' });
     send({ id: 7, method: 'sampling/createMessage', params: {} });
   },
+  pings: () => {
+    for (let at = 0; at <= 100; at++) send({ id: at, method: 'ping' });
+  },
   raw: (id) => process.stdout.write(`{"jsonrpc":"2.0","id":${id},"result":${JSON.stringify(text(lastLine))}}\n`),
 };
 let asked;
