@@ -21,6 +21,13 @@ export async function npmSettings(
     warn: false,
   });
   await config.load();
-  // Whatever the operator's npm does elsewhere, nothing of a package runs here and nothing is left out silently.
-  return { ...config.flat, ignoreScripts: true, audit: false, fund: false };
+  // Whatever the operator's npm does elsewhere: nothing of a package runs here, and packages come from registries alone.
+  const strict = {
+    ignoreScripts: true,
+    allowGit: 'none',
+    allowRemote: 'none',
+    allowFile: 'none',
+    allowDirectory: 'none',
+  };
+  return { ...config.flat, ...strict, audit: false, fund: false };
 }

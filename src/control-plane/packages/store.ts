@@ -1,5 +1,15 @@
 import { createHash } from 'node:crypto';
-import { closeSync, existsSync, lstatSync, openSync, readdirSync, readFileSync, readlinkSync, readSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  readSync,
+  realpathSync,
+} from 'node:fs';
 import { chmod, mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
 import { within } from '../config/paths.ts';
@@ -102,8 +112,7 @@ async function settle(root: string): Promise<void> {
   let bytes = 0;
   for (const { path, kind, target, mode, size } of entries(root)) {
     if (kind === 'l') {
-      const end = resolve(root, dirname(path), target);
-      if (target.startsWith('/') || !within(end, root) || !existsSync(join(root, path)))
+      if (target.startsWith('/') || !within(resolve(root, dirname(path), target), root) || !leadsInside(root, path))
         throw new SafetyError(
           `${path} is a link that leaves the tree (${target})`,
           'replace the link by what it points to',
@@ -115,6 +124,15 @@ async function settle(root: string): Promise<void> {
     bytes += size;
     if (bytes > MAX_BYTES) throw new SafetyError(`more than ${MAX_BYTES} bytes of server files`);
     await chmod(join(root, path), kind === 'f' ? 0o644 : 0o755);
+  }
+}
+
+/** Links over links can leave although the words of each stay inside. */
+function leadsInside(root: string, path: string): boolean {
+  try {
+    return within(realpathSync(join(root, path)), realpathSync(root));
+  } catch {
+    return false;
   }
 }
 
