@@ -1,5 +1,6 @@
 import { HintScanner } from './hint-scanner.ts';
 import type { Rule } from './rule.ts';
+import { isVaried } from './secret-shape.ts';
 
 /** A place that a rule wants replaced, in units of the text that was searched. */
 export interface Finding {
@@ -62,6 +63,7 @@ function tryRule(rule: Rule, text: string, at: number): Finding | undefined {
     if (before === null) return undefined;
     start = at - before[0].length;
   }
-  if (rule.validate !== undefined && !rule.validate(text.slice(start, end))) return undefined;
+  const validate = rule.validate ?? (rule.measure === undefined ? isVaried : undefined);
+  if (validate !== undefined && !validate(text.slice(start, end))) return undefined;
   return { start, end, rule };
 }

@@ -18,7 +18,7 @@ export interface Rule {
   readonly before?: RegExp;
   /** How much of a match, from its beginning, is the secret; 0: nothing. Group 1 then means nothing. */
   readonly measure?: (matched: string) => number;
-  /** The last word, where form alone would take harmless text; gets the secret. */
+  /** The last word on a secret; without one, and without `measure`, it must be varied enough to be drawn at random. */
   readonly validate?: (secret: string) => boolean;
   /** Sticky `[…]*`: secrets of any length go on as long as this does. */
   readonly rest?: RegExp;
@@ -34,7 +34,8 @@ const TOKEN_REST = /[A-Za-z0-9_\-+/=.~]*/y;
 /** A token that is known by how it begins. `body` follows the prefix; a letter or digit before it makes it another word. */
 export function token(id: string, prefixes: readonly string[], body: string): Rule {
   const alternatives = prefixes.map(literal).join('|');
-  return { id, hints: prefixes, pattern: new RegExp(`(?<![A-Za-z0-9])(?:${alternatives})${body}`, 'y') };
+  const pattern = new RegExp(`(?<![A-Za-z0-9])(?:${alternatives})${body}`, 'y');
+  return { id, hints: prefixes, pattern };
 }
 
 /** A token without an upper length: `body` is the least of it. */

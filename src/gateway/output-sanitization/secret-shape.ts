@@ -15,6 +15,11 @@ export function entropy(text: string): number {
   return bits;
 }
 
+/** Not mostly filled up with what stands for "some character" in documentation. */
+export function isVaried(secret: string): boolean {
+  return [...'xX0*.#-_'].every((fill) => secret.split(fill).length - 1 < secret.length * 0.6);
+}
+
 /** Code or a reference to a secret rather than the secret: `process.env.TOKEN`, `config.get`, a path, a URL, a date. */
 const REFERENCE =
   /^(?:process\.env|os\.environ|env\.|secrets?\.|vault:|ref\+|arn:|[\w-]+:\/\/|\.{0,2}\/|~\/|\d{4}-\d{2}-\d{2}|v?\d+\.\d+\.\d+)|^[A-Za-z_]+(?:\.[A-Za-z_]+)+$|[()[\]{}]/;
@@ -22,6 +27,7 @@ const REFERENCE =
 /** Whether a value that is called a key or token looks drawn at random. */
 export function looksRandom(value: string): boolean {
   if (value.length < 10 || isPlaceholder(value) || REFERENCE.test(value)) return false;
+  if (/^\d{24,}$/.test(value)) return true;
   if (!/\d/.test(value) || !/[A-Za-z]/.test(value)) return false;
   if (isWordy(value)) return false;
   return entropy(value) >= (value.length < 16 ? 3 : 3.2);

@@ -2,8 +2,8 @@ import type { Rule } from '../rule.ts';
 import { looksChosen, looksRandom } from '../secret-shape.ts';
 
 /** What stands between a telling word and its value: the rest of the name, quotes, an operator. */
-const NAME_END = String.raw`[A-Za-z0-9_.-]{0,30}["'\x60\]\\]{0,3}\s{0,5}`;
-const OPERATOR = String.raw`(?:=>|:=|->|[=:]{1,3}|,(?=\s?["']))\s{0,5}(?:[A-Za-z]{1,10}\s?=\s?)?["'\x60\\]{0,2}`;
+const NAME_END = String.raw`[A-Za-z0-9_.-]{0,30}["'\x60\]\\]{0,3}(?:\s[A-Za-z*&]{2,10}(?=\s?=))?\s{0,8}`;
+const OPERATOR = String.raw`(?:=>|->|[:?.+|]{0,3}={1,3}|:{1,3}|>|,(?=\s?["']))\s{0,8}(?:[A-Za-z]{1,10}\s?=\s?)?["'\x60\\]{0,2}`;
 const VALUE = String.raw`([^\s"'\x60<>,;\\]{6,256})`;
 
 /** Tokens that name a place in a list or a message, and are needed to go on. */
@@ -22,7 +22,7 @@ export const assignments: readonly Rule[] = [
     id: 'secret',
     hints: ['secret', 'token', 'apikey', 'api_key', 'api-key', 'access_key', 'accesskey', 'access-key', 'credential'],
     pattern: new RegExp(
-      `${HARMLESS}(?:secret|token|api[_-]?key|access[_-]?key|credential)(?!s?[_-]?(?:id|count|type|limit|name|url|uri|path|arn)["'\\s:=])${NAME_END}${OPERATOR}${VALUE}`,
+      `${HARMLESS}(?:secret(?!ar)|token(?!i[sz])|api[_-]?key|access[_-]?key|credential)(?!s?[_-]?(?:id|count|type|limit|name|url|uri|path|arn)["'\\s:=])${NAME_END}${OPERATOR}${VALUE}`,
       'iy',
     ),
     validate: looksRandom,

@@ -22,7 +22,7 @@ export const cloud: readonly Rule[] = [
     ],
     pattern: new RegExp(
       `[A-Za-z_-]{10,24}["'\\]\\\\]{0,3}\\s{0,8}[=:>,]{1,2}\\s{0,8}["'\\\\]{0,2}([A-Za-z0-9/+]{40})${SECRET_KEY}`,
-      'y',
+      'iy',
     ),
   },
   token('aws-access-key-id', ['AKIA', 'ASIA', 'ABIA', 'ACCA'], '[A-Z0-9]{16}(?![A-Za-z0-9])'),

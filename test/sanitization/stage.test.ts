@@ -1,0 +1,159 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { Refusal } from '../../src/contract/refusal.ts';
+import { redactJson } from '../../src/gateway/output-sanitization/redact-json.ts';
+import { sanitizeStage } from '../../src/gateway/output-sanitization/sanitize.ts';
+import { executed } from '../support/calls.ts';
+import { verifies } from '../support/verifies.ts';
+import { samples } from './samples.ts';
+
+const sanitize = sanitizeStage({ outbound: (_call, raw) => raw, maxResult: () => 100_000 });
+const github = samples['github-token']?.[0]?.secret ?? '';
+const aws = samples['aws-access-key-id']?.[0]?.secret ?? '';
+
+/** Every character as `\u….`. */
+function hidden(text: string): string {
+  return [...text].map((char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`).join('');
+}
+
+const refuses = (result: string | Uint8Array, code: string, detail: RegExp) =>
+  assert.throws(
+    () => sanitize(executed(result)),
+    (error) => error instanceof Refusal && error.code === code && detail.test(error.detail),
+  );
+
+test('leaves no secret in any carrier of a result', () => {
+  verifies('output.secrets');
+  const base64 = Buffer.from(`\u00ff\u0000 ${github} \u00fe`, 'latin1').toString('base64');
+  const carriers: Record<string, string> = {
+    text: `{"content":[{"type":"text","text":"x ${github} y"}]}`,
+    'structured content': `{"structuredContent":{"rows":[[1,{"a":"${github}"}]]}}`,
+    'an object key': `{"structuredContent":{"${github}":1}}`,
+    'a tool error': `{"isError":true,"content":[{"type":"text","text":"401 for ${github}"}]}`,
+    'an embedded resource': `{"content":[{"type":"resource","resource":{"uri":"a://b","text":"${github}"}}]}`,
+    'a resource URI': `{"contents":[{"uri":"https://x/?t=${github}","text":""}]}`,
+    'a blob': `{"contents":[{"uri":"a://b","blob":"${base64}"}]}`,
+    'a prompt': `{"messages":[{"role":"user","content":{"type":"text","text":"${github}"}}]}`,
+    metadata: `{"_meta":{"trace":"${github}"}}`,
+    'an unknown member': `{"x-new":{"deep":["${github}"]}}`,
+    'a string of escapes': `{"content":[{"type":"text","text":"${hidden(github)}"}]}`,
+    'a key of escapes': `{"${hidden(github)}":true}`,
+    'a JSON text in a string': JSON.stringify({ text: JSON.stringify({ token: github }) }),
+  };
+  for (const [carrier, result] of Object.entries(carriers)) {
+    const { result: output, redacted } = sanitize(executed(result));
+    assert.ok(!JSON.stringify(JSON.parse(output)).includes(github), carrier);
+    assert.equal(redacted?.['github-token'], 1, carrier);
+    if (carrier !== 'a blob') assert.ok(output.includes('[redacted:github-token]'), carrier);
+  }
+  const blob = JSON.parse(sanitize(executed(carriers['a blob'] ?? '')).result).contents[0].blob;
+  assert.equal(Buffer.from(blob, 'base64').toString('latin1'), '\u00ff\u0000 [redacted:github-token] \u00fe');
+});
+
+test('redacts text and structured content alike', () => {
+  const result = JSON.stringify({
+    content: [{ type: 'text', text: `key ${aws}` }],
+    structuredContent: { text: `key ${aws}` },
+  });
+  const { result: output, redacted } = sanitize(executed(result));
+  const { content, structuredContent } = JSON.parse(output);
+  assert.equal(content[0].text, structuredContent.text);
+  assert.deepEqual(redacted, { 'aws-access-key-id': 2 });
+});
+
+test('knows a secret by the name of its member, of its array, or of a sibling', () => {
+  for (const [result, gone] of [
+    ['{"structuredContent":{"password":"correct7horse"}}', 'correct7horse'],
+    ['{"structuredContent":{"api_keys":["f3k29d0a8s7g6h5j"]}}', 'f3k29d0a8s7g6h5j'],
+    ['{"structuredContent":{"env":[{"name":"SESSION_TOKEN","value":"f3k29d0a8s7g6h5j"}]}}', 'f3k29d0a8s7g6h5j'],
+    ['{"structuredContent":{"pass\\u0077ord":"correct7horse"}}', 'correct7horse'],
+  ] as const) {
+    const { result: output } = sanitize(executed(result));
+    assert.ok(!output.includes(gone), output);
+  }
+  const harmless =
+    '{"nextPageToken":"f3k29d0a8s7g6h5j","tokens":4096,"secret_name":"f3k29d0a8s7g6h5j","token_count":"1234567890"}';
+  assert.equal(sanitize(executed(harmless)).result, harmless);
+});
+
+test('finds a card number that is a JSON number, and leaves other numbers alone', () => {
+  assert.equal(sanitize(executed('{"n": 4000123412341234 }')).result, '{"n": "[redacted:card-number]" }');
+  for (const number of [
+    '4000123412341235',
+    '4000123412341234.5',
+    '0.4000123412341234',
+    '1700000000000',
+    '-1',
+    '1e300',
+  ]) {
+    assert.equal(sanitize(executed(`{"n":${number}}`)).result, `{"n":${number}}`);
+  }
+});
+
+test('rewrites the strings that held a secret and not one byte else', () => {
+  const json = fc.json().map((text) => text);
+  const space = fc.constantFrom('', ' ', '\n\t');
+  fc.assert(
+    fc.property(
+      json,
+      json,
+      space,
+      fc.constantFrom(JSON.stringify(aws), `"${hidden(aws)}"`, `" ${aws}\\n"`),
+      (before, after, gap, secret) => {
+        fc.pre(
+          Object.keys(redactJson(before).findings).length === 0 && Object.keys(redactJson(after).findings).length === 0,
+        );
+        const text = `{${gap}"a":${before},${gap}"s":${gap}${secret}${gap},"z":${after}}`;
+        const expected = JSON.stringify((JSON.parse(secret) as string).replace(aws, '[redacted:aws-access-key-id]'));
+        assert.equal(redactJson(text).json, `{${gap}"a":${before},${gap}"s":${gap}${expected}${gap},"z":${after}}`);
+      },
+    ),
+  );
+});
+
+test('a clean result passes byte for byte', () => {
+  fc.assert(
+    fc.property(fc.json(), (text) => {
+      const result = `{ "value" :\t${text}, "e": "\\u00e9\\/\\u0041" }`;
+      fc.pre(Object.keys(redactJson(result).findings).length === 0);
+      const { result: output, redacted } = sanitize(executed(result));
+      assert.equal(output, result);
+      assert.equal(redacted, undefined);
+    }),
+  );
+});
+
+test('refuses a result above its size, before it is read', () => {
+  verifies('output.size');
+  const small = sanitizeStage({ outbound: (_call, raw) => raw, maxResult: (server) => (server === 'srv' ? 10 : 0) });
+  assert.equal(small(executed('{"a":1234}')).result, '{"a":1234}');
+  assert.throws(
+    () => small(executed('{"a":12345}')),
+    (error) => error instanceof Refusal && error.code === 'size',
+  );
+  assert.throws(
+    () => small(executed('not JSON at all')),
+    (error) => error instanceof Refusal && error.code === 'size',
+  );
+});
+
+test('refuses a result that is not JSON, or that two readers could read differently', () => {
+  refuses('oops', 'upstream', /not JSON/);
+  refuses('{"a":1,"\\u0061":2}', 'upstream', /duplicate/);
+  refuses(Uint8Array.of(0x22, 0xff, 0x22), 'upstream', /UTF-8/);
+  refuses(`${'['.repeat(65)}${']'.repeat(65)}`, 'upstream', /deeper/);
+});
+
+test('two keys with secrets stay two keys', () => {
+  const other = `AKIA${aws.slice(4).split('').reverse().join('')}`;
+  const { result } = sanitize(executed(`{"${aws}":1,"${other}":2}`));
+  assert.deepEqual(JSON.parse(result), { '[redacted:aws-access-key-id]': 1, '[redacted:aws-access-key-id] 2': 2 });
+  // A server that places the second name itself gets no duplicate key past us.
+  refuses(`{"${aws}":1,"${other}":2,"[redacted:aws-access-key-id] 2":3}`, 'upstream', /duplicate/);
+});
+
+test('what the gateway puts in place of names is filtered as well', () => {
+  const renaming = sanitizeStage({ outbound: () => `{"uri":"https://x:${github}@y/"}`, maxResult: () => 100 });
+  assert.ok(!renaming(executed('{}')).result.includes(github));
+});

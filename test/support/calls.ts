@@ -1,0 +1,61 @@
+import { isObject } from '../../src/contract/json.ts';
+import { parseStrict } from '../../src/contract/strict-json.ts';
+import {
+  Admitted,
+  Arrived,
+  Authenticated,
+  Authorized,
+  type Executed,
+  Executed as ExecutedCall,
+  Framed,
+  Known,
+  type Target,
+  Validated,
+} from '../../src/contract/tool-call.ts';
+
+/** A call to `target` that has been identified; its params are parsed as the gateway parses them. */
+export function known(target: Pick<Target, 'method' | 'pin'>, paramsRaw: string): Known {
+  const { value: params } = parseStrict(Buffer.from(paramsRaw, 'utf8'));
+  if (!isObject(params)) throw new Error('params must be an object');
+  const arrived = new Arrived({
+    incident: 'incident',
+    at: 0,
+    remote: '127.0.0.1',
+    server: undefined,
+    httpMethod: 'POST',
+    query: '',
+    headers: {},
+    body: () => Promise.resolve(new Uint8Array()),
+    signal: new AbortController().signal,
+  } as Arrived);
+  const subject = {
+    id: 'alice',
+    kind: 'User',
+    tenant: 'acme',
+    groups: [],
+    acr: undefined,
+    authTime: undefined,
+    key: 'alice',
+    tokenId: undefined,
+  } as const;
+  const frame = { revision: '2025-11-25', modern: false, id: '1', method: target.method, params, paramsRaw } as const;
+  const action = target.method === 'tools/call' ? `srv/${target.pin?.name}` : `srv#${target.method}`;
+  return new Known(new Framed(new Authenticated(arrived, subject), frame), {
+    server: 'srv',
+    action,
+    params,
+    paramsRaw,
+    ...target,
+  });
+}
+
+/** A call to a tool of server `srv` that has been executed. */
+export function executed(result: string | Uint8Array): Executed {
+  const pin = { name: 'tool', raw: '{}', digest: '' };
+  const validated = new Validated(known({ method: 'tools/call', pin }, '{"name":"tool"}'), {
+    arguments: {},
+    raw: '{}',
+  });
+  const authorized = new Authorized(validated, { allow: true, policies: [], detail: '' });
+  return new ExecutedCall(new Admitted(authorized), typeof result === 'string' ? Buffer.from(result, 'utf8') : result);
+}
