@@ -10,8 +10,8 @@ import { scratch } from '../support/scratch.ts';
 
 const block = { package: 'npm:a@1.0.0', args: ['/data'], mounts: [{ from: './data', to: '/data', mode: 'ro' }] };
 const lines = `    package: npm:a@1.0.0
-    args: [ /data ]
-    mounts: [ { from: ./data, to: /data, mode: ro } ]
+    args: [/data]
+    mounts: [{ from: ./data, to: /data, mode: ro }]
 `;
 
 for (const [title, before, expected] of [
@@ -62,7 +62,8 @@ test('whatever the file holds: the server is there, and every other value is wha
     indent: fc.constantFrom(2, 4),
   } as const);
   fc.assert(
-    fc.property(file, style, name, (settings, format, own) => {
+    fc.property(file, style, name, fc.array(fc.string()), (settings, format, own, args) => {
+      const block = { package: 'npm:a@1.0.0', args };
       const before = stringify(settings, format);
       const known = parse(before) ?? {};
       const after = parse(withServer('f', before, own, block));

@@ -78,7 +78,13 @@ function serverLines(name: string, block: ServerBlock, indent: string): string {
 
 /** Lists and small maps stand on one line, as in the documentation. */
 function flow(value: unknown): string {
-  return stringify(value, { collectionStyle: 'flow', lineWidth: 0 }).trim();
+  if (Array.isArray(value)) return `[${value.map((item) => flow(item)).join(', ')}]`;
+  if (typeof value === 'object' && value !== null)
+    return stringify(value, { collectionStyle: 'flow', lineWidth: 0 }).trim();
+  // Quoted as it has to be inside of brackets.
+  return stringify([value], { collectionStyle: 'flow', lineWidth: 0, flowCollectionPadding: false })
+    .trim()
+    .slice(1, -1);
 }
 
 function pair(map: YAMLMap, key: string): Pair | undefined {

@@ -148,13 +148,16 @@ export function configSchema(base: string) {
       .describe('Whose tokens are accepted.'),
     policies: path.prefault('./policies').describe('Directory of the Cedar policies, `*.cedar`.'),
     servers: z
-      .record(
-        z
-          .string()
-          .regex(SERVER_NAME, 'a server name is a-z, 0-9 and hyphens, at most 32, from a letter on, and not sse'),
-        server,
+      .preprocess(
+        (value) => value ?? {},
+        z.record(
+          z
+            .string()
+            .regex(SERVER_NAME, 'a server name is a-z, 0-9 and hyphens, at most 32, from a letter on, and not sse'),
+          server,
+        ),
       )
-      .default({})
+      .prefault({})
       .describe('The MCP servers, by name; each is exactly one of `package`, `root` and `url`.'),
   });
 }
