@@ -7,6 +7,8 @@ import { descriptors, gateLine } from './arguments.ts';
 import type { Group } from './control-groups.ts';
 import { StderrTail } from './stderr-tail.ts';
 
+type Running = ChildProcess & { readonly pid: number };
+
 /** What is needed to start one sandbox; descriptors are read from their beginning and stay the caller's. */
 export interface Launch {
   readonly id: string;
@@ -27,16 +29,10 @@ export interface Launch {
  * complete and the server begins. Rejects with bubblewrap's own words otherwise; nothing is left then.
  */
 export async function launch(start: Launch): Promise<Sandbox> {
-  const child = spawn('/bin/sh', start.args, {
-    env: {},
-    cwd: '/',
-    stdio: ['pipe', 'pipe', 'pipe', start.seccomp, 'pipe', start.passwd, start.hosts],
-    ...(start.uid === undefined ? {} : { uid: start.uid, gid: start.uid }),
-  });
+  const child = spawnOrRefuse(start);
   const sandbox = new BubblewrapSandbox(start.id, child, start.group);
   const giveUp = setTimeout(() => void sandbox.kill(), start.patience);
   try {
-    if (child.pid === undefined) throw new Error('it could not be started');
     start.group.add(child.pid);
     sandbox.stdin.write(gateLine);
     const ready = child.stdio[descriptors.ready] as Readable;
@@ -50,6 +46,28 @@ export async function launch(start: Launch): Promise<Sandbox> {
   } finally {
     clearTimeout(giveUp);
   }
+}
+
+/** A process that exists; without one (no descriptors, no processes left) its group goes too. */
+function spawnOrRefuse(start: Launch): Running {
+  try {
+    const child = spawn('/bin/sh', start.args, {
+      env: {},
+      cwd: '/',
+      stdio: ['pipe', 'pipe', 'pipe', start.seccomp, 'pipe', start.passwd, start.hosts],
+      ...(start.uid === undefined ? {} : { uid: start.uid, gid: start.uid }),
+    });
+    if (isRunning(child)) return child;
+    child.on('error', () => {});
+    throw new Error('bubblewrap: no process could be started');
+  } catch (error) {
+    start.group.remove();
+    throw error;
+  }
+}
+
+function isRunning(child: ChildProcess): child is Running {
+  return child.pid !== undefined;
 }
 
 /** What the stream says up to its first line's end, or to its own. */
@@ -67,11 +85,11 @@ class BubblewrapSandbox implements Sandbox {
   readonly stdin: Writable;
   readonly stdout: Readable;
   readonly exited: Promise<SandboxExit>;
-  readonly #child: ChildProcess;
+  readonly #child: Running;
   readonly #group: Group;
   readonly #stderr: StderrTail;
 
-  constructor(id: string, child: ChildProcess, group: Group) {
+  constructor(id: string, child: Running, group: Group) {
     this.id = id;
     this.#child = child;
     this.#group = group;
@@ -79,6 +97,7 @@ class BubblewrapSandbox implements Sandbox {
     this.stdout = child.stdout as Readable;
     this.#stderr = new StderrTail(child.stderr as Readable);
     // A server that closes its input or dies is seen by its exit; the pipes have nothing to add.
+    this.#child.on('error', () => {});
     this.stdin.on('error', () => {});
     this.stdout.on('error', () => {});
     this.exited = this.#watch();
@@ -94,8 +113,7 @@ class BubblewrapSandbox implements Sandbox {
    */
   kill(): Promise<SandboxExit> {
     if (this.#child.exitCode === null && this.#child.signalCode === null) {
-      const outer = this.#child.pid ?? 0;
-      if (this.#group.kill(outer) === 0) this.#child.kill('SIGKILL');
+      if (this.#group.kill(this.#child.pid) === 0) this.#child.kill('SIGKILL');
       else setTimeout(() => this.#child.kill('SIGKILL'), 1000).unref();
     }
     return this.exited;
@@ -104,7 +122,6 @@ class BubblewrapSandbox implements Sandbox {
   async #watch(): Promise<SandboxExit> {
     const status = await new Promise<{ code: number | null; signal: string | null }>((resolve) => {
       this.#child.once('exit', (code, signal) => resolve({ code, signal }));
-      this.#child.once('error', () => resolve({ code: null, signal: null }));
     });
     const outOfMemory = this.#group.outOfMemory();
     // bubblewrap may go before the last of its namespace has; the group tells when that is gone too.
