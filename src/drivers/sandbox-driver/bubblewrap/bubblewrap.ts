@@ -110,22 +110,27 @@ async function startOn(host: Host, profile: SandboxProfile, id: string): Promise
     mounts: profile.mounts.map((mount) => host.stage.reach(mount.from)),
   };
   const args = gatedArguments(host.bubblewrap, profile, from, host.layout);
-  const group = host.groups.create({ memory: profile.memory, pids: profile.pids + ownPids });
-  const opened = [host.seccomp, host.passwd, host.hosts].map((file) => openSync(file, 'r'));
-  const [seccomp = -1, passwd = -1, hosts = -1] = opened;
-  const starting = launch({ id, args, uid: host.uid, seccomp, passwd, hosts, group, patience });
-  for (const descriptor of opened) closeSync(descriptor);
-  return starting;
+  const opened: number[] = [];
+  try {
+    for (const file of [host.seccomp, host.passwd, host.hosts]) opened.push(openSync(file, 'r'));
+    const [seccomp = -1, passwd = -1, hosts = -1] = opened;
+    const group = host.groups.create({ memory: profile.memory, pids: profile.pids + ownPids });
+    return launch({ id, args, uid: host.uid, seccomp, passwd, hosts, group, patience });
+  } finally {
+    // The process that was started has its own by now.
+    for (const descriptor of opened) closeSync(descriptor);
+  }
 }
 
 /** A small source is looked through at every start; a large one once, and again when another has taken its place. */
 function sourceChecks(forbidden: readonly string[]): (source: string) => void {
   const large = new Map<string, string>();
+  const canonical = forbidden.map((path) => (existsSync(path) ? realpathSync(path) : path));
   return (source) => {
     const status = lstatSync(source, { throwIfNoEntry: false });
     const identity = `${status?.dev}:${status?.ino}`;
     if (large.get(source) === identity && realpathSync(source) === source) return;
-    if (checkSource(source, forbidden) > smallSource) large.set(source, identity);
+    if (checkSource(source, canonical) > smallSource) large.set(source, identity);
   };
 }
 

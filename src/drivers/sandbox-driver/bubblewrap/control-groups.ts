@@ -1,4 +1,13 @@
-import { mkdirSync, readdirSync, readFileSync, readlinkSync, rmdirSync, writeFileSync } from 'node:fs';
+import {
+  accessSync,
+  constants,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmdirSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 
 /** What a sandbox may use: bytes of memory, number of processes and threads. */
@@ -44,9 +53,8 @@ const mend =
 export function controlGroups(procfs = '/proc'): ControlGroups {
   const hierarchies = find(procfs);
   const owner = `innerkeep.${pidNamespace(procfs)}.${process.pid}.${startTime(procfs, process.pid)}`;
-  let count = 0;
   return {
-    create: (limits) => create(hierarchies, `${owner}.${++count}`, limits),
+    create: (limits) => create(hierarchies, `${owner}.${process.hrtime.bigint()}`, limits),
     sweep: () => sweep(hierarchies, procfs),
   };
 }
@@ -163,10 +171,21 @@ function sweep({ parents }: Hierarchies, procfs: string): void {
       const [, owner, pid, started] = /^innerkeep\.(\d+)\.(\d+)\.(\d+)\.\d+$/.exec(name) ?? [];
       if (owner !== namespace || startTime(procfs, Number(pid)) === started) continue;
       const directory = join(parent, name);
+      // Another user's are for that user to sweep.
+      if (!writable(directory)) continue;
       killMembers(directory);
       // A killed process needs a moment to leave; what is still there goes with the next sweep.
       for (let attempt = 0; attempt < 50 && !removeDirectory(directory); attempt++) pause(2);
     }
+  }
+}
+
+function writable(directory: string): boolean {
+  try {
+    accessSync(join(directory, 'cgroup.procs'), constants.W_OK);
+    return true;
+  } catch {
+    return false;
   }
 }
 
