@@ -11,7 +11,7 @@ import {
 import { dirname, join } from 'node:path';
 
 /** What a sandbox may use: bytes of memory, number of processes and threads. */
-export interface GroupLimits {
+interface GroupLimits {
   readonly memory: number;
   readonly pids: number;
 }
