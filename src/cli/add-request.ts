@@ -1,6 +1,7 @@
 import { isAbsolute, relative, resolve } from 'node:path';
 import type { ServerBlock } from '../control-plane/config/edit.ts';
 import type { Config } from '../control-plane/config/load.ts';
+import { own } from '../control-plane/config/own.ts';
 import { PACKAGE, SERVER_NAME } from '../control-plane/config/schema.ts';
 import { options, UsageError } from './options.ts';
 
@@ -72,7 +73,7 @@ export function addRequest(argv: readonly string[], cwd: string, directory: stri
  */
 export function blockFor(request: AddRequest, config: Config): ServerBlock {
   const { name, kind, value, words, mounts } = request;
-  const existing = config.servers[name];
+  const existing = own(config.servers, name);
   const same =
     existing === undefined ||
     identity(existing[kind], kind) === identity(kind === 'root' ? resolve(config.directory, value) : value, kind);

@@ -3,6 +3,7 @@ import { dirname } from 'node:path';
 import { replaceFiles } from '../control-plane/config/atomic.ts';
 import { withServer } from '../control-plane/config/edit.ts';
 import { type Config, loadConfig, parseConfig } from '../control-plane/config/load.ts';
+import { own } from '../control-plane/config/own.ts';
 import { configError, SafetyError } from '../control-plane/config/problem.ts';
 import type { ServerSettings } from '../control-plane/config/schema.ts';
 import { copyDirectory } from '../control-plane/packages/directory.ts';
@@ -54,7 +55,7 @@ export async function add(argv: readonly string[], io: Io, deps: AddDeps): Promi
   const lock = readLock(before.directory);
   const edited = withServer(file, text, request.name, blockFor(request, before));
   const config = parseConfig(file, edited, deps.state);
-  const server = config.servers[request.name];
+  const server = own(config.servers, request.name);
   if (server === undefined) throw configError(file, `servers.${request.name} could not be written`);
   const store = new Store(config.state);
   const installed = await install(server, config, lock, store, request.acceptUnverified, deps);

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { createFiles } from '../control-plane/config/atomic.ts';
 import { configError } from '../control-plane/config/problem.ts';
@@ -30,7 +30,9 @@ export async function init(argv: readonly string[], io: InitIo): Promise<number>
     { path: join(directory, 'policies', 'first.test.yaml'), text: CASES },
     { path: join(directory, '.gitignore'), text: `/${basename(state)}/\n` },
   ].filter(({ path }) => !(path.endsWith('.gitignore') && (existsSync(path) || dirname(state) !== directory)));
+  const policies = join(directory, 'policies');
   const taken = [...drafts.map(({ path }) => path), state].filter((path) => existsSync(path));
+  if (existsSync(policies) && !statSync(policies).isDirectory()) taken.push(policies);
   if (taken[0] !== undefined)
     throw configError(
       taken[0],
@@ -38,10 +40,10 @@ export async function init(argv: readonly string[], io: InitIo): Promise<number>
       'choose another directory',
     );
   // Only what was made here is taken back when something fails.
-  const made = [directory, join(directory, 'policies'), state].map((path) =>
-    mkdirSync(path, { recursive: true, mode: path === state ? 0o700 : 0o755 }),
-  );
+  const made: (string | undefined)[] = [];
   try {
+    for (const path of [directory, policies, state])
+      made.push(mkdirSync(path, { recursive: true, mode: path === state ? 0o700 : 0o755 }));
     createFiles(drafts);
   } catch (error) {
     for (const path of made.reverse()) if (path !== undefined) rmSync(path, { recursive: true, force: true });

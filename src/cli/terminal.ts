@@ -1,4 +1,5 @@
 import { createInterface } from 'node:readline/promises';
+import { visible } from '../control-plane/config/problem.ts';
 
 export interface Io {
   readonly json: boolean;
@@ -21,11 +22,8 @@ export function personAtTerminal(): Ask {
   };
 }
 
-/** What a server says, for a terminal: nothing in it can move the cursor, hide, or turn the line round. */
+/** What a server says, for a terminal. */
 export function printable(text: string, most = 300): string {
-  const plain = text.replace(
-    /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}]/gu,
-    (bad) => `\\u{${bad.codePointAt(0)?.toString(16)}}`,
-  );
+  const plain = visible(text);
   return plain.length > most ? `${plain.slice(0, most)}…` : plain;
 }

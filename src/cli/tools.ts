@@ -1,5 +1,6 @@
 import { replaceFiles } from '../control-plane/config/atomic.ts';
 import { type Config, loadConfig } from '../control-plane/config/load.ts';
+import { own } from '../control-plane/config/own.ts';
 import { configError, SafetyError } from '../control-plane/config/problem.ts';
 import { type Change, diffPins } from '../control-plane/packages/descriptor-diff.ts';
 import {
@@ -52,7 +53,7 @@ export async function tools(argv: readonly string[], io: Io, deps: ToolsDeps): P
   const lock = readLock(config.directory);
   const [only, ...rest] = which?.split('/') ?? [];
   const tool = rest.length === 0 ? undefined : rest.join('/');
-  if (only !== undefined && config.servers[only] === undefined)
+  if (only !== undefined && own(config.servers, only) === undefined)
     throw new UsageError(`no server ${only}; there is ${Object.keys(config.servers).join(', ') || 'none'}`);
   const names = Object.keys(config.servers).filter((name) => only === undefined || name === only);
   if (verb === 'ls') return list(names, config, lock, io);

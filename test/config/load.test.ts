@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { type Config, loadConfig, loadPolicies } from '../../src/control-plane/config/load.ts';
+import fc from 'fast-check';
+import { type Config, loadConfig, loadPolicies, parseConfig } from '../../src/control-plane/config/load.ts';
 import { ConfigError, type Problem } from '../../src/control-plane/config/problem.ts';
 import { scratch } from '../support/scratch.ts';
 import { verifies } from '../support/verifies.ts';
@@ -205,4 +206,73 @@ test('refuses a missing file with the way to make one', async (t) => {
     loadConfig(join(scratch(t), 'innerkeep.yaml')),
     /innerkeep\.yaml.*is not there; run `innerkeep init`/,
   );
+});
+
+test('refuses an issuer that is named twice, or that has no tenant, or two', async (t) => {
+  const issuer = (tenant: string) => `{ issuer: "https://idp.example", ${tenant} }`;
+  for (const list of [
+    `${issuer('tenant: a')}, ${issuer('tenant: b')}`,
+    issuer('audience: x'),
+    issuer('tenant: a, tenant_claim: b'),
+  ]) {
+    const [found] = await problems(t, `identity: { issuers: [${list}] }`);
+    assert.match(found?.key ?? '', /^identity\.issuers\[/, list);
+  }
+});
+
+test('names of the language are names like any other', async (t) => {
+  const config = await load(t, 'servers: { constructor: { url: "https://x.example/mcp" } }');
+  assert.deepEqual(Object.keys(config.servers), ['constructor']);
+  for (const yaml of [
+    '__proto__: { edge: {} }',
+    'servers: { __proto__: { url: "https://x.example/mcp" } }',
+    'edge: { constructor: 1 }',
+  ])
+    assert.equal((await problems(t, yaml)).length, 1, yaml);
+});
+
+test('whatever the file holds, it is a configuration or a list of problems with places', async () => {
+  const word = fc.constantFrom(
+    'edge',
+    'servers',
+    'a',
+    'package',
+    'npm:a@1.0.0',
+    'sandbox',
+    'memory',
+    '1MiB',
+    'null',
+    '*x',
+    '&x',
+    '!!set',
+    '<<',
+    '? ',
+    '\t',
+  );
+  const mark = fc.constantFrom(':', ': ', '\n', '\n  ', '{', '}', '[', ']', ', ', '- ', '|', '"', '#', '%', '---\n');
+  const text = fc
+    .array(fc.oneof(word, mark, fc.string({ maxLength: 3 })), { maxLength: 20 })
+    .map((parts) => parts.join(''));
+  fc.assert(
+    fc.property(text, (yaml) => {
+      try {
+        parseConfig('/nowhere/innerkeep.yaml', yaml);
+      } catch (error) {
+        assert.ok(error instanceof ConfigError, String(error));
+        for (const { line, column, message } of error.problems) assert.ok(line >= 1 && column >= 1 && message !== '');
+      }
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test('a problem’s text cannot act on the terminal', async (t) => {
+  const [, error] = await loadConfig(
+    join(scratch(t, { 'innerkeep.yaml': '"\\e[2J\\u202e": 1' }), 'innerkeep.yaml'),
+  ).then(
+    (config) => [config, undefined],
+    (thrown: unknown) => [undefined, thrown],
+  );
+  assert.ok(error instanceof ConfigError);
+  assert.doesNotMatch(error.message, /[\p{Cc}\p{Cf}]/u);
 });

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import {
   appendFileSync,
   chmodSync,
@@ -150,4 +150,20 @@ test('what a build left unfinished is never an entry', async (t) => {
   });
   await assert.rejects(half, /went away/);
   assert.deepEqual(readdirSync(store.directory), []);
+});
+
+test('what a builder left that was killed is swept away; what a living one builds is not', async (t) => {
+  const { store, put } = rooms(t, { 'server.mjs': 'x' });
+  const { pid: dead } = spawnSync('true');
+  mkdirSync(join(store.directory, `.building-${dead}-abc`), { recursive: true });
+  mkdirSync(join(store.directory, '.building-1-abc'));
+  const { digest } = await put();
+  assert.deepEqual(readdirSync(store.directory).sort(), ['.building-1-abc', digest]);
+});
+
+test('two who install the same at once both have it', async (t) => {
+  const { put } = rooms(t, { 'server.mjs': 'x' });
+  const both = await Promise.all([put(), put(), put()]);
+  assert.equal(new Set(both.map(({ digest }) => digest)).size, 1);
+  assert.equal(both.filter(({ fresh }) => fresh).length, 1);
 });

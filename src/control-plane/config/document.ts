@@ -1,5 +1,5 @@
 import { closest, distance } from 'fastest-levenshtein';
-import { type Document, isMap, isNode, isScalar, LineCounter, type ParsedNode, parseDocument } from 'yaml';
+import { type Document, isMap, isNode, isScalar, LineCounter, type ParsedNode, parseDocument, visit } from 'yaml';
 import type { z } from 'zod';
 import { ConfigError, type Problem } from './problem.ts';
 import { configJsonSchema } from './schema.ts';
@@ -25,8 +25,14 @@ export class YamlFile {
     this.#lines = new LineCounter();
     this.document = parseDocument(text, { lineCounter: this.#lines, prettyErrors: false, uniqueKeys: true });
     const faults = [...this.document.errors, ...this.document.warnings];
-    if (faults.length === 0) return;
-    throw new ConfigError(faults.map(({ message, pos }) => this.#problem(pos[0], '', message)));
+    if (faults.length > 0) throw new ConfigError(faults.map(({ message, pos }) => this.#problem(pos[0], '', message)));
+    visit(this.document, {
+      Pair: (_, { key }) => {
+        if (isScalar(key) && String(key.value) !== '__proto__') return;
+        const offset = isNode(key) ? (key.range?.[0] ?? 0) : 0;
+        throw new ConfigError([this.#problem(offset, '', 'a key is a plain word')]);
+      },
+    });
   }
 
   /** @throws ConfigError when aliases multiply (a few bytes would become gigabytes) */

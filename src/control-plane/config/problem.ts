@@ -16,7 +16,7 @@ export class ConfigError extends Error {
   readonly problems: readonly Problem[];
 
   constructor(problems: readonly Problem[]) {
-    super(problems.map(describeProblem).join('\n'));
+    super(problems.map((problem) => visible(describeProblem(problem))).join('\n'));
     this.name = 'ConfigError';
     this.problems = problems;
   }
@@ -28,10 +28,15 @@ export class SafetyError extends Error {
   readonly mend: string | undefined;
 
   constructor(message: string, mend?: string) {
-    super(mend === undefined ? message : `${message}; ${mend}`);
+    super(visible(mend === undefined ? message : `${message}; ${mend}`));
     this.name = 'SafetyError';
     this.mend = mend;
   }
+}
+
+/** For a terminal: nothing in it can move the cursor, hide, or turn the line round. */
+export function visible(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}]/gu, (bad) => `\\u{${bad.codePointAt(0)?.toString(16)}}`);
 }
 
 /** A `ConfigError` of one problem that has no place in a file's text. */

@@ -142,7 +142,11 @@ export function configSchema(base: string) {
       .describe('Health, readiness and metrics, on a listener of their own.'),
     identity: z
       .strictObject({
-        issuers: z.array(issuer).default([]).describe('External OAuth 2.1 issuers; absent: the embedded one.'),
+        issuers: z
+          .array(issuer)
+          .superRefine(eachOnce)
+          .default([])
+          .describe('External OAuth 2.1 issuers; absent: the embedded one.'),
       })
       .prefault({})
       .describe('Whose tokens are accepted.'),
@@ -165,7 +169,9 @@ export function configSchema(base: string) {
 /** Inside a sandbox these are the driver's. */
 const RESERVED = /^\/(srv|usr|lib|lib64|bin|sbin|etc|proc|sys|dev|run|tmp)(\/|$)/;
 
-type Context = Parameters<Parameters<z.ZodObject['superRefine']>[0]>[1];
+interface Context {
+  addIssue(issue: { readonly code: 'custom'; readonly path?: PropertyKey[]; readonly message: string }): void;
+}
 type Values = Readonly<Record<string, unknown>>;
 
 function exactlyOne(...keys: readonly string[]) {
@@ -179,6 +185,12 @@ function exactlyOne(...keys: readonly string[]) {
       message: `exactly one of ${keys.join(', ')} is needed`,
     });
   };
+}
+
+function eachOnce(issuers: readonly { readonly issuer: string }[], context: Context): void {
+  for (const [index, { issuer }] of issuers.entries())
+    if (issuers.findIndex((other) => other.issuer === issuer) < index)
+      context.addIssue({ code: 'custom', path: [index, 'issuer'], message: 'named twice: whose tenant would it be?' });
 }
 
 function belongsTo(owner: string, key: string) {

@@ -1,6 +1,7 @@
 import { relative } from 'node:path';
 import type { GatewayServer, RuntimeServer } from '../../contract/bundle.ts';
 import { type Config, readText } from '../config/load.ts';
+import { own } from '../config/own.ts';
 import { configError, SafetyError } from '../config/problem.ts';
 import type { ServerSettings } from '../config/schema.ts';
 import { copyDirectory } from './directory.ts';
@@ -33,7 +34,7 @@ export async function prepareServers(
   const pinned = pinsFor(config, lock);
   const store = new Store(config.state);
   for (const [name, server] of Object.entries(config.servers)) {
-    const locked = lock.servers[name];
+    const locked = own(lock.servers, name);
     if (locked !== undefined && server.url === undefined)
       await ensureFiles(locked, server, config, store, npm, platform);
   }
@@ -139,7 +140,7 @@ export function lockedFor(name: string, server: ServerSettings, config: Config, 
   const words = server.package ?? server.url ?? `./${source.slice('dir:'.length)}`;
   const tail = server.root === undefined ? (server.args ?? []) : (server.command ?? []);
   const mend = `run \`innerkeep add ${words} --name ${name}${tail.length === 0 ? '' : ` -- ${tail.join(' ')}`}\``;
-  const locked = lock.servers[name];
+  const locked = own(lock.servers, name);
   if (locked === undefined) throw new SafetyError(`the server ${name} is not pinned`, mend);
   if (locked.source !== source)
     throw new SafetyError(`the server ${name} is pinned as ${locked.source}, and configured as ${source}`, mend);

@@ -9,6 +9,7 @@ import {
   readlinkSync,
   readSync,
   realpathSync,
+  rmSync,
 } from 'node:fs';
 import { chmod, mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
@@ -52,7 +53,8 @@ export class Store {
   ): Promise<{ readonly digest: string; readonly fresh: boolean }> {
     await mkdir(this.directory, { recursive: true, mode: 0o755 });
     await chmod(this.directory, 0o755);
-    const building = await mkdtemp(join(this.directory, '.building-'));
+    this.#sweep();
+    const building = await mkdtemp(join(this.directory, `.building-${process.pid}-`));
     try {
       await build(building);
       await settle(building);
@@ -66,7 +68,14 @@ export class Store {
         this.verify(digest);
         return { digest, fresh: false };
       }
-      await rename(building, this.path(digest));
+      try {
+        await rename(building, this.path(digest));
+      } catch (error) {
+        // Somebody else was faster with the same content.
+        if (!this.has(digest)) throw error;
+        this.verify(digest);
+        return { digest, fresh: false };
+      }
       return { digest, fresh: true };
     } finally {
       await rm(building, { recursive: true, force: true });
@@ -87,8 +96,26 @@ export class Store {
     );
   }
 
+  /** Takes away what builders left that were killed. */
+  #sweep(): void {
+    for (const name of readdirSync(this.directory)) {
+      const pid = Number(/^\.building-(\d+)-/.exec(name)?.[1]);
+      if (pid > 0 && pid !== process.pid && !alive(pid))
+        rmSync(join(this.directory, name), { recursive: true, force: true });
+    }
+  }
+
   async remove(digest: string): Promise<void> {
     await rm(this.path(digest), { recursive: true, force: true });
+  }
+}
+
+function alive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'EPERM';
   }
 }
 
