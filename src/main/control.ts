@@ -8,7 +8,8 @@ import { type Config, loadConfig, loadPolicies, readText, trustedIssuers } from 
 import { ConfigError, SafetyError } from '../control-plane/config/problem.ts';
 import { type Issuer, openIssuer } from '../control-plane/issuer/issuer.ts';
 import { readLock } from '../control-plane/packages/lock.ts';
-import { pinsFor } from '../control-plane/packages/pins-for.ts';
+import { npmSettings } from '../control-plane/packages/npm-settings.ts';
+import { prepareServers } from '../control-plane/packages/pins-for.ts';
 import { openPki, type Pki } from '../control-plane/pki/pki.ts';
 import { claimState } from '../control-plane/zones/claim.ts';
 import { startZone, type Zone } from '../control-plane/zones/start-zone.ts';
@@ -43,7 +44,8 @@ const RENEW_EVERY = 24 * 60 * 60 * 1000;
 export async function startControl(configFile: string, state: string): Promise<Control> {
   const config = await loadConfig(configFile, state);
   const policies = loadPolicies(config.policies);
-  const pinned = await pinsFor(config, readLock(config.directory));
+  const registry = () => npmSettings(config.directory, process.env);
+  const pinned = await prepareServers(config, readLock(config.directory), registry, `${process.platform}-${process.arch}`);
   checkPolicies(config, policies, pinned.gateway.map(({ pins }) => pins));
   const pki = await openPki(config.state, Date.now);
   const undo: (() => Promise<void> | void)[] = [claimState(config.state)];

@@ -10,7 +10,7 @@ import { sameTenant } from '../gateway/authorization/tenancy.ts';
 /** What `policy lint`, `test` and `explain` look at: the same that `up` would run with. */
 export async function policyInputs(configFile: string, state: string): Promise<PolicyInputs> {
   const config = await loadConfig(configFile, state);
-  const pinned = await pinsFor(config, readLock(config.directory));
+  const pinned = pinsFor(config, readLock(config.directory));
   const tests = readdirSync(config.policies)
     .filter((name) => /\.test\.(ya?ml|json)$/.test(name))
     .sort()

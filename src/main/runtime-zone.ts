@@ -1,6 +1,7 @@
 import type { SandboxProbe } from '../contract/sandbox-driver.ts';
 import type { FromRuntimeZone, ToRuntimeZone, ZoneRefusal } from '../contract/zone-link.ts';
 import { bubblewrap } from '../drivers/sandbox-driver/bubblewrap/bubblewrap.ts';
+import { checkMounts } from '../drivers/sandbox-driver/bubblewrap/check-mounts.ts';
 import { startRuntime } from '../runtime/runtime.ts';
 import { log } from './log.ts';
 
@@ -26,13 +27,15 @@ async function open(message: ToRuntimeZone, send: (message: FromRuntimeZone) => 
   }
   const { bundle, forbidden } = message;
   const driver = bubblewrap({ node: bundle.node, forbidden });
-  if (bundle.servers.some(({ kind }) => kind === 'sandboxed')) {
+  const sandboxed = bundle.servers.filter((server) => server.kind === 'sandboxed');
+  if (sandboxed.length > 0) {
     const refusal = enforced(await driver.probe());
     if (refusal !== undefined) {
       send(refusal);
       return async () => {};
     }
   }
+  await Promise.all(sandboxed.map((server) => checkMounts(driver, server)));
   const runtime = await startRuntime({ bundle, drivers: { bubblewrap: driver }, now: Date.now, log });
   send({ kind: 'ready' });
   return () => runtime.close();

@@ -16,7 +16,7 @@ export async function walk(client) {
     prompt: (await client.getPrompt({ name: 'everything__simple-prompt' })).messages[0].content.text,
     resource: (await client.readResource({ uri })).contents[0],
     uri,
-    denied: await client.callTool({ name: 'files__read_text_file', arguments: { path: '/data/secret/plan.txt' } }).then(
+    denied: await client.callTool({ name: 'files__read_text_file', arguments: { path: '/data/secret/payroll.txt' } }).then(
       () => 'answered',
       (error) => error.message,
     ),
