@@ -5,7 +5,7 @@ import { own } from '../control-plane/config/own.ts';
 import { PACKAGE, SERVER_NAME } from '../control-plane/config/schema.ts';
 import { options, UsageError } from './options.ts';
 
-export interface AddRequest {
+interface AddRequest {
   readonly name: string;
   readonly kind: 'package' | 'root' | 'url';
   /** As the configuration's key of that name has it. */

@@ -23,7 +23,7 @@ import { Store } from '../control-plane/packages/store.ts';
 import { addRequest, blockFor } from './add-request.ts';
 import { type Ask, type Io, personAtTerminal, printable } from './terminal.ts';
 
-export interface AddDeps {
+interface AddDeps {
   /** Absolute paths. */
   readonly config: string;
   readonly state: string;

@@ -5,7 +5,7 @@ import { configError } from '../control-plane/config/problem.ts';
 import { options, UsageError } from './options.ts';
 import type { Io } from './terminal.ts';
 
-export interface InitIo extends Io {
+interface InitIo extends Io {
   /** The state directory when the command line named one; default: `.innerkeep` in the directory. */
   readonly state?: string;
   readonly cwd?: string;

@@ -20,7 +20,7 @@ import { Store } from '../control-plane/packages/store.ts';
 import { options, UsageError } from './options.ts';
 import { type Ask, type Io, personAtTerminal, printable } from './terminal.ts';
 
-export interface ToolsDeps {
+interface ToolsDeps {
   /** Absolute paths. */
   readonly config: string;
   readonly state: string;

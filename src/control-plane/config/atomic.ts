@@ -13,7 +13,7 @@ import {
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 
-export interface Draft {
+interface Draft {
   readonly path: string;
   readonly text: string;
 }

@@ -53,7 +53,7 @@ export type LockedPackage = z.output<typeof lockedPackage>;
 export type LockedServer = z.output<typeof lockedServer>;
 export type Lock = z.output<typeof lockFile>;
 
-export const EMPTY_LOCK: Lock = { lockfileVersion: 1, servers: {} };
+const EMPTY_LOCK: Lock = { lockfileVersion: 1, servers: {} };
 
 /** `innerkeep.lock` beside the configuration. */
 export function lockPath(directory: string): string {

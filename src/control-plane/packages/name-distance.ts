@@ -1,7 +1,7 @@
 import { distance } from 'fastest-levenshtein';
 import { GENERIC, KNOWN_PACKAGES } from './known-packages.ts';
 
-export interface Lookalike {
+interface Lookalike {
   /** What was probably meant. */
   readonly meant: string;
   readonly why: string;

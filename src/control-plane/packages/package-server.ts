@@ -20,7 +20,7 @@ export interface Installed {
   readonly facts: readonly string[];
 }
 
-export interface PackageDeps {
+interface PackageDeps {
   readonly store: Store;
   readonly npm: NpmSettings;
   /** `linux-x64`, as `process.platform` and `process.arch` say. */

@@ -14,7 +14,7 @@ import { installTree } from './tree.ts';
 /** A remote server has no sandbox whose deadline could be set. */
 const REMOTE_DEADLINE = 30_000;
 
-export interface Pinned {
+interface Pinned {
   readonly gateway: readonly GatewayServer[];
   readonly runtime: readonly RuntimeServer[];
 }

@@ -123,7 +123,7 @@ function alive(pid: number): boolean {
  * SHA-256 over all entries in byte order of their relative paths: kind (file, executable, link, directory), path,
  * and content. Owners, times and the other permission bits are not part of it.
  */
-export function treeDigest(root: string): string {
+function treeDigest(root: string): string {
   const hash = createHash('sha256');
   for (const { path, kind, target, size } of entries(root)) {
     const content = kind === 'f' || kind === 'x' ? fileDigest(join(root, path), size) : target;

@@ -7,7 +7,7 @@ import { configError, SafetyError } from '../config/problem.ts';
 import type { LockedPackage } from './lock.ts';
 import type { NpmSettings } from './npm-settings.ts';
 
-export interface ResolvedTree {
+interface ResolvedTree {
   /** Path below the server's root → what lies there. */
   readonly packages: Readonly<Record<string, LockedPackage>>;
   /** `linux-x64` when a package of the tree is for some platforms only. */
