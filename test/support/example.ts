@@ -26,7 +26,11 @@ export async function startExample(): Promise<Example> {
   const remote = await startRemote(workspace);
   try {
     await workspace.must('add', `http://127.0.0.1:${remote.port}/mcp`, '--name', 'remote', '--yes');
-    const policies = join(workspace.dir, 'policies', files('examples/first-call/policies/*.cedar')[0]?.split('/').pop() ?? '');
+    const policies = join(
+      workspace.dir,
+      'policies',
+      files('examples/first-call/policies/*.cedar')[0]?.split('/').pop() ?? '',
+    );
     const permit = 'permit (principal in Tenant::"acme", action == Action::"remote/echo", resource == Tenant::"acme");';
     writeFileSync(policies, `${readFileSync(policies, 'utf8')}\n${permit}\n`);
     const product = await workspace.up();

@@ -13,7 +13,11 @@ export interface Reply {
 export function post(
   product: Product,
   body: string | Uint8Array,
-  options: { readonly token?: string | undefined; readonly path?: string; readonly headers?: Readonly<Record<string, string>> },
+  options: {
+    readonly token?: string | undefined;
+    readonly path?: string;
+    readonly headers?: Readonly<Record<string, string>>;
+  },
 ): Promise<Reply> {
   const url = new URL(options.path ?? '/mcp', product.ready.mcp);
   const headers = {

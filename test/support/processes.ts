@@ -8,7 +8,9 @@ export interface Process {
 
 /** Every process of this machine that can be looked at. */
 export function processes(): readonly Process[] {
-  return readdirSync('/proc').filter((name) => /^\d+$/.test(name)).flatMap(about);
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap(about);
 }
 
 /** A process and all that came of it. */
@@ -23,7 +25,12 @@ export function family(root: number): readonly Process[] {
 export async function gone(pids: readonly number[]): Promise<void> {
   const left = (): readonly Process[] => processes().filter(({ pid }) => pids.includes(pid));
   for (const end = Date.now() + 10_000; left().length > 0; await new Promise((resolve) => setTimeout(resolve, 20))) {
-    if (Date.now() > end) throw new Error(`still there: ${left().map(({ pid, command }) => `${pid} ${command}`).join('; ')}`);
+    if (Date.now() > end)
+      throw new Error(
+        `still there: ${left()
+          .map(({ pid, command }) => `${pid} ${command}`)
+          .join('; ')}`,
+      );
   }
 }
 
@@ -32,7 +39,13 @@ function about(pid: string): Process[] {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
     const [state, parent] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     if (state === 'Z') return [];
-    return [{ pid: Number(pid), parent: Number(parent), command: readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ') }];
+    return [
+      {
+        pid: Number(pid),
+        parent: Number(parent),
+        command: readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' '),
+      },
+    ];
   } catch {
     return [];
   }

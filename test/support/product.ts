@@ -31,8 +31,11 @@ export class Workspace {
 
   pipe(stdin: string, ...argv: string[]): Promise<Ran> {
     return new Promise((resolve) => {
-      const child = execFile(process.execPath, [main, ...argv], { cwd: this.dir, maxBuffer: 1 << 26 }, (error, stdout, stderr) =>
-        resolve({ code: error === null ? 0 : Number(error.code ?? 1), stdout, stderr }),
+      const child = execFile(
+        process.execPath,
+        [main, ...argv],
+        { cwd: this.dir, maxBuffer: 1 << 26 },
+        (error, stdout, stderr) => resolve({ code: error === null ? 0 : Number(error.code ?? 1), stdout, stderr }),
       );
       child.stdin?.end(stdin);
     });
@@ -47,7 +50,10 @@ export class Workspace {
 
   /** `up --json`, resolved when it says that it is ready. */
   up(...argv: string[]): Promise<Product> {
-    const child = spawn(process.execPath, [main, 'up', '--json', ...argv], { cwd: this.dir, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, [main, 'up', '--json', ...argv], {
+      cwd: this.dir,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     let complaints = '';
     child.stderr.on('data', (chunk) => {
       complaints = `${complaints}${chunk}`.slice(-20_000);

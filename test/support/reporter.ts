@@ -1,5 +1,5 @@
-import { spec } from 'node:test/reporters';
 import type { TestEvent } from 'node:test/reporters';
+import { spec } from 'node:test/reporters';
 
 /** The usual tree, then each skip with its reason, then the one closing line that CI reads. */
 export default async function* reporter(source: AsyncIterable<TestEvent>): AsyncGenerator<string> {

@@ -19,7 +19,8 @@ export function claimState(state: string): () => void {
       if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
     }
     const [pid = '', start = ''] = readFileSync(file, 'utf8').split(' ');
-    if (startOf(pid) === start) throw new SafetyError(`innerkeep already runs with ${state} (process ${pid})`, 'stop it first');
+    if (startOf(pid) === start)
+      throw new SafetyError(`innerkeep already runs with ${state} (process ${pid})`, 'stop it first');
     rmSync(file, { force: true });
   }
 }
