@@ -160,13 +160,17 @@ function isOpen(node: SchemaNode, level: readonly SchemaNode[]): boolean {
   return level.some(({ types }) => types?.includes('array')) && admits(node, 'array') && !describesElements;
 }
 
-/** Whether a value of that type could pass, as far as `type`, `const` and `enum` tell. */
-function admits(node: SchemaNode, type: string, above = new Set<SchemaNode>()): boolean {
-  if (above.has(node)) return true;
-  if (node.plain === false || node.literal || (node.types !== undefined && !node.types.includes(type))) return false;
-  const path = new Set(above).add(node);
-  if (!node.conjuncts.every((other) => admits(other, type, path))) return false;
-  return node.alternatives.length === 0 || node.alternatives.some((other) => admits(other, type, path));
+/** Whether a value of that type could pass, as far as `type`, `const` and `enum` tell. Each schema is asked once. */
+function admits(node: SchemaNode, type: string, asked = new Map<SchemaNode, boolean>()): boolean {
+  const known = asked.get(node);
+  if (known !== undefined) return known;
+  // What leads back here while it is being asked says nothing more.
+  asked.set(node, true);
+  const own = node.plain !== false && !node.literal && (node.types === undefined || node.types.includes(type));
+  const all = own && node.conjuncts.every((other) => admits(other, type, asked));
+  const any = node.alternatives.length === 0 || node.alternatives.some((other) => admits(other, type, asked));
+  asked.set(node, all && any);
+  return all && any;
 }
 
 function isArray(value: Json): value is readonly Json[] {

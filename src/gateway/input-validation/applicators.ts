@@ -25,7 +25,10 @@ function readCondition(reader: Reader, node: SchemaNode): void {
 }
 
 function readProperties(reader: Reader, node: SchemaNode, schema: JsonObject): void {
-  for (const [name, child] of reader.map('properties')) node.properties.set(name, child);
+  for (const [name, child] of reader.map('properties')) {
+    reader.document.checkName(name, `${node.pointer}/properties`);
+    node.properties.set(name, child);
+  }
   for (const [source, child] of reader.map('patternProperties')) {
     const pattern = reader.document.pattern(source, `${node.pointer}/patternProperties/${escapeToken(source)}`);
     node.patterns.push({ pattern, node: child });
@@ -50,11 +53,16 @@ function readDependencies(reader: Reader, node: SchemaNode, schema: JsonObject, 
     else schemas.set(name, reader.document.read(value, pointer));
   }
   for (const [name, value] of required) {
+    for (const one of [name, ...(Array.isArray(value) ? value : [])])
+      reader.document.checkName(String(one), node.pointer);
     if (!Array.isArray(value) || value.some((other) => typeof other !== 'string')) {
       reader.document.fail(`${node.pointer}/dependentRequired/${escapeToken(name)}`, 'must be an array of strings');
     }
   }
-  for (const [name, child] of schemas) node.dependents.set(name, child);
+  for (const [name, child] of schemas) {
+    reader.document.checkName(name, node.pointer);
+    node.dependents.set(name, child);
+  }
   const { dependentSchemas, dependentRequired, dependencies } = schema;
   if ((dependentSchemas ?? dependencies) !== undefined) {
     plain.dependentSchemas = Object.fromEntries([...schemas].map(([name, child]) => [name, child.plain]));

@@ -1,4 +1,4 @@
-import { Build, Errors, type XSchema } from 'typebox/schema';
+import { Build, Errors } from 'typebox/schema';
 import type { GatewayServer } from '../../contract/bundle.ts';
 import type { PinnedDescriptor, ToolSettings } from '../../contract/descriptors.ts';
 import { isObject, type Json, type JsonObject } from '../../contract/json.ts';
@@ -108,15 +108,13 @@ function openAt(document: SchemaDocument, pointer: string): void {
 }
 
 function compileNode(document: SchemaDocument, node: SchemaNode): (value: Json) => boolean {
-  const name = document.define(node);
-  const schema: XSchema = { $ref: `#/$defs/${name}`, $defs: document.definitions() };
-  const build = Build(schema);
+  const build = Build(document.standalone(node));
   // The validator makes native regular expressions out of `patternProperties`; those may backtrack for ever.
   const { variables } = build.External();
   for (const [index, variable] of variables.entries()) {
     if (!document.hasPatternProperties || !(variable instanceof RegExp)) continue;
     if (Object.getPrototypeOf(variable) === RegExp.prototype && Object.hasOwn(variable, 'test')) continue;
-    variables[index] = asRegExp(variable.source, document.linear(variable.source, node.pointer));
+    variables[index] = asRegExp(variable.source, document.linear(variable.source, node.pointer, schemaBounds.steps));
   }
   const evaluated = build.Evaluate();
   return (value) => evaluated.Check(value);
@@ -135,9 +133,8 @@ function warmUp(document: SchemaDocument, run: () => boolean): void {
 function explain(document: SchemaDocument, args: JsonObject): string {
   // Explaining runs `patternProperties` on native regular expressions.
   if (document.hasPatternProperties) return '/: does not match the schema';
-  const schema: XSchema = { $ref: `#/$defs/${document.define(document.root)}`, $defs: document.definitions() };
   document.budget.left = STEPS_TO_EXPLAIN;
-  const [, errors] = Errors(schema, args);
+  const [, errors] = Errors(document.standalone(document.root), args);
   let deepest = errors[0];
   for (const error of errors) {
     if (deepest === undefined || error.instancePath.length > deepest.instancePath.length) deepest = error;

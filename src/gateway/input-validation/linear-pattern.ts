@@ -1,9 +1,13 @@
 import { RE2JS } from 're2js';
+import { expandedSize } from './pattern-size.ts';
 
 /** A pattern of a schema that is matched in time linear in its input. */
 export interface LinearPattern {
   test(text: string): boolean;
 }
+
+const MAX_STEPS = 4000;
+const MAX_DEPTH = 50;
 
 /**
  * Turns a regular expression of a schema (ECMA-262, JSON Schema Core §6.4) into one that runs on RE2: no backtracking,
@@ -11,7 +15,10 @@ export interface LinearPattern {
  * front (`^(?!x)(?=y)rest`); look-behind and back-references never.
  * @throws Error with the reason, where RE2 cannot take it
  */
-export function linearPattern(source: string): LinearPattern {
+export function linearPattern(source: string, maxSteps = MAX_STEPS): LinearPattern {
+  const { steps, depth } = expandedSize(source);
+  // Before anything is compiled: written out, a few nested repetitions fill the memory.
+  if (steps > maxSteps || depth > MAX_DEPTH) throw new Error('too many repetitions or groups');
   assertEcmaScript(source);
   if (source === '(?!)') return { test: () => false };
   const { conditions, rest } = splitLookaheads(source);

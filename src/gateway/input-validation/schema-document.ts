@@ -3,14 +3,23 @@ import { applicators } from './applicators.ts';
 import { assertions } from './assertions.ts';
 import { escapeToken, shownToken } from './json-pointer.ts';
 import { asRegExp, type LinearPattern, linearPattern } from './linear-pattern.ts';
+import { expandedSize } from './pattern-size.ts';
 import { SchemaError } from './schema-error.ts';
 import { type PlainSchema, SchemaNode } from './schema-node.ts';
 
 /** What one schema may cost before anybody calls the tool. */
-export const schemaBounds = { bytes: 256 * 1024, schemas: 4000, references: 1000, patterns: 200 } as const;
+export const schemaBounds = {
+  bytes: 256 * 1024,
+  schemas: 4000,
+  references: 1000,
+  patterns: 200,
+  steps: 20_000,
+} as const;
 
 /** UTF-16 units. */
 const MAX_PATTERN = 4096;
+
+const DEFINITIONS = '#/$defs/';
 
 const DIALECT = /^https?:\/\/json-schema\.org\/(draft\/2020-12|draft\/2019-09|draft-07|draft-06)\/schema#?$/;
 
@@ -34,6 +43,7 @@ export class SchemaDocument {
   readonly #anchors = new Map<string, { readonly schema: Json; readonly pointer: string }>();
   #references = 0;
   #patterns = 0;
+  #steps = 0;
 
   /** @throws SchemaError */
   constructor(tool: string, source: Json) {
@@ -52,6 +62,13 @@ export class SchemaDocument {
 
   fail(pointer: string, why: string): never {
     throw new SchemaError(this.tool, pointer, why);
+  }
+
+  /** Refuses a property name that the validator would find in every object, by inheritance. */
+  checkName(name: string, pointer: string): void {
+    const safe = name === '__proto__' || name === 'constructor';
+    if (!safe && name in Object.prototype)
+      this.fail(pointer, `a property named ${name} cannot be told from JavaScript's own`);
   }
 
   /** The node of the schema at `pointer`; each is read once. */
@@ -86,6 +103,9 @@ export class SchemaDocument {
       }
       if (typeof plain.pattern === 'string')
         plain.pattern = asRegExp(plain.pattern, this.pattern(plain.pattern, `${pointer}/pattern`));
+      if (Array.isArray(schema.required)) {
+        for (const name of schema.required) this.checkName(String(name), `${pointer}/required`);
+      }
       node.types = typesOf(schema.type);
       node.literal = schema.const !== undefined || schema.enum !== undefined;
       applicators(this, node, schema, plain);
@@ -100,13 +120,15 @@ export class SchemaDocument {
   pattern(source: string, pointer: string): LinearPattern {
     if (++this.#patterns > schemaBounds.patterns) this.fail(pointer, `more than ${schemaBounds.patterns} patterns`);
     if (source.length > MAX_PATTERN) this.fail(pointer, `pattern longer than ${MAX_PATTERN}`);
+    this.#steps += expandedSize(source).steps;
+    if (this.#steps > schemaBounds.steps) this.fail(pointer, 'patterns of too many steps in all');
     return this.linear(source, pointer);
   }
 
   /** @throws SchemaError where it cannot run in linear time */
-  linear(source: string, pointer: string): LinearPattern {
+  linear(source: string, pointer: string, maxSteps?: number): LinearPattern {
     try {
-      return linearPattern(source);
+      return linearPattern(source, maxSteps);
     } catch (error) {
       return this.fail(pointer, `pattern refused: ${error instanceof Error ? error.message : 'unknown'}`);
     }
@@ -119,8 +141,26 @@ export class SchemaDocument {
     return name;
   }
 
-  definitions(): PlainSchema {
-    return Object.fromEntries([...this.#definitions].map(([node, name]) => [name, node.plain]));
+  /** A schema that is that node, with all that it refers to, and nothing else: a validator reads all that it is given. */
+  standalone(node: SchemaNode): PlainSchema {
+    const name = this.define(node);
+    const byName = new Map(
+      [...this.#definitions].map(([one, its]) => [`${DEFINITIONS}${its}`, { its, plain: one.plain }]),
+    );
+    const used: PlainSchema = {};
+    const queue: unknown[] = [{ $ref: DEFINITIONS + name }];
+    for (let part = queue.pop(); part !== undefined; part = queue.pop()) {
+      if (typeof part !== 'object' || part === null || part instanceof RegExp) continue;
+      for (const [key, value] of Object.entries(part)) {
+        const target = key === '$ref' && typeof value === 'string' ? byName.get(value) : undefined;
+        if (target === undefined) queue.push(value);
+        else if (!Object.hasOwn(used, target.its)) {
+          used[target.its] = target.plain;
+          queue.push(target.plain);
+        }
+      }
+    }
+    return { $ref: DEFINITIONS + name, $defs: used };
   }
 
   #refer(node: SchemaNode, reference: Json, pointer: string, plain: PlainSchema): void {
@@ -131,7 +171,7 @@ export class SchemaDocument {
     node.conjuncts.push(target);
     const spend = { check: () => this.#spend(), error: () => 'too many steps' };
     const own = Array.isArray(plain.allOf) ? plain.allOf : [];
-    plain.allOf = [{ '~refine': [spend] }, { $ref: `#/$defs/${this.define(target)}` }, ...own];
+    plain.allOf = [{ '~refine': [spend] }, { $ref: DEFINITIONS + this.define(target) }, ...own];
   }
 
   #spend(): boolean {
