@@ -16,7 +16,12 @@ const capability = (name, modules, rooms, comment) => ({
 
 module.exports = {
   forbidden: [
-    { name: 'contract-imports-nothing', severity: 'error', from: { path: '^src/contract' }, to: { pathNot: '^src/contract' } },
+    {
+      name: 'contract-imports-nothing',
+      severity: 'error',
+      from: { path: '^src/contract' },
+      to: { pathNot: '^src/contract' },
+    },
     may('control-plane', '^src/control-plane', '^src/(contract|control-plane)/'),
     may('gateway', '^src/gateway', '^src/(contract|gateway)/'),
     {
@@ -39,8 +44,18 @@ module.exports = {
       from: { pathNot: '^src/main' },
       to: { path: '^src/main' },
     },
-    { name: 'src-never-imports-test', severity: 'error', from: { path: '^src' }, to: { path: '^(test|bench|scripts)' } },
-    { name: 'no-circles', severity: 'error', from: { path: '^src' }, to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } } },
+    {
+      name: 'src-never-imports-test',
+      severity: 'error',
+      from: { path: '^src' },
+      to: { path: '^(test|bench|scripts)' },
+    },
+    {
+      name: 'no-circles',
+      severity: 'error',
+      from: { path: '^src' },
+      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+    },
     { name: 'resolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
     {
       name: 'declared',
@@ -72,6 +87,10 @@ module.exports = {
     doNotFollow: { path: 'node_modules' },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },
-    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'require', 'node', 'default', 'types'], extensions: ['.ts', '.js', '.mjs', '.cjs', '.json'] },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'require', 'node', 'default', 'types'],
+      extensions: ['.ts', '.js', '.mjs', '.cjs', '.json'],
+    },
   },
 };

@@ -20,6 +20,9 @@ try {
   await close();
 }
 const quarter = steps / 4;
-const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
+const median = (values: readonly number[]): number =>
+  [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
 const [first, last] = [median(readings.slice(quarter, 2 * quarter)), median(readings.slice(-quarter))];
-console.log(`second quarter ${first.toFixed(0)} MiB, last quarter ${last.toFixed(0)} MiB: ${(last / first).toFixed(2)}×`);
+console.log(
+  `second quarter ${first.toFixed(0)} MiB, last quarter ${last.toFixed(0)} MiB: ${(last / first).toFixed(2)}×`,
+);

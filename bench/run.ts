@@ -54,7 +54,9 @@ if (process.argv.includes('--json')) console.log(JSON.stringify({ rows, ratios }
 else {
   console.table(rows);
   console.table(ratios);
-  console.log('cpu_ms_per_call: all threads of what stands between client and upstream, sandboxes themselves excepted.');
+  console.log(
+    'cpu_ms_per_call: all threads of what stands between client and upstream, sandboxes themselves excepted.',
+  );
 }
 
 async function measure(one: Series, warmup: boolean): Promise<void> {

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
-import type { RuntimeServer } from './contract/bundle.ts';
 import { type Common, common, options, UsageError } from './cli/options.ts';
 import { usage } from './cli/usage.ts';
+import type { RuntimeServer } from './contract/bundle.ts';
 
 /** The one file that knows everyone. A command loads only what it needs. */
 const io = {
@@ -96,6 +96,8 @@ try {
   const code = exitOf(error);
   // What is not one of our own errors is a fault of ours: then the stack is of use.
   const known = code !== 1 || (error instanceof Error && error.constructor !== Error);
-  io.stderr(`innerkeep: ${known && error instanceof Error ? error.message : String(error instanceof Error ? error.stack : error)}\n`);
+  io.stderr(
+    `innerkeep: ${known && error instanceof Error ? error.message : String(error instanceof Error ? error.stack : error)}\n`,
+  );
   process.exitCode = code;
 }

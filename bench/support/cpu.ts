@@ -13,7 +13,10 @@ export function cpuMs(pids: readonly number[]): number {
 
 /** Resident bytes of the processes together. */
 export function residentBytes(pids: readonly number[]): number {
-  return pids.reduce((sum, pid) => sum + Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1024, 0);
+  return pids.reduce(
+    (sum, pid) => sum + Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1024,
+    0,
+  );
 }
 
 /** A process and those that it started, as far as they have `innerkeep`'s own entry file in their command line. */

@@ -22,7 +22,9 @@ const server = createServer((request, response) => {
     const { id, method, params } = JSON.parse(Buffer.concat(chunks).toString());
     if (id === undefined) return response.writeHead(202).end();
     const body = JSON.stringify({ jsonrpc: '2.0', id, result: answer(method, params) });
-    response.writeHead(200, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }).end(body);
+    response
+      .writeHead(200, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) })
+      .end(body);
   });
 });
 server.keepAliveTimeout = 600_000;

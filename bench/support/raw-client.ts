@@ -51,7 +51,8 @@ class Connection {
     if (headEnd < 0) return;
     const head = this.#buffer.toString('latin1', 0, headEnd).toLowerCase();
     const length = /\r\ncontent-length: (\d+)/.exec(head)?.[1];
-    const body = length === undefined ? chunked(this.#buffer, headEnd + 4) : counted(this.#buffer, headEnd + 4, +length);
+    const body =
+      length === undefined ? chunked(this.#buffer, headEnd + 4) : counted(this.#buffer, headEnd + 4, +length);
     if (body === undefined) return;
     this.#buffer = Buffer.alloc(0);
     const settle = this.#settle;

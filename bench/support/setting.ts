@@ -11,7 +11,12 @@ const here = import.meta.dirname;
 export interface Setting {
   readonly product: Product;
   readonly proxyPid: number;
-  readonly targets: { readonly direct: Target; readonly proxy: Target; readonly http: Target; readonly sandboxed: Target };
+  readonly targets: {
+    readonly direct: Target;
+    readonly proxy: Target;
+    readonly http: Target;
+    readonly sandboxed: Target;
+  };
   close(): Promise<void>;
 }
 

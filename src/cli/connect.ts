@@ -13,7 +13,11 @@ export interface Gateway {
 interface Message {
   readonly id?: string | number | null;
   readonly method?: string;
-  readonly params?: { readonly name?: string; readonly uri?: string; readonly _meta?: Readonly<Record<string, unknown>> };
+  readonly params?: {
+    readonly name?: string;
+    readonly uri?: string;
+    readonly _meta?: Readonly<Record<string, unknown>>;
+  };
 }
 
 const VERSION_KEY = 'io.modelcontextprotocol/protocolVersion';

@@ -1,5 +1,5 @@
 import { dirname, join, resolve } from 'node:path';
-import { parseArgs, type ParseArgsOptionsConfig } from 'node:util';
+import { type ParseArgsOptionsConfig, parseArgs } from 'node:util';
 
 /** What every command takes, and what is left for the command itself. */
 export interface Common {
@@ -26,7 +26,8 @@ export function common(argv: readonly string[]): Common {
       const value = inline ?? own[++at];
       if (value === undefined) throw new UsageError(`${name} needs a value`);
       taken[key] = value;
-    } else if (word === '--json' || word === '--help' || word === '-h') taken[word === '-h' ? 'help' : word.slice(2)] = 'yes';
+    } else if (word === '--json' || word === '--help' || word === '-h')
+      taken[word === '-h' ? 'help' : word.slice(2)] = 'yes';
     else rest.push(word);
   }
   const config = resolve(taken.config ?? 'innerkeep.yaml');

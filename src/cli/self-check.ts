@@ -41,8 +41,10 @@ export async function selfCheck(
   );
   const ms = Math.round(performance.now() - started);
   const [good = '', bad = ''] = [answers.get(1), answers.get(2)];
-  if (!good.includes(check.expect)) return { passed: false, text: `FAILED: ${tool} answered ${good || complaints.join('; ')}` };
-  if (!bad.includes('"reason":"policy"')) return { passed: false, text: `FAILED: what the policy forbids was answered: ${bad}` };
+  if (!good.includes(check.expect))
+    return { passed: false, text: `FAILED: ${tool} answered ${good || complaints.join('; ')}` };
+  if (!bad.includes('"reason":"policy"'))
+    return { passed: false, text: `FAILED: what the policy forbids was answered: ${bad}` };
   const text = `passed: ${tool} answered in a sandbox of its own for ${subject} of ${tenant}, and was refused what the policy forbids (${ms} ms for both)`;
   return { passed: true, text };
 }

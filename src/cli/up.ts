@@ -2,7 +2,13 @@ import { readFileSync } from 'node:fs';
 import { type SelfCheck, selfCheck } from './self-check.ts';
 
 export interface Running {
-  readonly ready: { readonly event: 'ready'; readonly mcp: string; readonly issuer: string; readonly admin: string; readonly ca: string };
+  readonly ready: {
+    readonly event: 'ready';
+    readonly mcp: string;
+    readonly issuer: string;
+    readonly admin: string;
+    readonly ca: string;
+  };
   readonly failed: Promise<string>;
   stop(): Promise<void>;
 }

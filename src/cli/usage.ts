@@ -33,6 +33,8 @@ Exit codes: 0 fine, 1 a check that did not hold, 2 wrong usage or configuration,
 export function usage(name?: string): string {
   const one = name === undefined ? undefined : commands[name];
   if (one !== undefined) return `innerkeep ${one[0]}\n\n${one[1]}\n\n${COMMON}`;
-  const lines = Object.entries(commands).map(([command, [, text]]) => `  ${command.padEnd(9)}${text.split('\n', 1)[0]}\n`);
+  const lines = Object.entries(commands).map(
+    ([command, [, text]]) => `  ${command.padEnd(9)}${text.split('\n', 1)[0]}\n`,
+  );
   return `innerkeep COMMAND [--help]\n\n${lines.join('')}\n${COMMON}`;
 }

@@ -6,7 +6,13 @@
  */
 export type ToRuntime =
   /** body: the raw JSON of the request's params for the server. `subject` keys what must not be shared. */
-  | { readonly kind: 'call'; readonly id: number; readonly server: string; readonly method: string; readonly subject: string }
+  | {
+      readonly kind: 'call';
+      readonly id: number;
+      readonly server: string;
+      readonly method: string;
+      readonly subject: string;
+    }
   | { readonly kind: 'cancel'; readonly id: number }
   /** Asks for a server's live descriptors (for `add` and `tools`); answered by `result` with a LiveDescriptors body. */
   | { readonly kind: 'describe'; readonly id: number; readonly server: string };

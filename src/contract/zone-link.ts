@@ -26,7 +26,12 @@ export type FromGateway =
   | { readonly kind: 'listening'; readonly port: number }
   | { readonly kind: 'applied'; readonly version: number }
   | { readonly kind: 'issuer'; readonly id: number; readonly request: IssuerRequest }
-  | { readonly kind: 'counts'; readonly calls: number; readonly refusals: Readonly<Record<string, number>>; readonly memory: number }
+  | {
+      readonly kind: 'counts';
+      readonly calls: number;
+      readonly refusals: Readonly<Record<string, number>>;
+      readonly memory: number;
+    }
   | ZoneRefusal;
 
 export interface IssuerRequest {

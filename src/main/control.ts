@@ -2,8 +2,8 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { GatewayBundle, PolicySource } from '../contract/bundle.ts';
 import type { FromGateway, IssuerRequest, ToGateway } from '../contract/zone-link.ts';
-import { openAdminApi } from '../control-plane/admin-api/server.ts';
 import { standardRoutes } from '../control-plane/admin-api/routes.ts';
+import { openAdminApi } from '../control-plane/admin-api/server.ts';
 import { type Config, loadConfig, loadPolicies, readText, trustedIssuers } from '../control-plane/config/load.ts';
 import { ConfigError, SafetyError } from '../control-plane/config/problem.ts';
 import { type Issuer, openIssuer } from '../control-plane/issuer/issuer.ts';
@@ -45,8 +45,17 @@ export async function startControl(configFile: string, state: string): Promise<C
   const config = await loadConfig(configFile, state);
   const policies = loadPolicies(config.policies);
   const registry = () => npmSettings(config.directory, process.env);
-  const pinned = await prepareServers(config, readLock(config.directory), registry, `${process.platform}-${process.arch}`);
-  checkPolicies(config, policies, pinned.gateway.map(({ pins }) => pins));
+  const pinned = await prepareServers(
+    config,
+    readLock(config.directory),
+    registry,
+    `${process.platform}-${process.arch}`,
+  );
+  checkPolicies(
+    config,
+    policies,
+    pinned.gateway.map(({ pins }) => pins),
+  );
   const pki = await openPki(config.state, Date.now);
   const undo: (() => Promise<void> | void)[] = [claimState(config.state)];
   const stop = async (): Promise<void> => {
@@ -160,7 +169,8 @@ class GatewayHandle {
   async open(config: Config, pki: Pki): Promise<number> {
     const { host, port } = config.edge.listen;
     const { cert, key } = await certificate(config, pki);
-    const renew = async (): Promise<void> => this.zone.send({ kind: 'certificate', ...(await certificate(config, pki)) });
+    const renew = async (): Promise<void> =>
+      this.zone.send({ kind: 'certificate', ...(await certificate(config, pki)) });
     const complain = (error: unknown): void => log({ event: 'fault', error: `no new certificate: ${String(error)}` });
     this.#renewal = setInterval(() => void renew().catch(complain), RENEW_EVERY);
     const folder = join(config.state, 'audit');

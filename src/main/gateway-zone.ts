@@ -4,8 +4,8 @@ import type { GatewayBundle } from '../contract/bundle.ts';
 import { Refusal } from '../contract/refusal.ts';
 import type { FromGateway, GatewayOpening, IssuerAnswer, IssuerRequest, ToGateway } from '../contract/zone-link.ts';
 import { AuditLogBroken, openFileSink } from '../drivers/audit-sink/file.ts';
-import { authenticateStage } from '../gateway/authentication/stage.ts';
 import { edgeBudget } from '../gateway/audit/trail.ts';
+import { authenticateStage } from '../gateway/authentication/stage.ts';
 import { RuntimeLink } from '../gateway/execution/runtime-link.ts';
 import { redact } from '../gateway/output-sanitization/redact.ts';
 import { createPipeline, type Rooms } from '../gateway/pipeline.ts';
@@ -30,7 +30,8 @@ export function gatewayZone(): void {
         (opened) => {
           zone = opened;
         },
-        (error: unknown) => send({ kind: 'refused', exit: error instanceof AuditLogBroken ? 3 : 2, message: text(error) }),
+        (error: unknown) =>
+          send({ kind: 'refused', exit: error instanceof AuditLogBroken ? 3 : 2, message: text(error) }),
       );
     } else if (message.kind === 'bundle') zone?.apply(message.bundle);
     else if (message.kind === 'certificate') zone?.renew(message);
@@ -52,7 +53,11 @@ class GatewayZone {
   #bundle: GatewayBundle | undefined;
   #rooms: Rooms | undefined;
   #link: RuntimeLink | undefined;
-  readonly #authenticate = authenticateStage({ bundle: () => this.#inForce(), fetchPublic: openOutbound(), now: Date.now });
+  readonly #authenticate = authenticateStage({
+    bundle: () => this.#inForce(),
+    fetchPublic: openOutbound(),
+    now: Date.now,
+  });
 
   static async open(opening: GatewayOpening, send: (message: FromGateway) => void): Promise<GatewayZone> {
     const zone = new GatewayZone(opening, send);

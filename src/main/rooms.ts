@@ -1,7 +1,7 @@
 import packageJson from '../../package.json' with { type: 'json' };
 import type { GatewayBundle } from '../contract/bundle.ts';
 import { loadCedar } from '../drivers/policy-engine/cedar/load.ts';
-import { authenticateStage } from '../gateway/authentication/stage.ts';
+import type { authenticateStage } from '../gateway/authentication/stage.ts';
 import { authorizeStage, visibility } from '../gateway/authorization/authorize.ts';
 import { createCatalogue } from '../gateway/descriptors/catalogue.ts';
 import { identifyStage } from '../gateway/descriptors/identify.ts';
@@ -30,7 +30,10 @@ type Authenticate = ReturnType<typeof authenticateStage>;
  */
 export function furnish(bundle: GatewayBundle, authenticate: Authenticate, link: RuntimeLink): Rooms {
   const { servers, edge } = bundle;
-  const { engine, problems } = loadCedar(bundle.policies, servers.map(({ pins }) => pins));
+  const { engine, problems } = loadCedar(
+    bundle.policies,
+    servers.map(({ pins }) => pins),
+  );
   const broken = problems.find(({ severity }) => severity === 'error');
   if (broken !== undefined) throw new Error(`${broken.file}:${broken.line}: ${broken.message}`);
   const inputs = compileInputs(servers);
@@ -65,7 +68,8 @@ export function furnish(bundle: GatewayBundle, authenticate: Authenticate, link:
     authorize: authorizeStage({ engine, servers, now: Date.now }),
     execute: executeStage(link),
     sanitize: sanitizeStage({
-      outbound: ({ target, arrived, frame: { modern } }, raw) => outbound(target, arrived.server === undefined, modern, raw),
+      outbound: ({ target, arrived, frame: { modern } }, raw) =>
+        outbound(target, arrived.server === undefined, modern, raw),
       maxResult: (server) => byName.get(server)?.maxResult ?? 0,
     }),
     respond: (call) => resultAnswer(call.frame, call.result),

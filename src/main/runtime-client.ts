@@ -5,7 +5,7 @@ import type { RuntimeServer } from '../contract/bundle.ts';
 import type { LiveDescriptors } from '../contract/runtime-link.ts';
 import type { SandboxProbe } from '../contract/sandbox-driver.ts';
 import type { FromRuntimeZone, ToRuntimeZone } from '../contract/zone-link.ts';
-import { ConfigError, SafetyError, configError } from '../control-plane/config/problem.ts';
+import { type ConfigError, configError, SafetyError } from '../control-plane/config/problem.ts';
 import { startZone, type Zone } from '../control-plane/zones/start-zone.ts';
 import { RuntimeLink } from '../gateway/execution/runtime-link.ts';
 

@@ -14,7 +14,8 @@ export function runtimeZone(): void {
       (opened) => {
         close = opened;
       },
-      (error: unknown) => send({ kind: 'refused', exit: 2, message: error instanceof Error ? error.message : String(error) }),
+      (error: unknown) =>
+        send({ kind: 'refused', exit: 2, message: error instanceof Error ? error.message : String(error) }),
     );
   });
   process.once('disconnect', () => void close().finally(() => process.exit(0)));

@@ -49,15 +49,30 @@ async function sees(argv: readonly string[], revision: string): Promise<void> {
   assert.match(seen.unlisted, /Unknown tool/);
 }
 
-test('client 2.x in legacy mode: lists, calls, reads, prompts', () => sees([program('client-2.mjs'), 'legacy'], '2025-11-25'));
+test('client 2.x in legacy mode: lists, calls, reads, prompts', () =>
+  sees([program('client-2.mjs'), 'legacy'], '2025-11-25'));
 test('client 2.x in modern mode', () => sees([program('client-2.mjs'), 'modern'], '2026-07-28'));
-test('client 2.x that probes for the era finds the modern one', () => sees([program('client-2.mjs'), 'auto'], '2026-07-28'));
+test('client 2.x that probes for the era finds the modern one', () =>
+  sees([program('client-2.mjs'), 'auto'], '2026-07-28'));
 test('SDK 1.32', () => sees([program('sdk-1.mjs')], '2025-11-25'));
 
-for (const [mode, revision] of [['legacy', '2025-11-25'], ['modern', '2026-07-28']] as const) {
+for (const [mode, revision] of [
+  ['legacy', '2025-11-25'],
+  ['modern', '2026-07-28'],
+] as const) {
   test(`client 2.x over stdio through connect, ${mode}`, () => {
     const config = join(example.product.workspace.dir, 'innerkeep.yaml');
-    const bridge = [process.execPath, join(home, 'src/main.ts'), 'connect', '-c', config, '--subject', 'alice', '--tenant', 'acme'];
+    const bridge = [
+      process.execPath,
+      join(home, 'src/main.ts'),
+      'connect',
+      '-c',
+      config,
+      '--subject',
+      'alice',
+      '--tenant',
+      'acme',
+    ];
     return sees([program('connect.mjs'), mode, ...bridge], revision);
   });
 }
@@ -65,14 +80,27 @@ for (const [mode, revision] of [['legacy', '2025-11-25'], ['modern', '2026-07-28
 for (const era of ['legacy', 'auto', 'modern']) {
   test(`inspector 2.12, --protocol-era ${era}`, async () => {
     const inspect = async (...argv: string[]) => {
-      const base = [join(home, 'node_modules/.bin/mcp-inspector'), '--cli', example.product.ready.mcp, '--transport', 'http'];
+      const base = [
+        join(home, 'node_modules/.bin/mcp-inspector'),
+        '--cli',
+        example.product.ready.mcp,
+        '--transport',
+        'http',
+      ];
       const bearer = ['--protocol-era', era, '--header', `Authorization: Bearer ${token}`, '--format', 'json'];
       const { code, stdout, stderr } = await run([...base, ...bearer, ...argv]);
       assert.equal(code, 0, `${argv.join(' ')}: ${stderr}${stdout}`);
       return stdout;
     };
     assert.match(await inspect('--method', 'tools/list'), /files__read_text_file/);
-    const call = ['--method', 'tools/call', '--tool-name', 'files__read_text_file', '--tool-arg', 'path=/data/public/hello.txt'];
+    const call = [
+      '--method',
+      'tools/call',
+      '--tool-name',
+      'files__read_text_file',
+      '--tool-arg',
+      'path=/data/public/hello.txt',
+    ];
     assert.match(await inspect(...call), /hello/i);
     const listed = await inspect('--method', 'resources/list');
     const uri = /"(everything\+[^"]+)"/.exec(listed)?.[1] ?? '';

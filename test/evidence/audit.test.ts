@@ -34,7 +34,9 @@ test('a log verifies with nothing but the file and the public key', async () => 
 });
 
 test('refuses a log in which any one line was changed, dropped, repeated or swapped', async () => {
-  const lines = readFileSync(log(['a', 'b', 'c', 'd']), 'utf8').trimEnd().split('\n');
+  const lines = readFileSync(log(['a', 'b', 'c', 'd']), 'utf8')
+    .trimEnd()
+    .split('\n');
   const file = join(dir, 'tampered.jsonl');
   const holds = async (changed: readonly string[]) => {
     writeFileSync(file, `${changed.join('\n')}\n`);
@@ -69,8 +71,14 @@ test('what a tool says cannot split or forge a line (A5)', async () => {
       const file = log(hostile);
       const text = readFileSync(file, 'utf8');
       assert.doesNotMatch(text, /[\r\u0085\u2028\u2029\u202e]/);
-      const read = text.trimEnd().split('\n').map((line) => JSON.parse(line) as { event: string; detail?: string });
-      assert.deepEqual(read.filter((r) => r.event === 'outcome').map((r) => r.detail), hostile);
+      const read = text
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line) as { event: string; detail?: string });
+      assert.deepEqual(
+        read.filter((r) => r.event === 'outcome').map((r) => r.detail),
+        hostile,
+      );
       assert.equal((await verifyChain(file, publicPem)).holds, true);
     }),
     { numRuns: 50 },

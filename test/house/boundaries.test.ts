@@ -60,7 +60,10 @@ test('each import rule can fail: a planted violation is found', () => {
     });
     const found = cruise(copy).summary.violations;
     for (const { source, rule } of planted) {
-      assert.ok(found.some((v) => v.from === source && v.rule.name === rule), `${rule} did not find ${source}`);
+      assert.ok(
+        found.some((v) => v.from === source && v.rule.name === rule),
+        `${rule} did not find ${source}`,
+      );
     }
   } finally {
     rmSync(copy, { recursive: true });

@@ -2,26 +2,44 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { files, read } from '../support/tree.ts';
 
-const states = ['Arrived', 'Authenticated', 'Framed', 'Known', 'Validated', 'Authorized', 'Admitted', 'Executed', 'Sanitized'];
+const states = [
+  'Arrived',
+  'Authenticated',
+  'Framed',
+  'Known',
+  'Validated',
+  'Authorized',
+  'Admitted',
+  'Executed',
+  'Sanitized',
+];
 
 test('each state of a call is made in one place, by one stage', () => {
   const sources = files('src/**/*.ts').map((file) => ({ file, text: read(file) }));
   for (const state of states) {
-    const makers = sources.flatMap(({ file, text }) => [...text.matchAll(new RegExp(`\\bnew ${state}\\(`, 'g'))].map(() => file));
+    const makers = sources.flatMap(({ file, text }) =>
+      [...text.matchAll(new RegExp(`\\bnew ${state}\\(`, 'g'))].map(() => file),
+    );
     assert.equal(makers.length, 1, `${state} is made in: ${makers.join(', ')}`);
   }
 });
 
 test('the gateway has no casts: a stage cannot be forged', () => {
   for (const file of files('src/gateway/**/*.ts')) {
-    const casts = read(file).replace(/\/\*[\s\S]*?\*\/|\/\/.*|import .*;|export \{.*/g, '').match(/[\w)\]}] as (?!const\b)[\w{[(]+/g) ?? [];
+    const casts =
+      read(file)
+        .replace(/\/\*[\s\S]*?\*\/|\/\/.*|import .*;|export \{.*/g, '')
+        .match(/[\w)\]}] as (?!const\b)[\w{[(]+/g) ?? [];
     assert.deepEqual(casts, [], file);
   }
 });
 
 test('files stay small: none above 400 lines, median at most 120, nine of ten at most 250', () => {
   const sizes = files('src/**/*.ts').map((file) => ({ file, lines: read(file).split('\n').length - 1 }));
-  assert.deepEqual(sizes.filter(({ lines }) => lines > 400), []);
+  assert.deepEqual(
+    sizes.filter(({ lines }) => lines > 400),
+    [],
+  );
   const sorted = sizes.map(({ lines }) => lines).sort((a, b) => a - b);
   const at = (share: number): number => sorted[Math.floor(sorted.length * share)] as number;
   assert.ok(at(0.5) <= 120, `median ${at(0.5)}`);

@@ -30,8 +30,10 @@ before(async () => {
 after(() => workspace?.remove());
 
 type Victim = (product: Product) => number | undefined;
-const zone = (name: string): Victim => (product) =>
-  family(product.pid).find(({ command }) => command.includes(`zone-${name}`))?.pid;
+const zone =
+  (name: string): Victim =>
+  (product) =>
+    family(product.pid).find(({ command }) => command.includes(`zone-${name}`))?.pid;
 const victims: Readonly<Record<string, Victim>> = {
   'zone 0': (product) => product.pid,
   'the gateway': zone('gateway'),

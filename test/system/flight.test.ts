@@ -13,7 +13,8 @@ let product: Product;
 before(async () => {
   workspace = new Workspace({
     'innerkeep.yaml': 'edge: { listen: "127.0.0.1:0" }\nadmin: { listen: "127.0.0.1:0" }\n',
-    'policies/p.cedar': 'permit (principal in Tenant::"acme", action == Action::"tiny/echo", resource == Tenant::"acme");\n',
+    'policies/p.cedar':
+      'permit (principal in Tenant::"acme", action == Action::"tiny/echo", resource == Tenant::"acme");\n',
   });
   cpSync(join(home, 'bench/support/tiny'), join(workspace.dir, 'tiny'), { recursive: true });
   await workspace.must('add', './tiny', '--name', 'tiny', '--yes', '--', 'node', 'server.mjs');
@@ -46,8 +47,12 @@ test('the records of all those calls form one chain: an intent and an outcome ea
   await product.stop();
   const { stdout } = await workspace.run('audit', 'verify', '--json');
   assert.equal(JSON.parse(stdout).holds, true);
-  const records = (await workspace.must('audit', 'tail', '-n', '100000')).trimEnd().split('\n').map((line) => JSON.parse(line));
-  const of = (event: string): string[] => records.filter((r) => r.event === event && r.action === 'tiny/echo').map((r) => r.incident);
+  const records = (await workspace.must('audit', 'tail', '-n', '100000'))
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  const of = (event: string): string[] =>
+    records.filter((r) => r.event === event && r.action === 'tiny/echo').map((r) => r.incident);
   assert.equal(new Set(of('intent')).size, 201);
   assert.deepEqual(of('outcome').sort(), of('intent').sort());
 });

@@ -17,10 +17,14 @@ servers:
     max_result: 1MiB
     sandbox: { memory: 192MiB, deadline: 5s }
 `;
-const tools = 'write_outside read_host open_socket environment fork allocate hang garbage twice complain exit big secret fail remember nested echo';
+const tools =
+  'write_outside read_host open_socket environment fork allocate hang garbage twice complain exit big secret fail remember nested echo';
 const policy = `permit (
   principal in Tenant::"acme",
-  action in [${tools.split(' ').map((tool) => `Action::"hostile/${tool}"`).join(', ')}],
+  action in [${tools
+    .split(' ')
+    .map((tool) => `Action::"hostile/${tool}"`)
+    .join(', ')}],
   resource == Tenant::"acme"
 );
 forbid (principal, action == Action::"hostile/echo", resource) when { context.args.text like "*forbidden*" };
@@ -41,7 +45,8 @@ after(async () => {
   workspace?.remove();
 });
 
-const call = (tool: string, args = '{}'): Promise<Reply> => post(product, callText(`hostile__${tool}`, args), { token });
+const call = (tool: string, args = '{}'): Promise<Reply> =>
+  post(product, callText(`hostile__${tool}`, args), { token });
 const textOf = (reply: Reply): string => reply.json.result.content[0].text;
 
 /** The caller gets the generic message, the reason and an incident; the record under that incident has the detail. */
@@ -91,10 +96,13 @@ test('a tool that allocates past its limit is killed, alone', async () => {
   assert.equal(textOf(neighbour), 'alive');
 });
 
-test('refuses what never answers, at its deadline', async () => refused(await call('hang'), 'isolation', /no answer within 5000 ms/));
+test('refuses what never answers, at its deadline', async () =>
+  refused(await call('hang'), 'isolation', /no answer within 5000 ms/));
 test('refuses an answer that is garbage', async () => refused(await call('garbage'), 'upstream', /not JSON/i));
-test('refuses an answer that two readers read differently', async () => refused(await call('twice'), 'upstream', /duplicate/));
-test('refuses when the server exits half way', async () => refused(await call('exit'), 'upstream', /exit|ended|code 3/i));
+test('refuses an answer that two readers read differently', async () =>
+  refused(await call('twice'), 'upstream', /duplicate/));
+test('refuses when the server exits half way', async () =>
+  refused(await call('exit'), 'upstream', /exit|ended|code 3/i));
 test('refuses an answer above the size cap (A8)', async () => {
   verifies('output.size');
   await refused(await call('big'), 'size', /bytes|large/i);
@@ -193,7 +201,9 @@ test('refuses a server whose pinned copy was changed in the store (A4)', async (
 
 const root = process.getuid?.() === 0;
 const onlyRoot = root ? false : 'root (an ordinary user is himself the one who reads)';
-test('refuses a mount that the sandbox cannot read, with the mend, before anything runs', { skip: onlyRoot }, async () => {
+test('refuses a mount that the sandbox cannot read, with the mend, before anything runs', {
+  skip: onlyRoot,
+}, async () => {
   const closed = new Workspace({ 'innerkeep.yaml': config, 'policies/p.cedar': policy });
   try {
     mkdirSync(join(closed.dir, 'data'), { mode: 0o700 });

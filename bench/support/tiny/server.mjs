@@ -9,7 +9,11 @@ const tools = [
   },
 ];
 const answers = {
-  initialize: () => ({ protocolVersion: '2025-11-25', capabilities: { tools: {} }, serverInfo: { name: 'tiny', version: '1' } }),
+  initialize: () => ({
+    protocolVersion: '2025-11-25',
+    capabilities: { tools: {} },
+    serverInfo: { name: 'tiny', version: '1' },
+  }),
   'tools/list': () => ({ tools }),
   'tools/call': (params) => ({ content: [{ type: 'text', text: params.arguments.text }] }),
 };

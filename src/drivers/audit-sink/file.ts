@@ -112,7 +112,9 @@ function recover(fd: number, file: string, now: () => number): Tail {
   const cut = line.lastIndexOf(',"hash":"');
   const digest = line.slice(cut + 9, -2);
   if (cut < 0 || hash('sha256', `${line.slice(0, cut)}}`, 'base64url') !== digest) {
-    throw new AuditLogBroken(`${file}: the last line does not bear its own hash. Keep it as evidence and move it away.`);
+    throw new AuditLogBroken(
+      `${file}: the last line does not bear its own hash. Keep it as evidence and move it away.`,
+    );
   }
   return { seq: (JSON.parse(line) as { seq: number }).seq, hash: digest, ...(note && { torn: note }) };
 }

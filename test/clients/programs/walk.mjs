@@ -16,10 +16,12 @@ export async function walk(client) {
     prompt: (await client.getPrompt({ name: 'everything__simple-prompt' })).messages[0].content.text,
     resource: (await client.readResource({ uri })).contents[0],
     uri,
-    denied: await client.callTool({ name: 'files__read_text_file', arguments: { path: '/data/secret/payroll.txt' } }).then(
-      () => 'answered',
-      (error) => error.message,
-    ),
+    denied: await client
+      .callTool({ name: 'files__read_text_file', arguments: { path: '/data/secret/payroll.txt' } })
+      .then(
+        () => 'answered',
+        (error) => error.message,
+      ),
     unlisted: await client.callTool({ name: 'files__write_file', arguments: { path: '/data/x', content: 'x' } }).then(
       () => 'answered',
       (error) => error.message,

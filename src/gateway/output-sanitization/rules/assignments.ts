@@ -7,7 +7,8 @@ const OPERATOR = String.raw`(?:=>|->|[:?.+|]{0,3}={1,3}|:{1,3}|>|,(?=\s?["']))\s
 const VALUE = String.raw`([^\s"'\x60<>,;\\]{6,256})`;
 
 /** Tokens that name a place in a list or a message, and are needed to go on. */
-const HARMLESS = String.raw`(?<!(?:next|page|continuation|continue|sync|delta|start|resume|progress|cursor|change|csrf|xsrf|design|public|publishable)[_-]?)`;
+const HARMLESS =
+  '(?<!(?:next|page|continuation|continue|sync|delta|start|resume|progress|cursor|change|csrf|xsrf|design|public|publishable)[_-]?)';
 
 /** A telling name with a value that looks the part. Tried after all that know a product's own format. */
 export const assignments: readonly Rule[] = [
