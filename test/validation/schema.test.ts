@@ -109,6 +109,7 @@ test('a property of an alternative that does not hold is additional', () => {
     { kind: text },
     {
       if: { properties: { kind: { const: 'a' } } },
+      // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema
       then: { properties: { foo: text } },
       else: { properties: { bar: text } },
     },
@@ -245,7 +246,7 @@ test('bounds what a hostile schema costs, at compile and at each call', () => {
   uncompilable(object(many(30, () => ({ pattern: 'a{900}' }))), /too many steps in all/);
   uncompilable(object({ a: { pattern: `${'('.repeat(99)}a${')'.repeat(99)}` } }), /groups/);
   uncompilable(object(many(1500, () => ({ $ref: '#' }))), /references/);
-  uncompilable(object({ a: JSON.parse('{"not":'.repeat(100) + '{}' + '}'.repeat(100)) }), /deeper/);
+  uncompilable(object({ a: JSON.parse(`${'{"not":'.repeat(100)}{}${'}'.repeat(100)}`) }), /deeper/);
   // Each level doubles the work: 2^40 evaluations if nobody counted them.
   const doubling = Object.fromEntries(
     Array.from({ length: 40 }, (_, n) => [
