@@ -109,7 +109,6 @@ test('a property of an alternative that does not hold is additional', () => {
     { kind: text },
     {
       if: { properties: { kind: { const: 'a' } } },
-      // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema
       then: { properties: { foo: text } },
       else: { properties: { bar: text } },
     },

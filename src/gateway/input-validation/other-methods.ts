@@ -49,7 +49,7 @@ export function completionArguments(params: JsonObject, pin: PinnedDescriptor | 
 }
 
 /** resources/list knows one parameter. @throws Refusal `params` */
-export function cursorOnly(params: JsonObject): void {
+export function cursorOnly(params: JsonObject): undefined {
   if (params.cursor !== undefined && typeof params.cursor !== 'string') refuse('/cursor: not a string');
 }
 

@@ -1,6 +1,6 @@
 import { isObject, type JsonObject } from '../../contract/json.ts';
 import { Refusal } from '../../contract/refusal.ts';
-import { type Known, Validated } from '../../contract/tool-call.ts';
+import { type Known, type Target, Validated } from '../../contract/tool-call.ts';
 import { outOfBounds } from './bounds.ts';
 import type { CompiledInput } from './compile.ts';
 import { shownToken } from './json-pointer.ts';
@@ -14,26 +14,28 @@ import { completionArguments, cursorOnly, promptArguments, resourceUri } from '.
  * completion/complete the `argument` that is completed; of resources/list nothing.
  * @throws Refusal `validation` for the arguments of a tool, `params` for anything else
  */
-export function validateStage(deps: {
+export function validateStage(deps: ValidateDeps): (call: Known) => Validated {
+  return (call) => new Validated(call, { arguments: argumentsOf(call.target, deps), raw: call.target.paramsRaw });
+}
+
+interface ValidateDeps {
   readonly inputs: ReadonlyMap<string, CompiledInput>;
-}): (call: Known) => Validated {
-  return (call) => {
-    const { method, params, pin, paramsRaw: raw } = call.target;
-    checkBounds(params, method === 'tools/call');
-    switch (method) {
-      case 'tools/call':
-        return new Validated(call, { arguments: toolArguments(deps.inputs.get(call.target.action), params), raw });
-      case 'prompts/get':
-        return new Validated(call, { arguments: promptArguments(params, pin), raw });
-      case 'resources/read':
-        return new Validated(call, { arguments: resourceUri(params), raw });
-      case 'completion/complete':
-        return new Validated(call, { arguments: completionArguments(params, pin), raw });
-      case 'resources/list':
-        cursorOnly(params);
-        return new Validated(call, { arguments: undefined, raw });
-    }
-  };
+}
+
+function argumentsOf({ method, params, pin, action }: Target, { inputs }: ValidateDeps): JsonObject | undefined {
+  checkBounds(params, method === 'tools/call');
+  switch (method) {
+    case 'tools/call':
+      return toolArguments(inputs.get(action), params);
+    case 'prompts/get':
+      return promptArguments(params, pin);
+    case 'resources/read':
+      return resourceUri(params);
+    case 'completion/complete':
+      return completionArguments(params, pin);
+    case 'resources/list':
+      return cursorOnly(params);
+  }
 }
 
 function toolArguments(input: CompiledInput | undefined, params: JsonObject): JsonObject {

@@ -23,10 +23,9 @@ export function sanitizeStage(deps: SanitizeDeps): (call: Executed) => Sanitized
     if (call.result.length > limit) throw new Refusal('size', `${server}: ${call.result.length} bytes, above ${limit}`);
     const raw = deps.outbound(call, parse(server, call.result));
     const { json, findings } = redactJson(raw);
-    if (json === raw) return new Sanitized(call, raw, undefined);
     // Two keys may have become one, by design of the server.
-    parse(server, Buffer.from(json, 'utf8'));
-    return new Sanitized(call, json, findings);
+    if (json !== raw) parse(server, Buffer.from(json, 'utf8'));
+    return new Sanitized(call, json, json === raw ? undefined : findings);
   };
 }
 
