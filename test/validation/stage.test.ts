@@ -63,6 +63,28 @@ test('refuses arguments that the pinned schema refuses, naming place and keyword
   refuses(() => run('tools/call', {}, { ...pin, name: 'never-compiled' }), 'validation', /could not be compiled/);
 });
 
+test('refuses members that the protocol does not know: to a server that reads names in any case they would win', () => {
+  verifies('input.strict');
+  const unknown = /not a member of the protocol/;
+  const raw = '{"name":"strict","arguments":{"a":"x"},"Arguments":{"a":"y"}}';
+  refuses(() => run('tools/call', raw, strict), 'params', unknown);
+  // LATIN SMALL LETTER LONG S is an s to Unicode case folding.
+  refuses(() => run('tools/call', { name: 'any', argument\u017f: {} }), 'params', unknown);
+  refuses(() => run('tools/call', { name: 'any', NAME: 'strict' }), 'params', unknown);
+  refuses(() => run('prompts/get', { name: 'p', arguments: { x: '' }, Name: 'q' }), 'params', unknown);
+  refuses(() => run('resources/read', { uri: 'a://b', URI: 'a://c' }), 'params', unknown);
+  refuses(() => run('resources/list', { __proto: 1 }), 'params', unknown);
+  const [ref, argument] = [
+    { type: 'ref/prompt', name: 'p' },
+    { name: 'x', value: '' },
+  ];
+  run('completion/complete', { ref, argument, context: { arguments: {} } });
+  refuses(() => run('completion/complete', { ref: { ...ref, uri: 'a://b' }, argument }), 'params', unknown);
+  refuses(() => run('completion/complete', { ref, argument: { ...argument, Value: '' } }), 'params', unknown);
+  refuses(() => run('completion/complete', { ref, argument, context: { Arguments: {} } }), 'params', unknown);
+  run('tools/call', { name: 'any', requestState: 's', inputResponses: {} });
+});
+
 test('refuses depth 16 and lets depth 15 through, arguments counted as the first', () => {
   verifies('input.bounds');
   for (const wrap of [(inner: unknown) => ({ a: inner }), (inner: unknown) => [inner]]) {
