@@ -74,6 +74,22 @@ function mark(value: object): string {
   return Buffer.from(JSON.stringify(value)).toString('base64url');
 }
 
+test('a slash in a tool name does not make a server of its first half', async () => {
+  verifies('authz.default-deny');
+  const options = {
+    servers: [server('files', ['read', 'x/read'])],
+    hidden: (action: string) => action === 'files/read',
+  };
+  await withBench(options, async (bench) => {
+    for (const path of ['/mcp/files/x', '/mcp/files/', '/mcp/files%2fx']) {
+      const answer = said(await bench.rpc('tools/call', { name: 'read' }, { path }));
+      assert.equal(answer.error?.code, -32602, path);
+    }
+    assert.equal(bench.calls.length, 0);
+    assert.ok(said(await bench.rpc('tools/call', { name: 'x/read' }, { path: '/mcp/files' })).result);
+  });
+});
+
 test("lists are the pins' own bytes, with nothing changed but the name", async () => {
   await withBench({ servers: [server('files', ['read "all"', 'ü\u{1f600}__x', '_y'])] }, async (bench) => {
     const { body } = await bench.rpc('tools/list');

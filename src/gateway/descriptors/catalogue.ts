@@ -98,14 +98,16 @@ function schemaOf(descriptor: JsonObject): JsonObject {
 }
 
 function finder(entries: readonly Entry[]): Catalogue['tool'] {
-  const own = new Map<string, Entry>();
+  // Two steps: tool names have slashes, and the path that names a server is the caller's.
+  const own = new Map<string, Map<string, Entry>>();
   const aggregate = new Map<string, Entry>();
   for (const entry of entries) {
-    // No server name has a slash or an underscore: neither key can be read in two ways.
-    const key = `${entry.server}/${entry.pin.name}`;
-    if (own.has(key)) throw new Error(`${key} occurs twice`);
-    own.set(key, entry);
+    const { server, pin } = entry;
+    const names = own.get(server) ?? new Map<string, Entry>();
+    if (names.has(pin.name)) throw new Error(`${server}/${pin.name} occurs twice`);
+    own.set(server, names.set(pin.name, entry));
+    // No server name has an underscore, so that no public name can be read in two ways.
     aggregate.set(entry.publicName, entry);
   }
-  return (server, name) => (server === undefined ? aggregate.get(name) : own.get(`${server}/${name}`));
+  return (server, name) => (server === undefined ? aggregate.get(name) : own.get(server)?.get(name));
 }
