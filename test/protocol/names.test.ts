@@ -254,6 +254,7 @@ test('params go on byte for byte, but for the name and the envelope between clie
       ),
       '{"ref":{"type":"ref/prompt","name":"greet"},"argument":{"name":"who","value":"a"}}',
     );
+    assert.equal(bench.calls.at(-1)?.target.pin?.name, 'greet', 'its arguments are judged by its pin');
     assert.equal(
       await through('{"ref":{"uri":"files+note:///{id}","type":"ref/resource"}}', '/mcp', 'completion/complete'),
       '{"ref":{"uri":"note:///{id}","type":"ref/resource"}}',
@@ -266,6 +267,18 @@ test('params go on byte for byte, but for the name and the envelope between clie
     assert.equal(bench.calls.at(-1)?.target.paramsRaw, '{"name":"read","arguments":{},"_meta":{"traceparent":"00-1"}}');
     await modern(bench, 'tools/call', { name: 'files__read' });
     assert.equal(bench.calls.at(-1)?.target.paramsRaw, '{"name":"read"}');
+    for (const members of [
+      ['_meta', 'cursor', 'x'],
+      ['x', '_meta', 'cursor'],
+      ['cursor', '_meta', 'x'],
+      ['_meta', 'cursor'],
+    ]) {
+      const values = { _meta: {}, cursor: mark({ server: 'files' }), x: 1 };
+      const picked = Object.fromEntries(members.map((name) => [name, values[name as keyof typeof values]]));
+      assert.equal((await modern(bench, 'resources/list', picked)).status, 200);
+      const own = members.includes('x') ? '{"x":1}' : '{}';
+      assert.equal(bench.calls.at(-1)?.target.paramsRaw, own, members.join());
+    }
 
     bench.calls.length = 0;
     for (const params of ['{}', '{"name":1}', '{"name":{"toString":1}}', '{"name":"files__read","_meta":1}']) {

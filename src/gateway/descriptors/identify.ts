@@ -127,14 +127,14 @@ function notOurs(): Refusal {
 function completion(call: Framed, deps: IdentifyDeps): Target {
   const ref = paramsOf(call).ref;
   if (!isObject(ref)) throw new Refusal('params', 'no ref');
-  const { server, member, own } = completed(call, ref, deps);
+  const { server, member, own, pin } = completed(call, ref, deps);
   if (!deps.visibility.method(call.subject, server, 'completion/complete'))
     throw new Refusal('unknown', `completion of ${own}`);
   return {
     server,
     method: 'completion/complete',
     action: actionOf(server, 'completion/complete'),
-    pin: undefined,
+    pin,
     ...ownParams(call.frame, renamed(call, ['ref', member], own)),
   };
 }
@@ -144,9 +144,10 @@ function completed(call: Framed, ref: JsonObject, { catalogue, visible }: Identi
     const name = text(ref, 'name');
     const entry = catalogue.prompt(call.arrived.server, name);
     if (entry === undefined || !visible(call.subject, entry.action)) throw new Refusal('unknown', `prompt ${name}`);
-    return { server: entry.server, member: 'name', own: entry.pin.name };
+    return { server: entry.server, member: 'name', own: entry.pin.name, pin: entry.pin };
   }
-  if (ref.type === 'ref/resource') return { ...ownUri(call.arrived.server, text(ref, 'uri')), member: 'uri' };
+  if (ref.type === 'ref/resource')
+    return { ...ownUri(call.arrived.server, text(ref, 'uri')), member: 'uri', pin: undefined };
   throw new Refusal('params', 'a ref of unknown type');
 }
 

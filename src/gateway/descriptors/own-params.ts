@@ -19,9 +19,10 @@ const ENVELOPE = 'io.modelcontextprotocol/';
  */
 export function ownParams(frame: Frame, change: Change | undefined): Pick<Target, 'params' | 'paramsRaw'> {
   const { params = {}, paramsRaw = '{}' } = frame;
-  const edits = [...changeEdits(paramsRaw, 0, change), ...envelopeEdits(paramsRaw, params)];
-  if (edits.length === 0) return { params: deepFreeze(params), paramsRaw };
-  const raw = splice(paramsRaw, edits);
+  // One after the other: two members that are taken out beside each other share a comma.
+  const changed = splice(paramsRaw, changeEdits(paramsRaw, 0, change));
+  const raw = splice(changed, envelopeEdits(changed, params));
+  if (raw === paramsRaw) return { params: deepFreeze(params), paramsRaw };
   const value: JsonObject = JSON.parse(raw);
   return { params: deepFreeze(value), paramsRaw: raw };
 }
