@@ -153,7 +153,20 @@ test('two keys with secrets stay two keys', () => {
   refuses(`{"${aws}":1,"${other}":2,"[redacted:aws-access-key-id] 2":3}`, 'upstream', /duplicate/);
 });
 
-test('what the gateway puts in place of names is filtered as well', () => {
-  const renaming = sanitizeStage({ outbound: () => `{"uri":"https://x:${github}@y/"}`, maxResult: () => 100 });
-  assert.ok(!renaming(executed('{}')).result.includes(github));
+test('what a cursor of ours wraps has been filtered before', () => {
+  verifies('output.secrets');
+  const wrapping = sanitizeStage({
+    outbound: (_call, raw) => JSON.stringify({ nextCursor: Buffer.from(raw).toString('base64url') }),
+    maxResult: () => 100,
+  });
+  const { result, redacted } = wrapping(executed(`{"nextCursor":"c ${github}"}`));
+  assert.ok(!Buffer.from(JSON.parse(result).nextCursor, 'base64url').includes(github));
+  assert.deepEqual(redacted, { 'github-token': 1 });
+});
+
+test('a result with nothing but secrets is an answer like any other', () => {
+  const { redacted } = sanitizeStage({ outbound: (_call, raw) => raw, maxResult: () => 8 << 20 })(
+    executed(JSON.stringify({ text: `${aws} `.repeat(150_000) })),
+  );
+  assert.equal(redacted?.['aws-access-key-id'], 150_000);
 });

@@ -61,8 +61,7 @@ class StreamFilter implements Filter {
 
   /** Tries hints before `limit`; gives back what stands before `decided`, which no later hint can reach. */
   #advance(limit: number, decided: number): string {
-    this.#pending.push(...this.#rules.find(this.#buffer, this.#tried, limit));
-    this.#pending.sort(this.#rules.compare);
+    this.#pending = [...this.#pending, ...this.#rules.find(this.#buffer, this.#tried, limit)].sort(this.#rules.compare);
     this.#tried = limit;
     this.#follow();
     let output = '';

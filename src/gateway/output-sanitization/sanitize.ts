@@ -21,11 +21,12 @@ export function sanitizeStage(deps: SanitizeDeps): (call: Executed) => Sanitized
     const { server } = call.target;
     const limit = deps.maxResult(server);
     if (call.result.length > limit) throw new Refusal('size', `${server}: ${call.result.length} bytes, above ${limit}`);
-    const raw = deps.outbound(call, parse(server, call.result));
+    const raw = parse(server, call.result);
     const { json, findings } = redactJson(raw);
     // Two keys may have become one, by design of the server.
     if (json !== raw) parse(server, Buffer.from(json, 'utf8'));
-    return new Sanitized(call, json, json === raw ? undefined : findings);
+    // Names last: a server's cursor goes out inside of ours, where no filter would look.
+    return new Sanitized(call, deps.outbound(call, json), json === raw ? undefined : findings);
   };
 }
 
