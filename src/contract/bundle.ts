@@ -47,6 +47,8 @@ export interface GatewayServer {
   readonly tools: Readonly<Record<string, ToolSettings>>;
   /** The tenant that owns this server's resources; absent: every caller's own tenant. */
   readonly tenant?: string;
+  /** Where it is, when it does not run here; absent: zone 2 runs it. */
+  readonly remote?: RemoteServer;
   /** Milliseconds from the call's dispatch to its refusal. */
   readonly deadline: number;
   /** Bytes of one result. */

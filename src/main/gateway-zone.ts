@@ -12,6 +12,7 @@ import { createPipeline, type Rooms } from '../gateway/pipeline.ts';
 import { createEdge, type Edge } from '../gateway/transport/edge.ts';
 import { openOutbound } from '../gateway/transport/outbound.ts';
 import { log } from './log.ts';
+import { Remotes } from './remotes.ts';
 import { furnish } from './rooms.ts';
 
 /** Anonymous refusals a second that are recorded one by one. */
@@ -48,6 +49,7 @@ class GatewayZone {
   readonly #sink: AuditSink;
   readonly #edge: Edge;
   readonly #asked = new Map<number, (answer: IssuerAnswer) => void>();
+  readonly #remotes = new Remotes();
   readonly #counts = { calls: 0, refusals: {} as Record<string, number> };
   #lastAsked = 0;
   #bundle: GatewayBundle | undefined;
@@ -97,7 +99,7 @@ class GatewayZone {
   apply(bundle: GatewayBundle): void {
     try {
       this.#link ??= new RuntimeLink(bundle.runtimeSocket);
-      this.#rooms = furnish(bundle, this.#authenticate, this.#link);
+      this.#rooms = furnish(bundle, this.#authenticate, this.#link, this.#remotes.of(bundle.servers));
       this.#bundle = bundle;
       this.#sink.append({ time: new Date().toISOString(), event: 'bundle', bundle: bundle.version });
       this.#send({ kind: 'applied', version: bundle.version });
@@ -122,6 +124,7 @@ class GatewayZone {
   async close(): Promise<void> {
     await this.#edge.close(GRACE);
     this.#link?.close();
+    await this.#remotes.close();
     this.#sink.close();
   }
 

@@ -8,7 +8,7 @@ import { identifyStage } from '../gateway/descriptors/identify.ts';
 import { lists } from '../gateway/descriptors/lists.ts';
 import { outbound } from '../gateway/descriptors/outbound.ts';
 import { createVisibility } from '../gateway/descriptors/visibility.ts';
-import { executeStage } from '../gateway/execution/execute.ts';
+import { executeStage, type Remote } from '../gateway/execution/execute.ts';
 import type { RuntimeLink } from '../gateway/execution/runtime-link.ts';
 import { compileInputs } from '../gateway/input-validation/compile.ts';
 import { validateStage } from '../gateway/input-validation/validate.ts';
@@ -20,6 +20,7 @@ import { lifecycle } from '../gateway/protocol/lifecycle.ts';
 import { answeredBy } from '../gateway/protocol/methods.ts';
 import { acceptedAnswer, refusalAnswer, resultAnswer } from '../gateway/protocol/respond.ts';
 import { guard } from '../gateway/transport/guard.ts';
+import { asFailure } from '../runtime/upstream/upstream.ts';
 
 type Authenticate = ReturnType<typeof authenticateStage>;
 
@@ -28,7 +29,12 @@ type Authenticate = ReturnType<typeof authenticateStage>;
  * @param authenticate outlives bundles: it holds verdicts and foreign issuers' keys, and asks for the bundle at each call
  * @throws Error naming what of the bundle cannot be used
  */
-export function furnish(bundle: GatewayBundle, authenticate: Authenticate, link: RuntimeLink): Rooms {
+export function furnish(
+  bundle: GatewayBundle,
+  authenticate: Authenticate,
+  link: RuntimeLink,
+  remotes: ReadonlyMap<string, Remote>,
+): Rooms {
   const { servers, edge } = bundle;
   const { engine, problems } = loadCedar(
     bundle.policies,
@@ -66,7 +72,7 @@ export function furnish(bundle: GatewayBundle, authenticate: Authenticate, link:
     identify: identifyStage({ catalogue, visibility: shown, visible, decodeHeader }),
     validate: validateStage({ inputs: inputs.byAction }),
     authorize: authorizeStage({ engine, servers, now: Date.now }),
-    execute: executeStage(link),
+    execute: executeStage({ link, remotes, failureOf: asFailure }),
     sanitize: sanitizeStage({
       outbound: ({ target, arrived, frame: { modern } }, raw) =>
         outbound(target, arrived.server === undefined, modern, raw),

@@ -84,14 +84,16 @@ export function pinsFor(config: Config, lock: Lock): Pinned {
           `servers.${name}.tools.${tool}: the server has no such tool`,
           `it has ${pins.tools.map((pin) => pin.name).join(', ')}`,
         );
+    const runs = runtimeServer(name, server, locked, config);
     gateway.push({
       pins,
+      ...(runs.kind === 'remote' && { remote: runs }),
       tools: server.tools,
       deadline: server.url === undefined ? server.sandbox.deadline : REMOTE_DEADLINE,
       maxResult: server.max_result,
       ...(server.resource === undefined ? {} : { tenant: server.resource.tenant }),
     });
-    runtime.push(runtimeServer(name, server, locked, config));
+    if (runs.kind === 'sandboxed') runtime.push(runs);
   }
   return { gateway, runtime };
 }

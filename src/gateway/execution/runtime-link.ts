@@ -1,23 +1,16 @@
 import { connect, type Socket } from 'node:net';
-import { isObject } from '../../contract/json.ts';
 import { Refusal } from '../../contract/refusal.ts';
 import {
   encodeFrame,
   FrameReader,
   type FromRuntime,
   type LinkFrame,
-  type RuntimeFailure,
   type ToRuntime,
 } from '../../contract/runtime-link.ts';
-import { parseStrict } from '../../contract/strict-json.ts';
+import { upstreamError, upstreamFailure } from './refusals.ts';
 
 /** Bytes of one frame; the runtime sends none above its largest `maxResult`. */
 const MAX_FRAME = 64 * 1024 * 1024;
-const MAX_DETAIL = 4096;
-
-const failures: ReadonlySet<string> = new Set<RuntimeFailure>(['isolation', 'upstream', 'size', 'overload']);
-const RESOURCE_NOT_FOUND = -32002;
-const INVALID_PARAMS = -32602;
 
 interface Pending {
   readonly method: string;
@@ -134,8 +127,8 @@ export class RuntimeLink {
     if (pending === undefined || head.kind === 'notification') return;
     this.#pending.delete(head.id);
     if (head.kind === 'result') pending.resolve(body);
-    else if (head.kind === 'error') pending.reject(refusalOf(pending.method, body));
-    else pending.reject(new Refusal(failures.has(head.code) ? head.code : 'upstream', head.detail));
+    else if (head.kind === 'error') pending.reject(upstreamError(pending.method, body));
+    else pending.reject(upstreamFailure(head.code, head.detail));
   }
 
   #lost(why: string): void {
@@ -148,12 +141,4 @@ export class RuntimeLink {
     for (const pending of waiting)
       pending.reject(new Refusal('unavailable', `the link to the runtime is lost: ${why}`));
   }
-}
-
-/** What an upstream's JSON-RPC error is to the caller: its own words go to the log only. */
-function refusalOf(method: string, raw: Uint8Array): Refusal {
-  const { text, value } = parseStrict(raw);
-  const code = isObject(value) ? value.code : undefined;
-  const missing = code === RESOURCE_NOT_FOUND || (code === INVALID_PARAMS && method === 'resources/read');
-  return new Refusal(missing ? 'unknown-resource' : 'upstream', `the server answered ${text.slice(0, MAX_DETAIL)}`);
 }

@@ -1,0 +1,39 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { GatewayServer, RemoteServer } from '../contract/bundle.ts';
+import { remoteUpstream } from '../runtime/upstream/http.ts';
+import type { Upstream } from '../runtime/upstream/upstream.ts';
+
+interface Open {
+  readonly settings: RemoteServer;
+  readonly upstream: Upstream;
+}
+
+/**
+ * The remote servers of the bundle in force. Zone 1 speaks to them itself: nothing of theirs runs on this machine, and
+ * the way through zone 2 would cost every call two more writes between processes. Connections and sessions outlive a
+ * bundle that does not change their server.
+ */
+export class Remotes {
+  #open: ReadonlyMap<string, Open> = new Map();
+
+  /** @throws Error when an address is not acceptable */
+  of(servers: readonly GatewayServer[]): ReadonlyMap<string, Upstream> {
+    const next = new Map<string, Open>();
+    for (const { remote } of servers) {
+      if (remote === undefined) continue;
+      const known = this.#open.get(remote.name);
+      const same = known !== undefined && isDeepStrictEqual(known.settings, remote);
+      next.set(remote.name, same ? known : { settings: remote, upstream: remoteUpstream(remote, Date.now) });
+    }
+    for (const [name, old] of this.#open) {
+      // Calls that began with the bundle before end by it.
+      if (next.get(name) !== old) setTimeout(() => void old.upstream.close(), old.settings.deadline).unref();
+    }
+    this.#open = next;
+    return new Map([...next].map(([name, { upstream }]) => [name, upstream]));
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#open.values()].map(({ upstream }) => upstream.close()));
+  }
+}
