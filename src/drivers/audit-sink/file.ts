@@ -74,7 +74,8 @@ class FileSink implements AuditSink {
   }
 
   #write(record: AuditRecord | { time: string; event: 'seal'; signature: string }): void {
-    const body = JSON.stringify({ seq: this.#seq + 1, prev: this.#prev, ...record }).replace(UNSEEN, escapeUnit);
+    const facts = JSON.stringify(record).replace(UNSEEN, escapeUnit);
+    const body = `{"seq":${this.#seq + 1},"prev":"${this.#prev}",${facts.slice(1)}`;
     const digest = hash('sha256', body, 'base64url');
     const line = Buffer.from(`${body.slice(0, -1)},"hash":"${digest}"}\n`);
     let written = 0;

@@ -74,7 +74,8 @@ export class AuditTrail {
   }
 
   refused(refusal: Refusal): void {
-    const detail = this.#deps.redact(refusal.detail.slice(0, MAX_DETAIL));
+    // Cut twice: half a secret at the end of what is looked at would not be known for one.
+    const detail = this.#deps.redact(refusal.detail.slice(0, 2 * MAX_DETAIL)).slice(0, MAX_DETAIL);
     if (this.#known) {
       this.#write({ event: this.#intended ? 'outcome' : 'refusal', code: refusal.code, detail });
       return;
