@@ -16,13 +16,19 @@ export const paramsMembers: Readonly<Record<ExecutedMethod, readonly string[]>> 
 };
 
 /**
- * Lets no other member through than those. Many servers read names in any letter case, the last one winning (Go's
- * encoding/json does): to them `Arguments` would replace the `arguments` that were judged.
+ * Lets no member through that is a known one in another spelling. Many servers read names in any letter case, the last
+ * one winning (Go's encoding/json folds case): to them `Arguments` would replace the `arguments` that were judged.
+ * What is simply unknown survives: a later revision may have given it a meaning.
  * @throws Refusal `params`
  */
-export function onlyMembers(object: JsonObject, known: readonly string[], pointer = ''): void {
+export function noLookalikes(object: JsonObject, known: readonly string[], pointer = ''): void {
   for (const key of Object.keys(object)) {
-    if (!known.includes(key))
-      throw new Refusal('params', `${pointer}/${shownToken(key)}: not a member of the protocol`);
+    if (!known.includes(key) && known.some((name) => folded(name) === folded(key)))
+      throw new Refusal('params', `${pointer}/${shownToken(key)}: a member of the protocol in another spelling`);
   }
+}
+
+/** Simple case folding, wide enough for long s and the Kelvin sign. */
+function folded(name: string): string {
+  return name.normalize('NFKC').toUpperCase().toLowerCase();
 }

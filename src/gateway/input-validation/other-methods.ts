@@ -2,7 +2,7 @@ import type { PinnedDescriptor } from '../../contract/descriptors.ts';
 import { isObject, type Json, type JsonObject } from '../../contract/json.ts';
 import { Refusal } from '../../contract/refusal.ts';
 import { shownToken } from './json-pointer.ts';
-import { onlyMembers } from './known-members.ts';
+import { noLookalikes } from './known-members.ts';
 
 /**
  * Arguments of prompts/get: strings only, each declared in the pinned prompt, the required ones there.
@@ -33,21 +33,21 @@ export function completionArguments(params: JsonObject, pin: PinnedDescriptor | 
   const { ref, argument, context } = params;
   if (!isObject(ref)) refuse('/ref: not an object');
   if (!isObject(argument)) refuse('/argument: not an object');
-  onlyMembers(argument, ['name', 'value'], '/argument');
+  noLookalikes(argument, ['name', 'value'], '/argument');
   const { name, value } = argument;
   if (typeof name !== 'string' || typeof value !== 'string') refuse('/argument: name and value must be strings');
   if (ref.type === 'ref/prompt') {
-    onlyMembers(ref, ['type', 'name', 'title'], '/ref');
+    noLookalikes(ref, ['type', 'name', 'title'], '/ref');
     if (typeof ref.name !== 'string') refuse('/ref/name: not a string');
     if (!declaredArguments(pin).has(name)) refuse(`/argument/name: ${shownToken(name)} is not declared by the prompt`);
   } else if (ref.type === 'ref/resource') {
-    onlyMembers(ref, ['type', 'uri'], '/ref');
+    noLookalikes(ref, ['type', 'uri'], '/ref');
     // A template (RFC 6570) rather than a URI.
     if (typeof ref.uri !== 'string') refuse('/ref/uri: not a string');
   } else refuse('/ref/type: neither ref/prompt nor ref/resource');
   if (context !== undefined) {
     if (!isObject(context)) refuse('/context: not an object');
-    onlyMembers(context, ['arguments'], '/context');
+    noLookalikes(context, ['arguments'], '/context');
     strings(context.arguments, '/context/arguments');
   }
   return argument;

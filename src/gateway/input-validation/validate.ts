@@ -4,7 +4,7 @@ import { type Known, type Target, Validated } from '../../contract/tool-call.ts'
 import { outOfBounds } from './bounds.ts';
 import type { CompiledInput } from './compile.ts';
 import { shownToken } from './json-pointer.ts';
-import { onlyMembers, paramsMembers } from './known-members.ts';
+import { noLookalikes, paramsMembers } from './known-members.ts';
 import { completionArguments, cursorOnly, promptArguments, resourceUri } from './other-methods.ts';
 
 /**
@@ -25,7 +25,7 @@ interface ValidateDeps {
 
 function argumentsOf({ method, params, pin, action }: Target, { inputs }: ValidateDeps): JsonObject | undefined {
   checkBounds(params, method === 'tools/call');
-  onlyMembers(params, paramsMembers[method]);
+  noLookalikes(params, paramsMembers[method]);
   switch (method) {
     case 'tools/call':
       return toolArguments(inputs.get(action), params);
