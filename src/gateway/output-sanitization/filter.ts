@@ -17,10 +17,12 @@ export interface Filter {
 /** Units before an undecided place that rules may look back at: what stands before a hint, and its boundary. */
 const CONTEXT = 2 * BACK;
 
-/** A secret without an upper length whose end has not come yet. */
+/** The latest run of what secrets without an upper length go on with. */
 interface Tail {
   readonly rest: RegExp;
   end: number;
+  /** Its end may not have come yet. */
+  open: boolean;
 }
 
 /** The rules of this product, made ready once. */
@@ -43,7 +45,8 @@ class StreamFilter implements Filter {
   /** Up to here the text has been given back or replaced. */
   #given = 0;
   #pending: Finding[] = [];
-  #tails: Tail[] = [];
+  /** By the source of `rest`: whatever ends inside of a run ends with it, so that no text is walked through twice. */
+  readonly #tails = new Map<string, Tail>();
 
   constructor(rules: RuleSet) {
     this.#rules = rules;
@@ -88,8 +91,9 @@ class StreamFilter implements Filter {
       this.findings[rule.id] = (this.findings[rule.id] ?? 0) + 1;
     }
     this.#given = Math.max(this.#given, end);
-    if (rule.rest !== undefined) {
-      this.#tails.push({ rest: rule.rest, end });
+    const { rest } = rule;
+    if (rest !== undefined && end > (this.#tails.get(rest.source)?.end ?? -1)) {
+      this.#tails.set(rest.source, { rest, end, open: true });
       this.#follow();
     }
     return output;
@@ -97,12 +101,13 @@ class StreamFilter implements Filter {
 
   /** Lets each open tail run on as far as the text has come. */
   #follow(): void {
-    for (const tail of this.#tails) {
+    for (const tail of this.#tails.values()) {
+      if (!tail.open) continue;
       tail.rest.lastIndex = tail.end;
       tail.end += tail.rest.exec(this.#buffer)?.[0].length ?? 0;
+      tail.open = tail.end === this.#buffer.length;
       this.#given = Math.max(this.#given, tail.end);
     }
-    this.#tails = this.#tails.filter(({ end }) => end === this.#buffer.length);
   }
 
   #forget(count: number): void {
@@ -111,6 +116,6 @@ class StreamFilter implements Filter {
     this.#tried -= count;
     this.#given -= count;
     this.#pending = this.#pending.map(({ start, end, rule }) => ({ start: start - count, end: end - count, rule }));
-    for (const tail of this.#tails) tail.end -= count;
+    for (const tail of this.#tails.values()) tail.end -= count;
   }
 }
