@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
 import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -100,4 +101,31 @@ test('does not continue a log whose last line was changed', () => {
   const file = log(['a']);
   writeFileSync(file, readFileSync(file, 'utf8').replace(/"event":"seal"(?!.*"event":"seal")/s, '"event":"sael"'));
   assert.throws(() => openFileSink(file, pem, now), /does not bear its own hash/);
+});
+
+test('a full disk refuses records, kills nobody, and the chain goes on where there is room again', async () => {
+  verifies('observe.audit');
+  const [file, key] = [join(dir, 'full.jsonl'), join(dir, 'full.pem')];
+  writeFileSync(key, pem);
+  // Records until one is refused; then the time comes for a signature, which has no room either.
+  const script = `
+    import { readFileSync } from 'node:fs';
+    import { mock } from 'node:test';
+    import { openFileSink } from ${JSON.stringify(join(import.meta.dirname, '../../src/drivers/audit-sink/file.ts'))};
+    mock.timers.enable({ apis: ['setTimeout'] });
+    const sink = openFileSink(${JSON.stringify(file)}, readFileSync(${JSON.stringify(key)}, 'utf8'), Date.now);
+    const record = { time: '2026-11-22T00:00:00.000Z', event: 'outcome', detail: 'x'.repeat(100) };
+    let refused = '';
+    for (let at = 0; at < 100 && refused === ''; at++)
+      try { sink.append(record); } catch (error) { refused = error.code; }
+    mock.timers.tick(5000);
+    console.log(refused, 'and alive');
+    process.exit();
+  `;
+  const limited = ['-c', 'ulimit -f 4; exec "$@"', 'sh', process.execPath, '--input-type=module', '-e', script];
+  assert.equal(execFileSync('/bin/sh', limited, { encoding: 'utf8' }).trim(), 'EFBIG and alive');
+  const sink = openFileSink(file, pem, now);
+  sink.append(record('there is room again'));
+  sink.close();
+  assert.equal((await verifyChain(file, publicPem)).holds, true);
 });

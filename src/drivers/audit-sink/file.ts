@@ -54,8 +54,8 @@ class FileSink implements AuditSink {
 
   append(record: AuditRecord): void {
     this.#write(record);
-    if (++this.#unsealed >= SEAL_EVERY) this.seal();
-    else this.#timer ??= setTimeout(() => this.seal(), SEAL_AFTER).unref();
+    if (++this.#unsealed >= SEAL_EVERY) this.#trySeal();
+    else this.#timer ??= setTimeout(() => this.#trySeal(), SEAL_AFTER).unref();
   }
 
   seal(): void {
@@ -68,9 +68,22 @@ class FileSink implements AuditSink {
   }
 
   close(): void {
-    this.append({ time: new Date(this.#now()).toISOString(), event: 'stop' });
-    this.seal();
-    closeSync(this.#fd);
+    try {
+      this.append({ time: new Date(this.#now()).toISOString(), event: 'stop' });
+      this.seal();
+    } finally {
+      clearTimeout(this.#timer);
+      closeSync(this.#fd);
+    }
+  }
+
+  /** What it would sign is written: a signature for which there is no room is due again, and no reason to end. */
+  #trySeal(): void {
+    try {
+      this.seal();
+    } catch {
+      this.#timer = setTimeout(() => this.#trySeal(), SEAL_AFTER).unref();
+    }
   }
 
   #write(record: AuditRecord | { time: string; event: 'seal'; signature: string }): void {

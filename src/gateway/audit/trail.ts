@@ -24,8 +24,9 @@ export interface AuditDeps {
 
 type Facts = { -readonly [K in keyof AuditRecord]?: AuditRecord[K] };
 
-/** The longest detail that a record keeps, in UTF-16 units. */
+/** The longest detail and method that a record keeps, in UTF-16 units. */
 const MAX_DETAIL = 4096;
+const MAX_METHOD = 128;
 
 /** The records of one request: an intent before anything happens, one closing record whatever happens. */
 export class AuditTrail {
@@ -48,7 +49,7 @@ export class AuditTrail {
   }
 
   framed(call: Framed): void {
-    this.#facts.method = call.frame.method;
+    this.#facts.method = this.#said(call.frame.method, MAX_METHOD);
   }
 
   identified(call: Known): void {
@@ -84,6 +85,11 @@ export class AuditTrail {
     if (!budget.write) return;
     const more = budget.suppressed > 0 ? `${detail} (and ${budget.suppressed} like it that were not recorded)` : detail;
     this.#write({ event: 'edge', code: refusal.code, detail: more });
+  }
+
+  /** What others said; cut after it was filtered, since no rule knows half a secret. Nobody makes us filter megabytes. */
+  #said(text: string, max: number): string {
+    return this.#deps.redact(text.slice(0, 4 * max)).slice(0, max);
   }
 
   #write(facts: Pick<AuditRecord, 'event'> & Partial<AuditRecord>): void {
