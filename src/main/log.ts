@@ -1,4 +1,9 @@
-/** The zones' operational log: one JSON object a line on standard error. What happened in a call is the audit's matter. */
+import { redactJson } from '../gateway/output-sanitization/redact-json.ts';
+
+/**
+ * The zones' operational log: one JSON object a line on standard error, without secrets, whatever a server may have
+ * said before it died. What happened in a call is the audit's matter.
+ */
 export function log(event: object): void {
-  process.stderr.write(`${JSON.stringify({ time: new Date().toISOString(), ...event })}\n`);
+  process.stderr.write(`${redactJson(JSON.stringify({ time: new Date().toISOString(), ...event })).json}\n`);
 }
