@@ -21,18 +21,20 @@ const commands: Readonly<Record<string, Command>> = {
   },
   async add({ rest, json, config, state }) {
     const { add } = await import('./cli/add.ts');
-    return add([...rest], { ...io, json }, { config, state, describe: await describer(state) });
+    return add([...rest], { ...io, json }, { config, state, describe: await describer(config, state) });
   },
   async tools({ rest, json, config, state }) {
     const { tools } = await import('./cli/tools.ts');
-    return tools([...rest], { ...io, json }, { config, state, describe: await describer(state) });
+    return tools([...rest], { ...io, json }, { config, state, describe: await describer(config, state) });
   },
   async up({ rest, json, config, state }) {
-    const { values } = options(rest, { 'self-check': { type: 'string' } });
+    const { values } = options(rest, { 'self-check': { type: 'string' } }, 0);
     const { up } = await import('./cli/up.ts');
     const { startControl } = await import('./main/control.ts');
-    const start = () => startControl(config, state);
-    return up(start, values['self-check'], { ...io, json, config, stateDir: state, command: launcher });
+    const start = (stopping: AbortSignal) => startControl(config, state, stopping);
+    const code = await up(start, values['self-check'], { ...io, json, config, stateDir: state, command: launcher });
+    // A download that was under way when it was told to stop would hold it.
+    process.exit(code);
   },
   async token({ rest, json, state }) {
     const { token } = await import('./cli/token.ts');
@@ -51,16 +53,17 @@ const commands: Readonly<Record<string, Command>> = {
     const { audit } = await import('./cli/audit.ts');
     return audit(rest, { ...io, json, stateDir: state });
   },
-  async doctor({ json }) {
+  async doctor({ rest, json }) {
+    options(rest, {}, 0);
     const { doctor } = await import('./cli/doctor.ts');
     const { probeSandbox } = await import('./main/runtime-client.ts');
     return doctor(probeSandbox, { ...io, json });
   },
 };
 
-async function describer(state: string) {
+async function describer(config: string, state: string) {
   const { describe } = await import('./main/runtime-client.ts');
-  return (server: RuntimeServer) => describe(server, state);
+  return (server: RuntimeServer) => describe(server, config, state);
 }
 
 async function main([name = '--help', ...argv]: readonly string[]): Promise<number | undefined> {
@@ -85,10 +88,25 @@ async function main([name = '--help', ...argv]: readonly string[]): Promise<numb
 
 /** 1 a check that did not hold, 2 wrong usage or configuration, 3 refused for safety. */
 function exitOf(error: unknown): number {
-  if (error instanceof UsageError) return 2;
+  if (error instanceof UsageError || fileFault(error) !== undefined) return 2;
   if (error instanceof Error && 'exitCode' in error && typeof error.exitCode === 'number') return error.exitCode;
   return 1;
 }
+
+/** A file or directory that is not as a command needs it, in our words. */
+function fileFault(error: unknown): string | undefined {
+  if (!(error instanceof Error && 'syscall' in error && 'path' in error && 'code' in error)) return undefined;
+  return `${error.path}: ${error.syscall} failed (${error.code}); see who owns it, its mode, and what is on its way`;
+}
+
+// `innerkeep tools ls | head`: whoever has read enough is no fault of ours.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+});
+// `up` and the zones have their own; any other command ends in order too: what it started ends with its channels.
+if (!['up', 'zone-gateway', 'zone-runtime'].includes(process.argv[2] ?? ''))
+  for (const [signal, number] of Object.entries({ SIGINT: 2, SIGTERM: 15, SIGHUP: 1 }))
+    process.once(signal, () => process.exit(128 + number));
 
 try {
   process.exitCode = await main(process.argv.slice(2));
@@ -96,8 +114,8 @@ try {
   const code = exitOf(error);
   // What is not one of our own errors is a fault of ours: then the stack is of use.
   const known = code !== 1 || (error instanceof Error && error.constructor !== Error);
-  io.stderr(
-    `innerkeep: ${known && error instanceof Error ? error.message : String(error instanceof Error ? error.stack : error)}\n`,
-  );
+  const message =
+    known && error instanceof Error ? error.message : String(error instanceof Error ? error.stack : error);
+  io.stderr(`innerkeep: ${fileFault(error) ?? message}\n`);
   process.exitCode = code;
 }

@@ -23,15 +23,18 @@ interface AddRequest {
  */
 export function addRequest(argv: readonly string[], cwd: string, directory: string): AddRequest {
   const end = argv.indexOf('--');
-  const { values, positionals } = options(end < 0 ? argv : argv.slice(0, end), {
-    name: { type: 'string' },
-    mount: { type: 'string', multiple: true, default: [] },
-    yes: { type: 'boolean', default: false },
-    'accept-unverified': { type: 'boolean', default: false },
-  });
-  const [what, ...more] = positionals;
-  if (what === undefined || more.length > 0)
-    throw new UsageError('add takes one of npm:NAME@VERSION, ./DIR, https://…');
+  const { values, positionals } = options(
+    end < 0 ? argv : argv.slice(0, end),
+    {
+      name: { type: 'string' },
+      mount: { type: 'string', multiple: true, default: [] },
+      yes: { type: 'boolean', default: false },
+      'accept-unverified': { type: 'boolean', default: false },
+    },
+    1,
+  );
+  const [what] = positionals;
+  if (what === undefined) throw new UsageError('add takes one of npm:NAME@VERSION, ./DIR, https://…');
   if (values.name === undefined) throw new UsageError('add needs --name NAME, the name that clients see');
   if (!SERVER_NAME.test(values.name))
     throw new UsageError(

@@ -14,11 +14,15 @@ interface Io {
  * `audit tail [-n N] [--incident ID]`: the last records, or those of one incident.
  */
 export async function audit(argv: readonly string[], io: Io): Promise<number> {
-  const { values, positionals } = options(argv, {
-    'public-key': { type: 'string' },
-    incident: { type: 'string' },
-    n: { type: 'string', short: 'n', default: '20' },
-  });
+  const { values, positionals } = options(
+    argv,
+    {
+      'public-key': { type: 'string' },
+      incident: { type: 'string' },
+      n: { type: 'string', short: 'n', default: '20' },
+    },
+    2,
+  );
   const [verb, file = join(io.stateDir, 'audit', 'audit.jsonl')] = positionals;
   if (!existsSync(file)) throw new UsageError(`no audit log at ${file}`);
   if (verb === 'tail') return tail(file, values.incident, Number(values.n), io);
@@ -36,6 +40,7 @@ function tail(file: string, incident: string | undefined, count: number, io: Io)
   if (!Number.isSafeInteger(count) || count < 1) throw new UsageError('-n takes a whole number from 1');
   const lines = readFileSync(file, 'utf8').trimEnd().split('\n');
   const chosen = incident === undefined ? lines.slice(-count) : lines.filter((line) => line.includes(`"${incident}"`));
-  io.stdout(chosen.map((line) => `${line}\n`).join(''));
+  // Records are shown byte by byte as they were hashed.
+  io.stdout(io.json ? `{"records":[${chosen.join(',')}]}\n` : chosen.map((line) => `${line}\n`).join(''));
   return 0;
 }

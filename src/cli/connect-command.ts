@@ -16,12 +16,16 @@ const MARGIN = 60;
 
 /** `connect`: asks the running `up` for a token as it is needed, and relays standard input and output. */
 export async function connectCommand(argv: readonly string[], io: Io): Promise<number> {
-  const { values } = options(argv, {
-    subject: { type: 'string' },
-    tenant: { type: 'string' },
-    group: { type: 'string', multiple: true, default: [] },
-    server: { type: 'string' },
-  });
+  const { values } = options(
+    argv,
+    {
+      subject: { type: 'string' },
+      tenant: { type: 'string' },
+      group: { type: 'string', multiple: true, default: [] },
+      server: { type: 'string' },
+    },
+    0,
+  );
   const { subject, tenant, group: groups, server } = values;
   if (subject === undefined || tenant === undefined) throw new UsageError('connect needs --subject and --tenant');
   const admin = connectAdmin(io.stateDir);

@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { createFiles } from '../control-plane/config/atomic.ts';
 import { configError } from '../control-plane/config/problem.ts';
-import { options, UsageError } from './options.ts';
+import { options } from './options.ts';
 import type { Io } from './terminal.ts';
 
 interface InitIo extends Io {
@@ -18,8 +18,7 @@ interface InitIo extends Io {
  * @throws ConfigError naming what exists already (exit 2)
  */
 export async function init(argv: readonly string[], io: InitIo): Promise<number> {
-  const [target = '.', ...more] = options(argv, {}).positionals;
-  if (more.length > 0) throw new UsageError('init takes one directory');
+  const [target = '.'] = options(argv, {}, 1).positionals;
   const cwd = io.cwd ?? process.cwd();
   const directory = resolve(cwd, target);
   const usual = io.state === undefined || io.state === join(cwd, '.innerkeep');
@@ -64,7 +63,7 @@ edge:
 policies: ./policies            # *.cedar; what no policy permits is refused
 
 # Added by, for example:
-#   innerkeep add npm:@modelcontextprotocol/server-filesystem@2026.8.31 --name files --mount ./data:/data:ro -- /data
+#   innerkeep add npm:@modelcontextprotocol/server-filesystem@2026.8.31 --name files --mount ./docs:/data:ro -- /data
 # which vets and pins it (innerkeep.lock, made to be committed). What is not pinned is never started.
 servers: {}
 `;

@@ -40,11 +40,18 @@ export function common(argv: readonly string[]): Common {
   };
 }
 
-/** `parseArgs` whose complaints are usage errors (exit 2). */
-export function options<T extends ParseArgsOptionsConfig>(argv: readonly string[], spec: T) {
+/** `parseArgs` whose complaints, and more words than `most`, are usage errors (exit 2). */
+export function options<T extends ParseArgsOptionsConfig>(argv: readonly string[], spec: T, most: number) {
+  let parsed: ReturnType<typeof parseArgs<{ options: T; allowPositionals: true; strict: true; args: string[] }>>;
   try {
-    return parseArgs({ args: [...argv], options: spec, allowPositionals: true, strict: true });
+    parsed = parseArgs({ args: [...argv], options: spec, allowPositionals: true, strict: true });
   } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
+    // The rest of node's sentence is about words that begin with a hyphen.
+    throw new UsageError(
+      String(error instanceof Error ? error.message : error).replace(/\. To specify a positional.*/s, ''),
+    );
   }
+  const extra = parsed.positionals[most];
+  if (extra !== undefined) throw new UsageError(`unexpected ${JSON.stringify(extra)}`);
+  return parsed;
 }

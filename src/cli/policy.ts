@@ -50,21 +50,24 @@ type Print = (text: string, json: unknown) => void;
  * @throws UsageError (exit 2)
  */
 export async function policy(argv: string[], io: Io, load: () => Promise<PolicyInputs>): Promise<number> {
-  const { values, positionals } = options(argv, {
-    subject: { type: 'string' },
-    kind: { type: 'string', default: 'User' },
-    tenant: { type: 'string' },
-    group: { type: 'string', multiple: true, default: [] },
-    acr: { type: 'string' },
-    action: { type: 'string' },
-    arguments: { type: 'string', default: '{}' },
-    hour: { type: 'string' },
-    'mfa-age': { type: 'string' },
-  });
-  const [verb, file, ...more] = positionals;
+  const { values, positionals } = options(
+    argv,
+    {
+      subject: { type: 'string' },
+      kind: { type: 'string', default: 'User' },
+      tenant: { type: 'string' },
+      group: { type: 'string', multiple: true, default: [] },
+      acr: { type: 'string' },
+      action: { type: 'string' },
+      arguments: { type: 'string', default: '{}' },
+      hour: { type: 'string' },
+      'mfa-age': { type: 'string' },
+    },
+    2,
+  );
+  const [verb, file] = positionals;
   const known = verb === 'lint' || verb === 'test' || verb === 'explain';
-  if (!known || more.length > 0 || (file !== undefined && verb !== 'test'))
-    throw new UsageError('policy lint | test [FILE] | explain');
+  if (!known || (file !== undefined && verb !== 'test')) throw new UsageError('policy lint | test [FILE] | explain');
   const print: Print = (text, json) => io.stdout(io.json ? `${JSON.stringify(json)}\n` : text);
   // Read before anything is loaded: wrong usage is exit 2, whatever the state of the policies.
   const asked = verb === 'explain' ? readSubject(values) : undefined;

@@ -45,9 +45,9 @@ interface Found {
  * @throws UsageError, ConfigError (exit 2), SafetyError (exit 3)
  */
 export async function tools(argv: readonly string[], io: Io, deps: ToolsDeps): Promise<number> {
-  const { values, positionals } = options(argv, { yes: { type: 'boolean', default: false } });
-  const [verb = 'ls', which, ...more] = positionals;
-  if (more.length > 0 || !['ls', 'diff', 'approve', 'reject'].includes(verb))
+  const { values, positionals } = options(argv, { yes: { type: 'boolean', default: false } }, 2);
+  const [verb = 'ls', which] = positionals;
+  if (!['ls', 'diff', 'approve', 'reject'].includes(verb))
     throw new UsageError('tools ls | diff | approve | reject [SERVER[/TOOL]]');
   const config = await loadConfig(deps.config, deps.state);
   const lock = readLock(config.directory);
@@ -136,7 +136,7 @@ async function approve(
 ): Promise<number> {
   const person = 'ask' in deps ? deps.ask : personAtTerminal();
   const changed = found.filter(({ changes }) => changes.length > 0);
-  if (!io.json || changed.length > 0) print(found, io);
+  print(found, io);
   if (changed.length === 0) return 0;
   if (!yes && person === undefined)
     throw new SafetyError('there is nobody to ask', 'add --yes when the differences have been reviewed');

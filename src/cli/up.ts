@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { UsageError } from './options.ts';
 import { type SelfCheck, selfCheck } from './self-check.ts';
 
 export interface Running {
@@ -23,25 +24,51 @@ interface Io {
   stderr(text: string): void;
 }
 
-/** Runs all zones until it is told to stop (SIGINT, SIGTERM) or a zone ends by itself. */
-export async function up(start: () => Promise<Running>, checkFile: string | undefined, io: Io): Promise<number> {
-  const check = checkFile === undefined ? undefined : (JSON.parse(readFileSync(checkFile, 'utf8')) as SelfCheck);
-  const told = new Promise<string>((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => resolve(signal));
+/**
+ * Runs all zones until it is told to stop (SIGINT, SIGTERM, SIGHUP; also while they start) or a zone ends by itself.
+ * @returns 0 when it was told to; 1 when a zone ended or the self-check did not pass
+ */
+export async function up(
+  start: (stopping: AbortSignal) => Promise<Running>,
+  checkFile: string | undefined,
+  io: Io,
+): Promise<number> {
+  const check = checkFile === undefined ? undefined : readCheck(checkFile);
+  const stopping = new AbortController();
+  const told = new Promise<undefined>((resolve) => {
+    stopping.signal.addEventListener('abort', () => resolve(undefined));
   });
-  const running = await start();
-  io.stdout(io.json ? `${JSON.stringify(running.ready)}\n` : greeting(running.ready, io));
-  let good = true;
-  if (check !== undefined) {
-    const result = await selfCheck(check, running.ready, io.stateDir);
-    good = result.passed;
-    io.stdout(io.json ? `${JSON.stringify({ event: 'self-check', ...result })}\n` : `self-check: ${result.text}\n`);
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stopping.abort());
+  let running: Running;
+  try {
+    running = await start(stopping.signal);
+  } catch (error) {
+    if (stopping.signal.aborted) return 0;
+    throw error;
   }
-  const reason = good ? await Promise.race([told, running.failed]) : 'the self-check did not pass';
-  await running.stop();
-  const asked = reason.startsWith('SIG');
-  if (!asked) io.stderr(`innerkeep: ${reason}\n`);
-  return asked ? 0 : 1;
+  try {
+    io.stdout(io.json ? `${JSON.stringify(running.ready)}\n` : greeting(running.ready, io));
+    const passed = check === undefined || (await Promise.race([told, examine(check, running, io)]));
+    const reason = passed === false ? 'the self-check did not pass' : await Promise.race([told, running.failed]);
+    if (reason !== undefined) io.stderr(`innerkeep: ${reason}\n`);
+    return reason === undefined ? 0 : 1;
+  } finally {
+    await running.stop();
+  }
+}
+
+function readCheck(file: string): SelfCheck {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as SelfCheck;
+  } catch (error) {
+    throw new UsageError(`--self-check ${file}: ${error instanceof Error ? error.message : error}`);
+  }
+}
+
+async function examine(check: SelfCheck, { ready }: Running, io: Io): Promise<boolean> {
+  const { passed, text } = await selfCheck(check, ready, io.stateDir);
+  io.stdout(io.json ? `${JSON.stringify({ event: 'self-check', passed, text })}\n` : `self-check: ${text}\n`);
+  return passed;
 }
 
 function greeting({ mcp, admin, ca }: Running['ready'], { command, config }: Io): string {

@@ -63,4 +63,6 @@ export interface ZoneRefusal {
   /** Exit code of the command: 2 configuration, 3 safety. */
   readonly exit: 2 | 3;
   readonly message: string;
+  /** The server whose settings are wrong, where it is one. */
+  readonly server?: string;
 }

@@ -10,12 +10,15 @@ import { type Issuer, openIssuer } from '../control-plane/issuer/issuer.ts';
 import { readLock } from '../control-plane/packages/lock.ts';
 import { npmSettings } from '../control-plane/packages/npm-settings.ts';
 import { prepareServers } from '../control-plane/packages/pins-for.ts';
+import { unusableCertificate } from '../control-plane/pki/own-certificate.ts';
 import { openPki, type Pki } from '../control-plane/pki/pki.ts';
+import { stateDirectory } from '../control-plane/pki/state-files.ts';
 import { claimState } from '../control-plane/zones/claim.ts';
 import { startZone, type Zone } from '../control-plane/zones/start-zone.ts';
 import { loadCedar } from '../drivers/policy-engine/cedar/load.ts';
 import { log } from './log.ts';
 import { openRuntime, refusedBy } from './runtime-client.ts';
+import { notListening, unless } from './start-faults.ts';
 
 /** A running innerkeep: all zones of one machine. */
 export interface Control {
@@ -39,18 +42,16 @@ const RENEW_EVERY = 24 * 60 * 60 * 1000;
 
 /**
  * Starts all zones by the configuration, or nothing: whatever is wrong ends what was started before it.
- * @throws ConfigError (exit 2), SafetyError (exit 3)
+ * @param stopping aborted when nobody waits for it any more: it ends the same way
+ * @throws ConfigError (exit 2), SafetyError, StateError (exit 3), or the reason of `stopping`
  */
-export async function startControl(configFile: string, state: string): Promise<Control> {
+export async function startControl(configFile: string, state: string, stopping: AbortSignal): Promise<Control> {
   const config = await loadConfig(configFile, state);
   const policies = loadPolicies(config.policies);
   const registry = () => npmSettings(config.directory, process.env);
-  const pinned = await prepareServers(
-    config,
-    readLock(config.directory),
-    registry,
-    `${process.platform}-${process.arch}`,
-  );
+  stateDirectory(config.state);
+  const platform = `${process.platform}-${process.arch}`;
+  const pinned = await unless(stopping, prepareServers(config, readLock(config.directory), registry, platform));
   checkPolicies(
     config,
     policies,
@@ -62,9 +63,12 @@ export async function startControl(configFile: string, state: string): Promise<C
     for (let step = undo.pop(); step !== undefined; step = undo.pop()) await step();
   };
   try {
-    const runtime = await openRuntime(pinned.runtime, config.state);
+    const runtime = await openRuntime(pinned.runtime, config.state, (server, message) =>
+      config.fault({ path: server === undefined ? [] : ['servers', server, 'mounts'], message }),
+    );
     undo.push(() => runtime.stop());
-    const gateway = new GatewayHandle();
+    stopping.throwIfAborted();
+    const gateway = new GatewayHandle(config);
     undo.push(() => gateway.stop());
     const port = await gateway.open(config, pki);
     const origin = `https://${config.edge.server_names[0]}:${port}`;
@@ -87,6 +91,7 @@ export async function startControl(configFile: string, state: string): Promise<C
         runtimeSocket: runtime.socket,
       });
     await publish();
+    stopping.throwIfAborted();
     const ready = { event: 'ready', mcp: `${origin}/mcp`, issuer: origin, ca: pki.caFile } as const;
     const admin = await openAdminApi({
       stateDir: config.state,
@@ -102,8 +107,11 @@ export async function startControl(configFile: string, state: string): Promise<C
         status: () => ({ ...ready, bundle: gateway.applied, servers: pinned.gateway.map(({ pins }) => pins.name) }),
       }),
       fault: (error) => log({ event: 'fault', error: String(error) }),
+    }).catch((error: unknown) => {
+      throw notListening(String(error), config, 'admin') ?? error;
     });
     undo.push(() => admin.close());
+    stopping.throwIfAborted();
     const failed = Promise.race([
       runtime.zone.exited.then(() => 'the runtime zone ended'),
       gateway.zone.exited.then(() => 'the gateway zone ended'),
@@ -142,7 +150,10 @@ async function certificate(config: Config, pki: Pki): Promise<{ readonly key: st
     const { key, cert } = await pki.leaf(config.edge.server_names);
     return { key, cert };
   }
-  return { key: readText(tls.key, 'a PEM file is needed'), cert: readText(tls.cert, 'a PEM file is needed') };
+  const own = { key: readText(tls.key, 'a PEM file is needed'), cert: readText(tls.cert, 'a PEM file is needed') };
+  const wrong = unusableCertificate(own, config.edge.server_names, Date.now());
+  if (wrong !== undefined) throw config.fault({ ...wrong, path: ['edge', 'tls', wrong.half] });
+  return own;
 }
 
 /** Zone 0's end of its connection with zone 1. */
@@ -155,12 +166,14 @@ class GatewayHandle {
   #issuer: Issuer | undefined;
   #waiting: { resolve(message: FromGateway): void; reject(error: Error): void } | undefined;
 
-  constructor() {
+  constructor(config: Config) {
+    const fault = (_: unknown, message: string) =>
+      notListening(message, config, 'edge') ?? config.fault({ path: ['edge'], message });
     const main = join(import.meta.dirname, '../main.ts');
     this.zone = startZone<ToGateway, FromGateway>({ name: 'gateway', main, ownMounts: false }, (message) => {
       if (message.kind === 'issuer') void this.#answer(message.id, message.request);
       else if (message.kind === 'counts') this.#counts = message;
-      else if (message.kind === 'refused') this.#waiting?.reject(refusedBy(message));
+      else if (message.kind === 'refused') this.#waiting?.reject(refusedBy(message, fault));
       else this.#waiting?.resolve(message);
     });
     void this.zone.exited.then(() => this.#waiting?.reject(new SafetyError('the gateway zone ended')));

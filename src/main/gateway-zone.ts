@@ -15,7 +15,7 @@ import { log } from './log.ts';
 import { Remotes } from './remotes.ts';
 import { furnish } from './rooms.ts';
 
-/** Anonymous refusals a second that are recorded one by one. */
+/** Anonymous refusals a second that are recorded one by one, and as many events of connections that are logged. */
 const EDGE_RECORDS = 50;
 /** Milliseconds that calls in flight get when the zone ends. */
 const GRACE = 3000;
@@ -83,13 +83,17 @@ class GatewayZone {
       fault: (incident, error) => log({ event: 'fault', incident, error: text(error), stack: stack(error) }),
       count: (code) => this.#count(code),
     });
+    const logged = edgeBudget(EDGE_RECORDS, Date.now);
     this.#edge = createEdge({
       identity: { serverNames: opening.serverNames, cert: opening.cert, key: opening.key },
       settings: () => this.#bundle?.edge ?? provisional,
       issuers: () => this.#bundle?.issuers.map(({ issuer }) => issuer) ?? [],
       handle,
       issuer: (request) => this.#ask(request),
-      report: (event) => log({ event: 'edge', ...event }),
+      report: (event) => {
+        const { write, suppressed } = logged();
+        if (write) log({ event: 'edge', ...event, ...(suppressed > 0 && { suppressed }) });
+      },
       now: Date.now,
     });
     setInterval(() => this.#report(), COUNTS_EVERY).unref();

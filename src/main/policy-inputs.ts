@@ -11,10 +11,10 @@ import { sameTenant } from '../gateway/authorization/tenancy.ts';
 export async function policyInputs(configFile: string, state: string): Promise<PolicyInputs> {
   const config = await loadConfig(configFile, state);
   const pinned = pinsFor(config, readLock(config.directory));
+  const sources = loadPolicies(config.policies);
   const tests = readdirSync(config.policies)
     .filter((name) => /\.test\.(ya?ml|json)$/.test(name))
     .sort()
     .map((file) => ({ file, text: readText(join(config.policies, file), 'cases are a readable text file') }));
-  const sources = loadPolicies(config.policies);
   return { sources, servers: pinned.gateway, tests, open: loadCedar, sameTenant, now: Date.now };
 }

@@ -2,10 +2,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { RuntimeServer } from '../contract/bundle.ts';
+import { Refusal } from '../contract/refusal.ts';
 import type { LiveDescriptors } from '../contract/runtime-link.ts';
 import type { SandboxProbe } from '../contract/sandbox-driver.ts';
-import type { FromRuntimeZone, ToRuntimeZone } from '../contract/zone-link.ts';
-import { type ConfigError, configError, SafetyError } from '../control-plane/config/problem.ts';
+import type { FromRuntimeZone, ToRuntimeZone, ZoneRefusal } from '../contract/zone-link.ts';
+import { ConfigError, SafetyError } from '../control-plane/config/problem.ts';
 import { startZone, type Zone } from '../control-plane/zones/start-zone.ts';
 import { RuntimeLink } from '../gateway/execution/runtime-link.ts';
 
@@ -24,14 +25,25 @@ export interface RuntimeZone {
   stop(): Promise<void>;
 }
 
+/** The place of what a zone found wrong; `server` is undefined where it is not one server's. */
+type Fault = (server: string | undefined, message: string) => ConfigError;
+
 /** Starts zone 2; resolves when it can serve. @throws ConfigError, SafetyError with the zone's own reason */
-export async function openRuntime(servers: readonly RuntimeServer[], state: string): Promise<RuntimeZone> {
+export async function openRuntime(
+  servers: readonly RuntimeServer[],
+  state: string,
+  fault: Fault,
+): Promise<RuntimeZone> {
   const folder = mkdtempSync(join(tmpdir(), 'innerkeep-'));
   const socket = join(folder, 'runtime.sock');
-  const remove = (): void => rmSync(folder, { recursive: true, force: true });
+  const remove = (): void => {
+    rmSync(folder, { recursive: true, force: true });
+    process.off('exit', remove);
+  };
+  process.once('exit', remove);
   const bundle = { socket, servers, node: process.execPath };
   try {
-    const { zone } = await ask({ kind: 'open', bundle, forbidden: [state, folder] }, 'ready');
+    const { zone } = await ask({ kind: 'open', bundle, forbidden: [state, folder] }, 'ready', fault);
     const stop = async (): Promise<void> => {
       await zone.stop(RUNTIME_GRACE);
       remove();
@@ -43,13 +55,22 @@ export async function openRuntime(servers: readonly RuntimeServer[], state: stri
   }
 }
 
-/** What a server says of itself now, asked in a runtime of its own. */
-export async function describe(server: RuntimeServer, state: string): Promise<LiveDescriptors> {
-  const runtime = await openRuntime([server], state);
+/**
+ * What a server says of itself now, asked in a runtime of its own.
+ * @param config the file that has, or is to have, its settings
+ * @throws ConfigError when it does not answer
+ */
+export async function describe(server: RuntimeServer, config: string, state: string): Promise<LiveDescriptors> {
+  const fault: Fault = (_, message) =>
+    new ConfigError([{ file: config, line: 0, column: 0, key: `servers.${server.name}`, message }]);
+  const runtime = await openRuntime([server], state, fault);
   const link = new RuntimeLink(runtime.socket);
   try {
     const bytes = await link.describe(server.name, AbortSignal.timeout(60_000));
     return JSON.parse(new TextDecoder().decode(bytes)) as LiveDescriptors;
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    throw fault(server.name, `it does not answer: ${error.detail}`);
   } finally {
     link.close();
     await runtime.stop();
@@ -58,25 +79,31 @@ export async function describe(server: RuntimeServer, state: string): Promise<Li
 
 /** What the sandbox driver can enforce on this machine. */
 export async function probeSandbox(): Promise<SandboxProbe> {
-  const { zone, message } = await ask({ kind: 'probe', node: process.execPath }, 'probed');
+  const { zone, message } = await ask({ kind: 'probe', node: process.execPath }, 'probed', (_, message) => {
+    throw new SafetyError(message);
+  });
   await zone.stop(RUNTIME_GRACE);
   return message.probe;
 }
 
 type Answer<K> = Extract<FromRuntimeZone, { kind: K }>;
 
-function ask<K extends FromRuntimeZone['kind']>(question: ToRuntimeZone, kind: K) {
+function ask<K extends FromRuntimeZone['kind']>(question: ToRuntimeZone, kind: K, fault: Fault) {
   return new Promise<{ zone: Zone<ToRuntimeZone>; message: Answer<K> }>((resolve, reject) => {
+    let why: Error = new SafetyError('the runtime zone ended before it was ready');
     const zone = startZone<ToRuntimeZone, FromRuntimeZone>(zoneCommand, (message) => {
       if (message.kind === kind) resolve({ zone, message: message as Answer<K> });
-      else if (message.kind === 'refused') void zone.stop(RUNTIME_GRACE).then(() => reject(refusedBy(message)));
+      else if (message.kind === 'refused') {
+        why = refusedBy(message, fault);
+        void zone.stop(RUNTIME_GRACE);
+      }
     });
-    void zone.exited.then(() => reject(new SafetyError('the runtime zone ended before it was ready')));
+    void zone.exited.then(() => reject(why));
     zone.send(question);
   });
 }
 
 /** A zone's refusal as the error that the command line knows. */
-export function refusedBy({ exit, message }: { exit: 2 | 3; message: string }): ConfigError | SafetyError {
-  return exit === 3 ? new SafetyError(message) : configError('innerkeep.yaml', message);
+export function refusedBy({ exit, message, server }: ZoneRefusal, fault: Fault): ConfigError | SafetyError {
+  return exit === 3 ? new SafetyError(message) : fault(server, message);
 }

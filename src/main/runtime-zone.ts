@@ -2,6 +2,7 @@ import type { SandboxProbe } from '../contract/sandbox-driver.ts';
 import type { FromRuntimeZone, ToRuntimeZone, ZoneRefusal } from '../contract/zone-link.ts';
 import { bubblewrap } from '../drivers/sandbox-driver/bubblewrap/bubblewrap.ts';
 import { checkMounts } from '../drivers/sandbox-driver/bubblewrap/check-mounts.ts';
+import { UnsafeMount } from '../drivers/sandbox-driver/bubblewrap/mount-rules.ts';
 import { startRuntime } from '../runtime/runtime.ts';
 import { log } from './log.ts';
 
@@ -36,7 +37,15 @@ async function open(message: ToRuntimeZone, send: (message: FromRuntimeZone) => 
       return async () => {};
     }
   }
-  await Promise.all(sandboxed.map((server) => checkMounts(driver, server)));
+  for (const server of sandboxed) {
+    try {
+      await checkMounts(driver, server);
+    } catch (error) {
+      if (!(error instanceof UnsafeMount)) throw error;
+      send({ kind: 'refused', exit: 2, message: error.message, server: server.name });
+      return async () => {};
+    }
+  }
   const runtime = await startRuntime({ bundle, drivers: { bubblewrap: driver }, now: Date.now, log });
   send({ kind: 'ready' });
   return () => runtime.close();

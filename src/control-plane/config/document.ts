@@ -25,7 +25,12 @@ export class YamlFile {
     this.#lines = new LineCounter();
     this.document = parseDocument(text, { lineCounter: this.#lines, prettyErrors: false, uniqueKeys: true });
     const faults = [...this.document.errors, ...this.document.warnings];
-    if (faults.length > 0) throw new ConfigError(faults.map(({ message, pos }) => this.#problem(pos[0], '', message)));
+    if (faults.length > 0)
+      throw new ConfigError(
+        faults.map(({ code, message, pos }) =>
+          this.#problem(pos[0], '', message, code === 'TAB_AS_INDENT' ? 'indent with spaces' : undefined),
+        ),
+      );
     visit(this.document, {
       Pair: (_, { key }) => {
         if (isScalar(key) && String(key.value) !== '__proto__') return;
@@ -99,7 +104,10 @@ export function findings(error: z.ZodError): readonly Finding[] {
         { path: issue.path, message: issue.issues[0]?.message ?? 'not a name that is accepted here', atKey: true },
       ];
     }
-    return [{ path: issue.path, message: issue.message.replace(/^Invalid input: /, '') }];
+    const message = issue.message
+      .replace(/^Invalid input: /, '')
+      .replace(/^expected (.+), received undefined$/, 'is missing (expected $1)');
+    return [{ path: issue.path, message }];
   });
 }
 

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { PolicySource, TrustedIssuer } from '../../contract/bundle.ts';
-import { findings, YamlFile } from './document.ts';
+import { type Finding, findings, YamlFile } from './document.ts';
 import { checkPaths } from './paths.ts';
 import { ConfigError, configError } from './problem.ts';
 import { configSchema, type Settings } from './schema.ts';
@@ -12,6 +12,8 @@ export interface Config extends Settings {
   readonly directory: string;
   /** Absolute path of the state directory. */
   readonly state: string;
+  /** What turned out to be wrong with a value only when it was used, with its place in the file. */
+  fault(finding: Finding): ConfigError;
 }
 
 const MAX_FILE = 1024 * 1024;
@@ -35,7 +37,7 @@ export function parseConfig(file: string, text: string, state?: string): Config 
   const place = { file, directory, state: canonical(resolve(state ?? join(directory, '.innerkeep'))) };
   const { settings, faults } = checkPaths(parsed.data, place);
   if (faults.length > 0) throw yaml.error(faults);
-  return { ...settings, ...place };
+  return { ...settings, ...place, fault: (finding) => yaml.error([finding]) };
 }
 
 /**

@@ -1,7 +1,7 @@
 /** One thing that is wrong in a file that the operator wrote, and how to mend it. */
 export interface Problem {
   readonly file: string;
-  /** From 1. */
+  /** From 1; 0: no place in the file's text. */
   readonly line: number;
   readonly column: number;
   /** `servers.files.sandbox.memory`; empty: the file as a whole. */
@@ -41,9 +41,10 @@ export function visible(text: string): string {
 
 /** A `ConfigError` of one problem that has no place in a file's text. */
 export function configError(file: string, message: string, mend?: string): ConfigError {
-  return new ConfigError([{ file, line: 1, column: 1, key: '', message, ...(mend === undefined ? {} : { mend }) }]);
+  return new ConfigError([{ file, line: 0, column: 0, key: '', message, ...(mend === undefined ? {} : { mend }) }]);
 }
 
 function describeProblem({ file, line, column, key, message, mend }: Problem): string {
-  return `${file}:${line}:${column}: ${key === '' ? '' : `${key}: `}${message}${mend === undefined ? '' : `; ${mend}`}`;
+  const place = line === 0 ? file : `${file}:${line}:${column}`;
+  return `${place}: ${key === '' ? '' : `${key}: `}${message}${mend === undefined ? '' : `; ${mend}`}`;
 }

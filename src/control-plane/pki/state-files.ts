@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import {
   closeSync,
+  existsSync,
   fsyncSync,
   linkSync,
   lstatSync,
@@ -14,8 +15,10 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 
-/** The state on disk is not as it must be; the message names the path and the mend. */
-export class StateError extends Error {}
+/** The state on disk is not as it must be: refused for safety. The message names the path and the mend. */
+export class StateError extends Error {
+  readonly exitCode = 3;
+}
 
 /**
  * Makes sure that `path` is a directory of this user's that no other user may enter (mode 0700).
@@ -35,11 +38,21 @@ export function privateDirectory(path: string): string {
  * @throws StateError when it exists otherwise
  */
 export function stateDirectory(path: string): string {
-  mkdirSync(path, { recursive: true, mode: 0o700 });
+  if (!existsSync(path)) make(path);
   const found = statSync(path);
+  if (!found.isDirectory()) throw new StateError(`${path} is not a directory; name another with --state`);
   demandOwn(path, found);
   if ((found.mode & 0o022) !== 0) throw new StateError(`${path} can be changed by other users; chmod go-w ${path}`);
   return path;
+}
+
+function make(path: string): void {
+  try {
+    // Only what is missing: below /proc, `recursive` never comes back.
+    mkdirSync(path, { recursive: !existsSync(dirname(path)), mode: 0o700 });
+  } catch (error) {
+    throw new StateError(`${path} cannot be made (${errorCode(error)}); name another with --state`);
+  }
 }
 
 /** The text of a secret file, or undefined when there is none. @throws StateError when others may read it */

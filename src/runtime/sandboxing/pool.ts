@@ -204,12 +204,13 @@ export class SandboxPool {
     settled();
     lane.starting--;
     if (outcome instanceof UpstreamFailure) {
-      this.#log({
-        event: 'sandbox-start-failed',
-        server: lane.server.name,
-        code: outcome.code,
-        detail: outcome.detail,
-      });
+      if (!this.#closed)
+        this.#log({
+          event: 'sandbox-start-failed',
+          server: lane.server.name,
+          code: outcome.code,
+          detail: outcome.detail,
+        });
       lane.startFailed(outcome);
     } else lane.started(outcome);
     this.#pump();
