@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { RuntimeServer } from '../contract/bundle.ts';
@@ -7,6 +7,7 @@ import type { LiveDescriptors } from '../contract/runtime-link.ts';
 import type { SandboxProbe } from '../contract/sandbox-driver.ts';
 import type { FromRuntimeZone, ToRuntimeZone, ZoneRefusal } from '../contract/zone-link.ts';
 import { ConfigError, SafetyError } from '../control-plane/config/problem.ts';
+import { removal } from '../control-plane/packages/removal.ts';
 import { startZone, type Zone } from '../control-plane/zones/start-zone.ts';
 import { RuntimeLink } from '../gateway/execution/runtime-link.ts';
 
@@ -36,11 +37,7 @@ export async function openRuntime(
 ): Promise<RuntimeZone> {
   const folder = mkdtempSync(join(tmpdir(), 'innerkeep-'));
   const socket = join(folder, 'runtime.sock');
-  const remove = (): void => {
-    rmSync(folder, { recursive: true, force: true });
-    process.off('exit', remove);
-  };
-  process.once('exit', remove);
+  const remove = removal(folder);
   const bundle = { socket, servers, node: process.execPath };
   try {
     const { zone } = await ask({ kind: 'open', bundle, forbidden: [state, folder] }, 'ready', fault);

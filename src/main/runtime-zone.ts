@@ -1,3 +1,5 @@
+import { rmSync } from 'node:fs';
+import { dirname } from 'node:path';
 import type { SandboxProbe } from '../contract/sandbox-driver.ts';
 import type { FromRuntimeZone, ToRuntimeZone, ZoneRefusal } from '../contract/zone-link.ts';
 import { bubblewrap } from '../drivers/sandbox-driver/bubblewrap/bubblewrap.ts';
@@ -6,20 +8,24 @@ import { UnsafeMount } from '../drivers/sandbox-driver/bubblewrap/mount-rules.ts
 import { startRuntime } from '../runtime/runtime.ts';
 import { log } from './log.ts';
 
+/** Milliseconds that an orderly end may take; the sandboxes die with this process either way. */
+const PATIENCE = 10_000;
+
 /** Zone 2 as a process of its own: serves by the one bundle that zone 0 sends, ends with its channel to it. */
 export function runtimeZone(): void {
-  const send = (message: FromRuntimeZone): void => void process.send?.(message);
-  let close = async (): Promise<void> => {};
+  const send = (message: FromRuntimeZone): void => void (process.connected && process.send?.(message));
+  let opened: Promise<() => Promise<void>> = Promise.resolve(async () => {});
   process.once('message', (message: ToRuntimeZone) => {
-    open(message, send).then(
-      (opened) => {
-        close = opened;
-      },
-      (error: unknown) =>
-        send({ kind: 'refused', exit: 2, message: error instanceof Error ? error.message : String(error) }),
-    );
+    opened = open(message, send).catch((error: unknown) => {
+      send({ kind: 'refused', exit: 2, message: error instanceof Error ? error.message : String(error) });
+      return async () => {};
+    });
   });
-  process.once('disconnect', () => void close().finally(() => process.exit(0)));
+  process.once('disconnect', () => {
+    // What is half open is opened first: only then is it known what there is to close.
+    setTimeout(() => process.exit(1), PATIENCE);
+    void opened.then((close) => close()).finally(() => process.exit(0));
+  });
 }
 
 async function open(message: ToRuntimeZone, send: (message: FromRuntimeZone) => void): Promise<() => Promise<void>> {
@@ -48,7 +54,11 @@ async function open(message: ToRuntimeZone, send: (message: FromRuntimeZone) => 
   }
   const runtime = await startRuntime({ bundle, drivers: { bubblewrap: driver }, now: Date.now, log });
   send({ kind: 'ready' });
-  return () => runtime.close();
+  return async () => {
+    await runtime.close();
+    // The socket's own folder; zone 0 removes it too, unless it was killed.
+    rmSync(dirname(bundle.socket), { recursive: true, force: true });
+  };
 }
 
 /** The start is refused when the driver cannot do all of the profile: never a weaker sandbox (sandbox.isolation). */

@@ -15,6 +15,7 @@ import { chmod, mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
 import { within } from '../config/paths.ts';
 import { SafetyError } from '../config/problem.ts';
+import { removal } from './removal.ts';
 
 const MAX_FILES = 100_000;
 const MAX_BYTES = 2 * 1024 ** 3;
@@ -55,6 +56,7 @@ export class Store {
     await chmod(this.directory, 0o755);
     this.#sweep();
     const building = await mkdtemp(join(this.directory, `.building-${process.pid}-`));
+    const remove = removal(building);
     try {
       await build(building);
       await settle(building);
@@ -78,7 +80,7 @@ export class Store {
       }
       return { digest, fresh: true };
     } finally {
-      await rm(building, { recursive: true, force: true });
+      remove();
     }
   }
 

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Arborist from '@npmcli/arborist';
@@ -6,6 +6,7 @@ import pacote from 'pacote';
 import { configError, SafetyError } from '../config/problem.ts';
 import type { LockedPackage } from './lock.ts';
 import type { NpmSettings } from './npm-settings.ts';
+import { removal } from './removal.ts';
 
 interface ResolvedTree {
   /** Path below the server's root → what lies there. */
@@ -25,6 +26,7 @@ export async function resolveTree(
   platform: string,
 ): Promise<ResolvedTree> {
   const empty = await mkdtemp(join(tmpdir(), 'innerkeep-resolve-'));
+  const remove = removal(empty);
   try {
     const arborist = new Arborist({ ...npm, path: empty, installLinks: false, legacyPeerDeps: false });
     const ideal = await asked(() => arborist.buildIdealTree({ add: [`${name}@${version}`] }));
@@ -50,7 +52,7 @@ export async function resolveTree(
     }
     return { packages, platform: bound ? platform : undefined };
   } finally {
-    await rm(empty, { recursive: true, force: true });
+    remove();
   }
 }
 
