@@ -7,9 +7,11 @@ export class NotRunning extends Error {}
 /** The admin API refused; the message is the API's own; exit code 2 for a wish that was not sane. */
 export class AdminRefusal extends Error {
   readonly status: number;
+  readonly exitCode: number;
   constructor(status: number, message: string) {
     super(message);
     this.status = status;
+    this.exitCode = status === 400 ? 2 : 1;
   }
 }
 

@@ -39,6 +39,8 @@ export async function connectCommand(argv: readonly string[], io: Io): Promise<n
     }
     return held.token;
   };
+  // Who may not have a token is told at once, not message by message.
+  await token();
   const ca = readFileSync(admin.presence.ca, 'utf8');
   await connect(decoded(io.stdin), io.stdout, (text) => io.stderr(`innerkeep connect: ${text}\n`), { url, ca, token });
   return 0;

@@ -34,7 +34,7 @@ export async function token(argv: string[], io: Io): Promise<number> {
   } catch (error) {
     if (error instanceof NotRunning) return fail(io, error.message, 1);
     if (error instanceof Usage) return fail(io, `${error.message}\n\n${USAGE.trimEnd()}`, 2);
-    if (error instanceof AdminRefusal) return fail(io, error.message, error.status === 400 ? 2 : 1);
+    if (error instanceof AdminRefusal) return fail(io, error.message, error.exitCode);
     throw error;
   }
 }

@@ -105,6 +105,15 @@ test('words and options that a command does not know are refused, not passed ove
   assert.deepEqual([code, /policies: the policy directory cannot be read/.test(stderr)], [2, true], stderr);
 });
 
+test('connect says at once that there is no such server (exit 2), and reads nothing', async () => {
+  workspace = new Workspace(empty);
+  const product = await workspace.up();
+  const wish = ['connect', '--subject', 'alice', '--tenant', 'acme', '--server', 'nosuch'];
+  const { code, stdout, stderr } = await workspace.pipe('{"jsonrpc":"2.0","id":1,"method":"ping"}\n', ...wish);
+  await product.stop();
+  assert.deepEqual([code, stdout, /audience: one of https:/.test(stderr)], [2, '', true], stderr);
+});
+
 test('a reader that has read enough (| head) is no fault', async () => {
   workspace = new Workspace(empty);
   const child = spawn(process.execPath, [join(home, 'src/main.ts'), '--help'], { stdio: ['ignore', 'pipe', 'pipe'] });
