@@ -69,7 +69,7 @@ class GatewayZone {
 
   constructor(opening: GatewayOpening, send: (message: FromGateway) => void) {
     this.#send = send;
-    this.#sink = openFileSink(opening.audit.file, opening.audit.key, Date.now);
+    this.#sink = openAudit(opening.audit);
     const provisional = { origin: '', serverNames: [], allowedOrigins: [], unauthenticated: 421, maxBody: 0 } as const;
     const handle = createPipeline({
       rooms: () => this.#rooms,
@@ -152,6 +152,16 @@ class GatewayZone {
 
   #report(): void {
     if (process.connected) this.#send({ kind: 'counts', ...this.#counts, memory: process.memoryUsage.rss() });
+  }
+}
+
+/** @throws AuditLogBroken: what cannot be recorded is not served */
+function openAudit({ file, key }: GatewayOpening['audit']): AuditSink {
+  try {
+    return openFileSink(file, key, Date.now);
+  } catch (error) {
+    if (error instanceof AuditLogBroken) throw error;
+    throw new AuditLogBroken(`${file} cannot be written: ${text(error)}; see who owns it, and its mode`);
   }
 }
 

@@ -49,6 +49,13 @@ test('up refuses a state directory that others may write (exit 3), and one that 
   assert.deepEqual([file.code, /not a directory; name another/.test(file.stderr)], [3, true], file.stderr);
 });
 
+test('up refuses to serve what it cannot record: an audit log that cannot be opened, exit 3', async () => {
+  workspace = new Workspace(empty);
+  mkdirSync(join(workspace.dir, '.innerkeep/audit/audit.jsonl'), { recursive: true, mode: 0o700 });
+  const { code, stdout, stderr } = await workspace.run('up', '--json');
+  assert.deepEqual([code, stdout, /audit\.jsonl cannot be written: EISDIR/.test(stderr)], [3, '', true], stderr);
+});
+
 test("up names the mount that the sandbox's user cannot read, and the command that mends it", async (t) => {
   if (process.getuid?.() !== 0) return t.skip('root: another user is kept out earlier, by the configuration');
   workspace = new Workspace({ ...empty, 'server/server.mjs': SERVER, 'data/a.txt': 'a' });
