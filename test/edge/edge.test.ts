@@ -1,12 +1,15 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+import { request } from 'node:https';
 import { connect as tcp } from 'node:net';
 import { after, before, test } from 'node:test';
 import { type ConnectionOptions, connect } from 'node:tls';
+import { Refusal } from '../../src/contract/refusal.ts';
 import { createEdge } from '../../src/gateway/transport/edge.ts';
 import { verifies } from '../support/verifies.ts';
 import { type Bench, openBench } from './bench.ts';
+import { certificate } from './certificate.ts';
 
 let bench: Bench;
 before(async () => {
@@ -294,7 +297,10 @@ test('closes, although connections are idle', async () => {
   const open = await openBench();
   const socket = connect({ host: '127.0.0.1', port: open.port, ca: open.identity.cert, servername: 'localhost' });
   await once(socket, 'secureConnect');
-  const closed = once(socket, 'close');
+  // Whoever has not even begun to shake hands is no reason to stay either.
+  const silent = tcp({ host: '127.0.0.1', port: open.port });
+  await once(silent, 'connect');
+  const closed = Promise.all([once(socket, 'close'), once(silent.resume(), 'close')]);
   await open.close();
   await closed;
 });
@@ -379,6 +385,51 @@ test('cuts off who sends without end, who pipelines without end, and who says no
   } finally {
     await open.close();
   }
+});
+
+test('refuses bodies beyond what all calls together may hold, those that wait for their answer included', async () => {
+  verifies('input.bounds');
+  const identity = await certificate('localhost');
+  const answered = Promise.withResolvers<void>();
+  const arrived = Promise.withResolvers<void>();
+  const edge = createEdge({
+    identity: { ...identity, serverNames: ['localhost'] },
+    settings: () => ({ origin: '', serverNames: [], allowedOrigins: [], unauthenticated: 421, maxBody: 1024 }),
+    issuers: () => [],
+    report: () => {},
+    now: () => 0,
+    limits: { bodies: 1024 },
+    handle: async ({ body }) => {
+      try {
+        await body();
+        arrived.resolve();
+        await answered.promise;
+        return { status: 200, headers: {}, body: '' };
+      } catch (error) {
+        assert.ok(error instanceof Refusal && error.code === 'overload', String(error));
+        return { status: 429, headers: {}, body: '' };
+      }
+    },
+  });
+  const port = await edge.listen('127.0.0.1', 0);
+  const send = () =>
+    new Promise<number | undefined>((resolve) => {
+      const wish = {
+        host: '127.0.0.1',
+        port,
+        ca: identity.cert,
+        servername: 'localhost',
+        path: '/mcp',
+        method: 'POST',
+      };
+      request({ ...wish, agent: false }, (answer) => resolve(answer.resume().statusCode)).end('x'.repeat(800));
+    });
+  const first = send();
+  await arrived.promise;
+  assert.equal(await send(), 429);
+  answered.resolve();
+  assert.equal(await first, 200);
+  await edge.close(0);
 });
 
 test('tells the call when its client has gone away', async () => {

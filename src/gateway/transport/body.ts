@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { Refusal } from '../../contract/refusal.ts';
 
-/** Bytes of unfinished bodies that all connections may hold together. */
+/** Bytes of bodies that all connections may hold together. */
 export interface BodyBudget {
   held: number;
   readonly max: number;
@@ -17,8 +17,8 @@ export interface BodyLimits {
 
 /**
  * Reads a request's whole body.
- * @throws Refusal body-size above the bound (RFC 9110 §15.5.14), body-timeout where it trickles, overload where too many
- * unfinished bodies are held, invalid-request where the client went away
+ * @throws Refusal body-size above the bound (RFC 9110 §15.5.14), body-timeout where it trickles, overload where too much
+ * is held, invalid-request where the client went away
  */
 export function readBody(request: IncomingMessage, limits: BodyLimits): Promise<Uint8Array> {
   const { max, timeout, budget } = limits;
@@ -42,7 +42,7 @@ export function readBody(request: IncomingMessage, limits: BodyLimits): Promise<
       budget.held += chunk.length;
       chunks.push(chunk);
       if (size > max) settle(new Refusal('body-size', `more than ${max} bytes`));
-      else if (budget.held > budget.max) settle(new Refusal('overload', `${budget.held} bytes of unfinished bodies`));
+      else if (budget.held > budget.max) settle(new Refusal('overload', `${budget.held} bytes of bodies are held`));
     };
     const gone = () => settle(new Refusal('invalid-request', 'the client went away'));
     const end = () => settle();

@@ -45,8 +45,8 @@ interface EdgeLimits {
   readonly keepAlive: number;
   /** Requests that one connection may have in flight; clients that do not pipeline have one. */
   readonly pipelined: number;
-  /** Bytes of unfinished bodies, all connections together. */
-  readonly unfinished: number;
+  /** Bytes of bodies that are being read or wait for their answer, all connections together. */
+  readonly bodies: number;
 }
 
 const LIMITS: EdgeLimits = {
@@ -56,7 +56,7 @@ const LIMITS: EdgeLimits = {
   body: 10_000,
   keepAlive: 60_000,
   pipelined: 8,
-  unfinished: 128 * 1024 * 1024,
+  bodies: 128 * 1024 * 1024,
 };
 
 /** What cannot be read as HTTP is answered without being understood; no path is known then. */
@@ -78,9 +78,10 @@ export interface Edge {
 export function createEdge(deps: EdgeDeps): Edge {
   const limits = { ...LIMITS, ...deps.limits };
   const incident = incidentIds();
-  const budget: BodyBudget = { held: 0, max: limits.unfinished };
+  const budget: BodyBudget = { held: 0, max: limits.bodies };
   const askIssuer = issuerRoom({ ...deps, timeout: limits.body, budget });
   const inFlight = new WeakMap<Duplex, number>();
+  const connections = new Set<Duplex>();
 
   let context = secureContext(deps.identity);
 
@@ -95,6 +96,10 @@ export function createEdge(deps: EdgeDeps): Edge {
     keepAliveTimeout: limits.keepAlive,
   });
   server.maxConnections = limits.connections;
+  server.on('connection', (socket) => {
+    connections.add(socket);
+    socket.once('close', () => connections.delete(socket));
+  });
   server.on('request', (request, response) => enter(request, response, false));
   server.on('checkContinue', (request, response) => enter(request, response, true));
   server.on('checkExpectation', (request, response) => enter(request, response, false));
@@ -173,11 +178,23 @@ export function createEdge(deps: EdgeDeps): Edge {
       headers: flatHeaders(request),
       body: () => {
         if (body === undefined && waits) response.writeContinue();
-        body ??= readBody(request, { max: deps.settings().maxBody, timeout: limits.body, budget });
+        body ??= readBody(request, { max: deps.settings().maxBody, timeout: limits.body, budget }).then((bytes) =>
+          hold(bytes, response),
+        );
         return body;
       },
       signal: gone.signal,
     });
+  }
+
+  /** A body counts until it is answered: while a call waits for its server, it is there several times over. */
+  function hold(bytes: Uint8Array, response: ServerResponse): Uint8Array {
+    if (response.closed) return bytes;
+    budget.held += bytes.length;
+    response.once('close', () => {
+      budget.held -= bytes.length;
+    });
+    return bytes;
   }
 
   function report(kind: EdgeEvent['kind'], error: unknown, remote = ''): void {
@@ -201,7 +218,10 @@ export function createEdge(deps: EdgeDeps): Edge {
     },
     close: (grace = 5_000) =>
       new Promise((resolve) => {
-        const timer = setTimeout(() => server.closeAllConnections(), grace);
+        // The server itself does not know those that are still shaking hands.
+        const timer = setTimeout(() => {
+          for (const socket of connections) socket.destroy();
+        }, grace);
         server.close(() => {
           clearTimeout(timer);
           resolve();
