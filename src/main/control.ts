@@ -164,7 +164,8 @@ class GatewayHandle {
   #renewal: NodeJS.Timeout | undefined;
   #counts: Extract<FromGateway, { kind: 'counts' }> | undefined;
   #issuer: Issuer | undefined;
-  #waiting: { resolve(message: FromGateway): void; reject(error: Error): void } | undefined;
+  /** In the order of what was asked, which is the order of the answers. */
+  #waiting: { resolve(message: FromGateway): void; reject(error: Error): void }[] = [];
 
   constructor(config: Config) {
     const fault = (_: unknown, message: string) =>
@@ -173,10 +174,12 @@ class GatewayHandle {
     this.zone = startZone<ToGateway, FromGateway>({ name: 'gateway', main, ownMounts: false }, (message) => {
       if (message.kind === 'issuer') void this.#answer(message.id, message.request);
       else if (message.kind === 'counts') this.#counts = message;
-      else if (message.kind === 'refused') this.#waiting?.reject(refusedBy(message, fault));
-      else this.#waiting?.resolve(message);
+      else if (message.kind === 'refused') this.#waiting.shift()?.reject(refusedBy(message, fault));
+      else this.#waiting.shift()?.resolve(message);
     });
-    void this.zone.exited.then(() => this.#waiting?.reject(new SafetyError('the gateway zone ended')));
+    void this.zone.exited.then(() => {
+      for (const { reject } of this.#waiting.splice(0)) reject(new SafetyError('the gateway zone ended'));
+    });
   }
 
   async open(config: Config, pki: Pki): Promise<number> {
@@ -218,7 +221,7 @@ class GatewayHandle {
 
   #ask(message: ToGateway): Promise<FromGateway> {
     return new Promise((resolve, reject) => {
-      this.#waiting = { resolve, reject };
+      this.#waiting.push({ resolve, reject });
       this.zone.send(message);
     });
   }

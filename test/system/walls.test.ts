@@ -183,6 +183,14 @@ test('no, foreign, expired and revoked tokens get one answer, byte for byte, bef
   for (const { status, text } of answers) assert.deepEqual({ status, text }, { status: 421, text: answers[0]?.text });
 });
 
+test('tokens that are revoked at the same time are all refused from then on', async () => {
+  verifies('authn.edge');
+  const tokens = await Promise.all([product.token(), product.token(), product.token()]);
+  await Promise.all(tokens.map((revoked) => workspace.must('token', '--revoke', revoked)));
+  const answers = await Promise.all(tokens.map((revoked) => post(product, '{}', { token: revoked })));
+  assert.deepEqual(new Set(answers.map(({ status }) => status)), new Set([421]));
+});
+
 test('refuses a server whose pinned copy was changed in the store (A4)', async () => {
   const other = new Workspace({ 'innerkeep.yaml': config, 'policies/p.cedar': policy, 'data/x.txt': 'x' });
   try {
