@@ -95,6 +95,8 @@ function close(error: unknown, arrived: Arrived, trail: AuditTrail, deps: Pipeli
     return refusal;
   } catch (unwritable) {
     deps.fault(arrived.incident, unwritable);
+    // To strangers there is one answer, whatever our own state.
+    if (refusal.code === 'unauthenticated') return refusal;
     return unwritable instanceof Refusal ? unwritable : new Refusal('audit', String(unwritable));
   }
 }
