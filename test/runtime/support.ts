@@ -40,7 +40,7 @@ export async function runtimeWith(
   t.after(async () => {
     link.close();
     await runtime.close();
-    await rm(directory, { recursive: true, force: true });
+    await rm(directory, { recursive: true, force: true, maxRetries: 10 });
   });
   return { directory, bundle, runtime, link, events };
 }
