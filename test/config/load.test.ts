@@ -117,6 +117,7 @@ for (const [yaml, message] of [
   ['servers: { a: { package: npm:a@1.0.0, sandbox: { memory: 256MB } } }', /KiB, MiB/],
   ['servers: { a: { package: npm:a@1.0.0, sandbox: { deadline: 30 } } }', /needs a unit/],
   ['servers: { a: { package: npm:a@1.0.0, sandbox: { deadline: 0s } } }', /ms, s, m or h/],
+  ['edge: { max_body: 9MiB }', /at most 8MiB/],
   ['edge: { listen: "8443" }', /HOST:PORT/],
   ['edge: { listen: "127.0.0.1:70000" }', /65535/],
 ] as const)

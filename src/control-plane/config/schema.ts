@@ -6,6 +6,8 @@ export const SERVER_NAME = /^(?!sse$)[a-z][a-z0-9-]{0,31}$/;
 /** A package and one exact version; ranges and tags name something else tomorrow. */
 export const PACKAGE =
   /^npm:((?:@[a-z0-9~-][a-z0-9._~-]*\/)?[a-z0-9~-][a-z0-9._~-]*)@(\d+\.\d+\.\d+(?:-[0-9A-Za-z.-]+)?)$/;
+/** Bytes; half of what a frame between gateway and runtime may hold, since one that is too long ends all calls. */
+const MAX_BODY = 8 * 1024 * 1024;
 const EXACT = 'an exact version is needed, such as npm:NAME@1.2.3; a range or tag names something else tomorrow';
 
 /**
@@ -44,7 +46,10 @@ export function configSchema(base: string) {
       .describe(
         'Answer without a good token: 421, or 401 with WWW-Authenticate for clients that discover their issuer.',
       ),
-    max_body: size.prefault('1MiB').describe('Largest request body.'),
+    max_body: size
+      .refine((bytes) => bytes <= MAX_BODY, 'at most 8MiB: a larger call would not fit between gateway and runtime')
+      .prefault('1MiB')
+      .describe('Largest request body.'),
   });
 
   const issuer = z
