@@ -1,19 +1,12 @@
 import { createHash } from 'node:crypto';
-import type { PinnedDescriptor } from '../../contract/descriptors.ts';
+import type { PinnedDescriptor, PinnedServer } from '../../contract/descriptors.ts';
 import { isObject, type Json, type JsonObject } from '../../contract/json.ts';
 import type { LiveDescriptors } from '../../contract/runtime-link.ts';
 import { parseStrict } from '../../contract/strict-json.ts';
 import { SafetyError } from '../config/problem.ts';
 
-export interface Pins {
-  readonly protocolVersion: string;
-  readonly capabilities: JsonObject;
-  readonly serverInfo: JsonObject;
-  readonly instructions?: string;
-  readonly tools: readonly PinnedDescriptor[];
-  readonly prompts: readonly PinnedDescriptor[];
-  readonly resourceTemplates: readonly PinnedDescriptor[];
-}
+/** What a server says of itself, without the name that the operator gives it. */
+export type Pins = Omit<PinnedServer, 'name'>;
 
 /** SHA-256 of the raw text, as `sha256-BASE64`. */
 export function descriptorDigest(raw: string): string {
