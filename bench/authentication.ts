@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { Arrived } from '../src/contract/tool-call.ts';
 import { openIssuer } from '../src/control-plane/issuer/issuer.ts';
 import { authenticateStage } from '../src/gateway/authentication/stage.ts';
+import { noEvents } from '../test/support/calls.ts';
 
 const ORIGIN = 'https://localhost:8443';
 const TOKENS = 1000;
@@ -48,5 +49,6 @@ function arrived(token: string): Arrived {
     headers: { authorization: `Bearer ${token}` },
     body: () => Promise.resolve(new Uint8Array()),
     signal: new AbortController().signal,
+    events: noEvents,
   });
 }

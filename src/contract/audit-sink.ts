@@ -10,7 +10,7 @@ export interface AuditSink {
 export interface AuditRecord {
   /** RFC 3339, UTC, milliseconds. */
   readonly time: string;
-  readonly event: 'start' | 'stop' | 'bundle' | 'edge' | 'intent' | 'outcome' | 'refusal' | 'answer';
+  readonly event: 'start' | 'stop' | 'bundle' | 'edge' | 'intent' | 'outcome' | 'refusal' | 'answer' | 'embedded';
   readonly incident?: string;
   readonly subject?: string;
   readonly tenant?: string;

@@ -43,6 +43,16 @@ export const refusals = {
   'protocol-version': { http: 400, rpc: -32600, text: 'Bad protocol version', standard: 'MCP 2025-06-18 transports' },
   'unsupported-version': { http: 400, rpc: -32022, text: 'Unsupported protocol version', standard: 'MCP 2026-07-28' },
   'header-mismatch': { http: 400, rpc: -32020, text: 'Headers do not match the body', standard: 'MCP 2026-07-28' },
+  /** Also for a session that is another subject's. */
+  'unknown-session': { http: 404, rpc: 1404, text: 'Session not found', standard: 'MCP 2025-11-25 transports' },
+  'missing-capability': {
+    http: 400,
+    rpc: -32021,
+    text: 'The client lacks a capability that this needs',
+    standard: 'MCP 2026-07-28',
+  },
+  /** A `requestState` that was altered, has expired, or was made for somebody or something else. */
+  'request-state': { http: 200, rpc: -32602, text: 'Invalid params', standard: 'MCP 2026-07-28' },
   'missing-envelope': { http: 400, rpc: -32602, text: 'Invalid params', standard: 'MCP 2026-07-28' },
   'unknown-method': {
     http: 200,

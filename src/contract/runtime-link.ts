@@ -5,14 +5,20 @@
  * Integers are big-endian. Bodies are relayed, never re-emitted.
  */
 export type ToRuntime =
-  /** body: the raw JSON of the request's params for the server. `subject` keys what must not be shared. */
+  /** body: the raw JSON of the request's params for the server; the rest as in UpstreamCall. */
   | {
       readonly kind: 'call';
       readonly id: number;
       readonly server: string;
       readonly method: string;
       readonly subject: string;
+      readonly capabilities: string;
+      readonly logLevel?: string;
     }
+  /** body: the raw JSON of the client's `result` or `error`, to the `ask` of that number. */
+  | { readonly kind: 'reply'; readonly id: number; readonly ask: number; readonly outcome: 'result' | 'error' }
+  /** As UpstreamListening; body: a JSON array of URIs. Ends by `cancel`, or by `failed`. */
+  | { readonly kind: 'listen'; readonly id: number; readonly server: string; readonly subject: string }
   | { readonly kind: 'cancel'; readonly id: number }
   /** Asks for a server's live descriptors (for `add` and `tools`); answered by `result` with a LiveDescriptors body. */
   | { readonly kind: 'describe'; readonly id: number; readonly server: string };
@@ -22,8 +28,12 @@ export type FromRuntime =
   | { readonly kind: 'result'; readonly id: number }
   /** The upstream answered with a JSON-RPC error; body: the raw JSON of its `error`. */
   | { readonly kind: 'error'; readonly id: number }
-  /** body: the raw JSON of a notification that belongs to this call. */
+  /** body: the raw JSON of a notification that belongs to this call, or to what is listened to. */
   | { readonly kind: 'notification'; readonly id: number }
+  /** The server asks the client; body: the raw JSON of the params. Answered by `reply` with the same number. */
+  | { readonly kind: 'ask'; readonly id: number; readonly ask: number; readonly method: string }
+  /** Every subscription of a `listen` was accepted. */
+  | { readonly kind: 'listening'; readonly id: number }
   | { readonly kind: 'failed'; readonly id: number; readonly code: RuntimeFailure; readonly detail: string };
 
 export type RuntimeFailure = 'isolation' | 'upstream' | 'size' | 'overload';

@@ -1,6 +1,8 @@
 import type { PinnedDescriptor } from './descriptors.ts';
+import type { EventStream } from './event-stream.ts';
 import type { Json, JsonObject } from './json.ts';
 import type { Verdict } from './policy-engine.ts';
+import type { RpcAnswer } from './upstream.ts';
 
 /**
  * The states of one call. Each class is made in one place, by the stage that is named after it, out of the
@@ -28,6 +30,8 @@ export class Arrived {
   readonly body: () => Promise<Uint8Array>;
   /** Aborted when the client goes away. */
   readonly signal: AbortSignal;
+  /** The answer as a stream; used by whoever has something to say before the answer, or has only that. */
+  readonly events: EventStream;
 
   constructor(request: Omit<Arrived, never>) {
     this.incident = request.incident;
@@ -39,6 +43,7 @@ export class Arrived {
     this.headers = request.headers;
     this.body = request.body;
     this.signal = request.signal;
+    this.events = request.events;
   }
 }
 
@@ -61,9 +66,12 @@ export class Authenticated {
   readonly #stage = 'authenticated';
   readonly arrived: Arrived;
   readonly subject: Subject;
-  constructor(arrived: Arrived, subject: Subject) {
+  /** Milliseconds since the epoch: when the token ends. No stream outlives it. */
+  readonly until: number;
+  constructor(arrived: Arrived, subject: Subject, until: number) {
     this.arrived = arrived;
     this.subject = subject;
+    this.until = until;
   }
 }
 
@@ -74,6 +82,8 @@ export interface Frame {
   readonly modern: boolean;
   /** Raw JSON of the id; undefined: a notification. */
   readonly id: string | undefined;
+  /** Of a client's response to a server's request (2025-11-25 and older) the answer; its `method` is `(response)`. */
+  readonly response: RpcAnswer | undefined;
   readonly method: string;
   readonly params: JsonObject | undefined;
   readonly paramsRaw: string | undefined;
@@ -83,15 +93,23 @@ export class Framed {
   readonly #stage = 'framed';
   readonly arrived: Arrived;
   readonly subject: Subject;
+  readonly until: number;
   readonly frame: Frame;
   constructor(from: Authenticated, frame: Frame) {
     this.arrived = from.arrived;
     this.subject = from.subject;
+    this.until = from.until;
     this.frame = frame;
   }
 }
 
-export type ExecutedMethod = 'tools/call' | 'prompts/get' | 'resources/list' | 'resources/read' | 'completion/complete';
+export type ExecutedMethod =
+  | 'tools/call'
+  | 'prompts/get'
+  | 'resources/list'
+  | 'resources/read'
+  | 'resources/subscribe'
+  | 'completion/complete';
 
 /** What the call is aimed at, in the server's own names. */
 export interface Target {
@@ -104,6 +122,8 @@ export interface Target {
   /** The params as the server will read them: its own names, without the gateway's envelope; frozen, and their raw JSON. */
   readonly params: JsonObject;
   readonly paramsRaw: string;
+  /** `mcp-param-…` names and values, alternating, for a remote server of 2026-07-28: the declared, and the unknown. */
+  readonly headers: readonly string[];
   /** resources/list over all servers: the server whose page follows the last one of this server. */
   readonly next?: string | undefined;
 }
@@ -187,11 +207,14 @@ export class Executed {
   readonly frame: Frame;
   readonly target: Target;
   readonly result: Uint8Array;
-  constructor(from: Admitted, result: Uint8Array) {
+  /** The sealed `requestState` of a result that is `input_required`; it is added behind the filter. */
+  readonly continuation: string | undefined;
+  constructor(from: Admitted, result: Uint8Array, continuation: string | undefined) {
     this.arrived = from.arrived;
     this.frame = from.frame;
     this.target = from.target;
     this.result = result;
+    this.continuation = continuation;
   }
 }
 

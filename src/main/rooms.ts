@@ -63,7 +63,7 @@ export function furnish(
     guard: (call) => guard(call, edge),
     frame,
     answer: (call) => {
-      if (call.frame.id === undefined) return acceptedAnswer();
+      if (call.frame.id === undefined || call.frame.response) return acceptedAnswer();
       shown.admit(call);
       const by = answeredBy(call.frame);
       const result = by === 'lifecycle' ? answerLifecycle(call) : answerLists(call);

@@ -122,7 +122,7 @@ export async function openBench(options: BenchOptions = {}) {
       let framed: Framed | undefined;
       try {
         if (arrived.headers.authorization !== 'Bearer good') throw new Refusal('unauthenticated', 'no good token');
-        const call = new Authenticated(arrived, alice);
+        const call = new Authenticated(arrived, alice, 0);
         guard(call, settings);
         framed = await frame(call);
         if (framed.frame.id === undefined) return acceptedAnswer();

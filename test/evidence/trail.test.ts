@@ -17,7 +17,7 @@ test('what callers and servers say reaches a record without its secrets, and nev
   const sink = { append: (record: AuditRecord) => void records.push(record), close: () => {} };
   const edgeBudget = () => ({ write: true, suppressed: 0 });
   const call = known({ method: 'tools/call', pin: undefined }, '{}');
-  const caller = new Authenticated(call.arrived, call.subject);
+  const caller = new Authenticated(call.arrived, call.subject, 0);
   const trail = new AuditTrail({ sink, now: () => 0, redact, digest: (raw) => raw, edgeBudget }, call.arrived, 1);
   trail.authenticated(caller);
   trail.framed(new Framed(caller, { ...call.frame, method: `${secret}/${'x'.repeat(1_000_000)}` }));
@@ -54,5 +54,5 @@ test('with an audit that cannot be written strangers get the same answer as ever
     throw new Refusal('unauthenticated', '');
   });
   assert.equal(stranger.body, 'unauthenticated');
-  assert.equal((await answer(async () => new Authenticated(arrived, subject))).body, 'audit');
+  assert.equal((await answer(async () => new Authenticated(arrived, subject, 0))).body, 'audit');
 });

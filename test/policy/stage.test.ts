@@ -14,6 +14,7 @@ import {
   Validated,
 } from '../../src/contract/tool-call.ts';
 import { authorizeStage, visibility } from '../../src/gateway/authorization/authorize.ts';
+import { noEvents } from '../support/calls.ts';
 import { verifies } from '../support/verifies.ts';
 import { engineOf, files, PUBLIC_FILES } from './support.ts';
 
@@ -46,10 +47,12 @@ function call(who: Subject, method: ExecutedMethod, action: string, params: Json
     headers: {},
     body: async () => new Uint8Array(),
     signal: new AbortController().signal,
+    events: noEvents,
   });
-  const frame = { revision: '2025-11-25', modern: false, id: '1', method, params, paramsRaw: '' } as const;
-  const target = { server: 'files', method, action, pin: undefined, params, paramsRaw: '' };
-  const known = new Known(new Framed(new Authenticated(arrived, who), frame), target);
+  const head = { revision: '2025-11-25', modern: false, id: '1', response: undefined } as const;
+  const frame = { ...head, method, params, paramsRaw: '' };
+  const target = { server: 'files', method, action, pin: undefined, params, paramsRaw: '', headers: [] };
+  const known = new Known(new Framed(new Authenticated(arrived, who, 0), frame), target);
   return new Validated(known, { arguments: params.arguments, raw: '' });
 }
 

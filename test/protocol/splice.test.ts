@@ -119,6 +119,7 @@ const target = (method: ExecutedMethod, next?: string): Target => ({
   pin: undefined,
   params: {},
   paramsRaw: '{}',
+  headers: [],
   next,
 });
 

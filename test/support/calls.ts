@@ -1,3 +1,4 @@
+import type { EventStream } from '../../src/contract/event-stream.ts';
 import { isObject } from '../../src/contract/json.ts';
 import { parseStrict } from '../../src/contract/strict-json.ts';
 import {
@@ -13,6 +14,15 @@ import {
   Validated,
 } from '../../src/contract/tool-call.ts';
 
+/** The answer of a request that never becomes a stream. */
+export const noEvents: EventStream = {
+  state: 'closed',
+  open: () => {},
+  send: () => false,
+  end: () => {},
+  onClosed: () => {},
+};
+
 /** A call to `target` that has been identified; its params are parsed as the gateway parses them. */
 export function known(target: Pick<Target, 'method' | 'pin'>, paramsRaw: string): Known {
   const { value: params } = parseStrict(Buffer.from(paramsRaw, 'utf8'));
@@ -27,6 +37,7 @@ export function known(target: Pick<Target, 'method' | 'pin'>, paramsRaw: string)
     headers: {},
     body: () => Promise.resolve(new Uint8Array()),
     signal: new AbortController().signal,
+    events: noEvents,
   } as Arrived);
   const subject = {
     id: 'alice',
@@ -38,13 +49,15 @@ export function known(target: Pick<Target, 'method' | 'pin'>, paramsRaw: string)
     key: 'alice',
     tokenId: undefined,
   } as const;
-  const frame = { revision: '2025-11-25', modern: false, id: '1', method: target.method, params, paramsRaw } as const;
+  const head = { revision: '2025-11-25', modern: false, id: '1', response: undefined } as const;
+  const frame = { ...head, method: target.method, params, paramsRaw };
   const action = target.method === 'tools/call' ? `srv/${target.pin?.name}` : `srv#${target.method}`;
-  return new Known(new Framed(new Authenticated(arrived, subject), frame), {
+  return new Known(new Framed(new Authenticated(arrived, subject, 0), frame), {
     server: 'srv',
     action,
     params,
     paramsRaw,
+    headers: [],
     ...target,
   });
 }
@@ -57,5 +70,9 @@ export function executed(result: string | Uint8Array): Executed {
     raw: '{}',
   });
   const authorized = new Authorized(validated, { allow: true, policies: [], detail: '' });
-  return new ExecutedCall(new Admitted(authorized), typeof result === 'string' ? Buffer.from(result, 'utf8') : result);
+  return new ExecutedCall(
+    new Admitted(authorized),
+    typeof result === 'string' ? Buffer.from(result, 'utf8') : result,
+    undefined,
+  );
 }

@@ -45,7 +45,7 @@ export function authenticateStage(deps: AuthenticationDeps): (call: Arrived) => 
       if (issuers === trust.issuers && resource === trust.resource) cache.put(token, verdict);
     }
     checkUse(verdict, trust, call.server);
-    return new Authenticated(call, verdict.subject);
+    return new Authenticated(call, verdict.subject, (verdict.exp + SKEW) * 1000);
   };
 }
 

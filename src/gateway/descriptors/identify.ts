@@ -51,6 +51,7 @@ function tool(call: Framed, deps: IdentifyDeps): Target {
     method: 'tools/call',
     action: entry.action,
     pin: entry.pin,
+    headers: [],
     ...ownParams(call.frame, renamed(call, ['name'], entry.pin.name)),
   };
 }
@@ -73,6 +74,7 @@ function prompt(call: Framed, deps: IdentifyDeps): Target {
     method: 'prompts/get',
     action: entry.action,
     pin: entry.pin,
+    headers: [],
     ...ownParams(call.frame, renamed(call, ['name'], entry.pin.name)),
   };
 }
@@ -88,6 +90,7 @@ function resource(call: Framed, deps: IdentifyDeps): Target {
     method: 'resources/read',
     action: actionOf(server, 'resources/read'),
     pin: undefined,
+    headers: [],
     ...ownParams(call.frame, renamed(call, ['uri'], own)),
   };
 }
@@ -108,6 +111,7 @@ function resourcePage(call: Framed, deps: IdentifyDeps): Target {
     method: 'resources/list',
     action: actionOf(server, 'resources/list'),
     pin: undefined,
+    headers: [],
     ...ownParams(frame, arrived.server === undefined ? { path: ['cursor'], value: mark.own } : undefined),
     next: arrived.server === undefined ? servers[index + 1] : undefined,
   };
@@ -135,6 +139,7 @@ function completion(call: Framed, deps: IdentifyDeps): Target {
     method: 'completion/complete',
     action: actionOf(server, 'completion/complete'),
     pin,
+    headers: [],
     ...ownParams(call.frame, renamed(call, ['ref', member], own)),
   };
 }

@@ -51,6 +51,7 @@ function renames(target: Target, raw: string, result: RawObject): Edit[] {
       return arrayOf(raw, result, 'contents').flatMap((at) => uriEdits(raw, at, prefix));
     case 'resources/list':
       return arrayOf(raw, result, 'resources').flatMap((at) => uriEdits(raw, at, prefix));
+    case 'resources/subscribe':
     case 'completion/complete':
       return [];
   }

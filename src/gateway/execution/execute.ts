@@ -54,7 +54,7 @@ export function executeStage(deps: {
       remote === undefined
         ? link.call({ server, method, subject: call.subject.key }, call.params.raw, call.arrived.signal)
         : ask(remote, call);
-    return new Executed(call, await result);
+    return new Executed(call, await result, undefined);
   };
 }
 

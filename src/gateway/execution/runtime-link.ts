@@ -45,7 +45,12 @@ export class RuntimeLink {
     signal: AbortSignal,
   ): Promise<Uint8Array> {
     const { server, method, subject } = head;
-    return this.#ask((id) => ({ kind: 'call', id, server, method, subject }), method, params, signal);
+    return this.#ask(
+      (id) => ({ kind: 'call', id, server, method, subject, capabilities: '{}' }),
+      method,
+      params,
+      signal,
+    );
   }
 
   /**
@@ -124,7 +129,8 @@ export class RuntimeLink {
   #receive({ head, body }: LinkFrame<FromRuntime>): void {
     const pending = this.#pending.get(head.id);
     // An answer that crossed its cancellation; or progress, which no stage sanitizes yet.
-    if (pending === undefined || head.kind === 'notification') return;
+    if (pending === undefined || head.kind === 'notification' || head.kind === 'ask' || head.kind === 'listening')
+      return;
     this.#pending.delete(head.id);
     if (head.kind === 'result') pending.resolve(body);
     else if (head.kind === 'error') pending.reject(upstreamError(pending.method, body));

@@ -11,6 +11,7 @@ export const paramsMembers: Readonly<Record<ExecutedMethod, readonly string[]>> 
   'tools/call': ['name', 'arguments', '_meta', ...REPEATED],
   'prompts/get': ['name', 'arguments', '_meta', ...REPEATED],
   'resources/read': ['uri', '_meta', ...REPEATED],
+  'resources/subscribe': ['uri', '_meta'],
   'resources/list': ['cursor', '_meta'],
   'completion/complete': ['ref', 'argument', 'context', '_meta'],
 };

@@ -3,6 +3,7 @@ import { Refusal } from '../../contract/refusal.ts';
 import { findMember, readObject } from '../../contract/splice.ts';
 import { MalformedJson, parseStrict } from '../../contract/strict-json.ts';
 import { type Authenticated, Framed } from '../../contract/tool-call.ts';
+import type { RpcAnswer } from '../../contract/upstream.ts';
 import { MODERN, revisionOf } from './revision.ts';
 
 /** A refusal of a message whose id was already known: the answer carries it. */
@@ -17,8 +18,7 @@ export class FramingRefusal extends Refusal {
 }
 
 /**
- * Reads one JSON-RPC 2.0 message. A message without an id (a notification, or a client's response, which a stateless
- * edge has no question for) is answered 202 and goes nowhere.
+ * Reads one JSON-RPC 2.0 message.
  * @throws Refusal body-size, body-timeout, overload, parse, invalid-request, and those of `revisionOf`
  */
 export async function frame(call: Authenticated): Promise<Framed> {
@@ -42,7 +42,8 @@ export async function frame(call: Authenticated): Promise<Framed> {
     return new Framed(call, {
       revision,
       modern,
-      id: isResponse ? undefined : id,
+      id,
+      response: isResponse ? responseOf(value, rawOf) : undefined,
       method,
       params,
       paramsRaw: params && rawOf('params'),
@@ -64,6 +65,11 @@ function parse(bytes: Uint8Array): { readonly text: string; readonly value: Json
 function checkId(message: JsonObject, raw: string | undefined): string | undefined {
   if (raw === undefined || typeof message.id === 'string' || Number.isSafeInteger(message.id)) return raw;
   throw new Refusal('invalid-request', 'an id that is neither string nor safe integer');
+}
+
+function responseOf(message: JsonObject, rawOf: (key: string) => string | undefined): RpcAnswer {
+  const kind = Object.hasOwn(message, 'result') ? 'result' : 'error';
+  return { kind, raw: rawOf(kind) ?? 'null' };
 }
 
 /** The name that a client's response goes by from here on; no method can be called so. */

@@ -6,6 +6,7 @@ import type { EdgeSettings } from '../../contract/bundle.ts';
 import { Arrived } from '../../contract/tool-call.ts';
 import type { IssuerAnswer, IssuerRequest } from '../../contract/zone-link.ts';
 import { type BodyBudget, readBody } from './body.ts';
+import { eventStream } from './event-stream.ts';
 import { flatHeaders, remoteOf } from './headers.ts';
 import { incidentIds } from './incident.ts';
 import { issuerRoom } from './issuer-room.ts';
@@ -184,6 +185,7 @@ export function createEdge(deps: EdgeDeps): Edge {
         return body;
       },
       signal: gone.signal,
+      events: eventStream(response),
     });
   }
 

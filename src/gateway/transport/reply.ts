@@ -16,6 +16,11 @@ const READ_TIMEOUT = 30_000;
  */
 export function reply(request: IncomingMessage, response: ServerResponse, answer: Answer, linger: Linger): void {
   if (response.destroyed) return;
+  if (response.headersSent) {
+    // The answer has become a stream, and its last event is the answer.
+    response.end();
+    return;
+  }
   const length = Buffer.byteLength(answer.body);
   response.writeHead(answer.status, { ...answer.headers, 'content-length': length });
   if (request.complete) finish(response, answer.body);

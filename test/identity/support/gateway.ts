@@ -6,6 +6,7 @@ import { Arrived, type Subject } from '../../../src/contract/tool-call.ts';
 import { openIssuer } from '../../../src/control-plane/issuer/issuer.ts';
 import { authenticateStage } from '../../../src/gateway/authentication/stage.ts';
 import { openOutbound } from '../../../src/gateway/transport/outbound.ts';
+import { noEvents } from '../../support/calls.ts';
 import { scratch } from '../../support/scratch.ts';
 
 export const ORIGIN = 'https://localhost:8443';
@@ -67,6 +68,7 @@ export function gateway(t: TestContext, foreign: readonly TrustedIssuer[] = [], 
       headers: { ...(authorization === undefined ? {} : { authorization }), ...asking.headers },
       body: async () => new Uint8Array(),
       signal: new AbortController().signal,
+      events: noEvents,
     });
     return (await stage(arrived)).subject;
   }

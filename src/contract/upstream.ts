@@ -1,0 +1,47 @@
+/** The end of one JSON-RPC request: the raw JSON of its `result` or of its `error`. */
+export interface RpcAnswer {
+  readonly kind: 'result' | 'error';
+  readonly raw: string;
+}
+
+/** What a server asks of the client in mid-call; `params` is the raw JSON of an object. */
+export interface ServerRequest {
+  readonly method: string;
+  readonly params: string;
+}
+
+/** One call to a server, wherever it runs. */
+export interface UpstreamCall {
+  readonly method: string;
+  /** Raw JSON of the params; relayed. */
+  readonly params: Uint8Array;
+  /** What must not be shared between subjects is keyed by this. */
+  readonly subject: string;
+  /** Raw JSON: what the client can do, for a server of 2026-07-28 (older ones were told at their handshake). */
+  readonly capabilities: string;
+  /** The level of log messages that the client wants; undefined: none were asked for. */
+  readonly logLevel: string | undefined;
+  /** `mcp-param-…` names and values, alternating, for a remote server of 2026-07-28. */
+  readonly headers: readonly string[];
+  /** Aborted when nobody waits for the answer any more. */
+  readonly signal: AbortSignal;
+  /** Receives each notification that the server sends in mid-call: a whole message, strictly parsed, not judged. */
+  notify(message: string): void;
+  /**
+   * Asks what an older server asks in mid-call; the call's deadline stands still meanwhile. Never rejects: where nobody
+   * can be asked, the answer is an error. (A server of 2026-07-28 answers with `input_required` instead.)
+   */
+  ask(request: ServerRequest): Promise<RpcAnswer>;
+}
+
+/** A wish to be told of changes, for as long as `signal` is not aborted. */
+export interface UpstreamListening {
+  /** The server's own URIs. */
+  readonly uris: readonly string[];
+  readonly subject: string;
+  readonly signal: AbortSignal;
+  /** The server has accepted every subscription. */
+  ready(): void;
+  /** Receives each `notifications/resources/updated` and `…/resources/list_changed`: a whole message, not judged. */
+  notify(message: string): void;
+}
