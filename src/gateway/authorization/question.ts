@@ -30,6 +30,7 @@ export function argumentsOf(target: Target, params: ValidParams): Json | undefin
     case 'tools/call':
       return params.arguments;
     case 'resources/read':
+    case 'resources/subscribe':
       return pick(target.params, 'uri');
     case 'prompts/get':
       return pick(target.params, 'name');

@@ -11,8 +11,8 @@ import { completionArguments, cursorOnly, promptArguments, resourceUri } from '.
  * The stage that lets only well-formed calls on (checklist `input.strict`, `input.bounds`).
  *
  * `inputs` holds the compiled schema of each action `SERVER/TOOL`; a tool that is not in it is refused. What is
- * handed on as `arguments`: of tools/call and prompts/get the arguments, of resources/read `{uri}`, of
- * completion/complete the `argument` that is completed; of resources/list nothing.
+ * handed on as `arguments`: of tools/call and prompts/get the arguments, of resources/read and
+ * resources/subscribe `{uri}`, of completion/complete the `argument` that is completed; of resources/list nothing.
  * @throws Refusal `validation` for the arguments of a tool, `params` for anything else
  */
 export function validateStage(deps: ValidateDeps): (call: Known) => Validated {
@@ -32,6 +32,7 @@ function argumentsOf({ method, params, pin, action }: Target, { inputs }: Valida
     case 'prompts/get':
       return promptArguments(params, pin);
     case 'resources/read':
+    case 'resources/subscribe':
       return resourceUri(params);
     case 'completion/complete':
       return completionArguments(params, pin);

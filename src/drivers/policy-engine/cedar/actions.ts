@@ -9,12 +9,16 @@ export interface ActionType {
   readonly untyped: readonly Untyped[];
 }
 
-/** The arguments of the methods that name no tool. */
+/** The arguments of the methods that name no tool; the last three are what a server may ask of the client in mid-call. */
 const METHODS: Readonly<Record<string, readonly string[]>> = {
   'resources/read': ['uri'],
+  'resources/subscribe': ['uri'],
   'prompts/get': ['name'],
   'resources/list': [],
   'completion/complete': [],
+  'elicitation/create': [],
+  'sampling/createMessage': [],
+  'roots/list': [],
 };
 
 /** Every action that exists: `SERVER/TOOL` for each pinned tool, `SERVER#METHOD` for the other methods. */
