@@ -103,10 +103,12 @@ class GatewayConnection {
   }
 
   async #call(head: ToRuntime & { kind: 'call' }, params: Uint8Array, signal: AbortSignal): Promise<Uint8Array> {
-    const { id, method, subject } = head;
+    const { id, method, subject, capabilities, logLevel } = head;
     if (!METHODS.has(method)) throw new UpstreamFailure('upstream', `no such method here: ${method}`);
     const notify = (raw: string) => this.#send(encodeFrame({ kind: 'notification', id }, raw));
-    const answer = await this.#upstream(head.server).call({ method, params, subject, signal, notify });
+    const ask = async () => ({ kind: 'error', raw: '{"code":-32601,"message":"Method not found"}' }) as const;
+    const call = { method, params, subject, capabilities, logLevel, headers: [], signal, notify, ask };
+    const answer = await this.#upstream(head.server).call(call);
     return encodeFrame({ kind: answer.kind, id }, answer.raw);
   }
 

@@ -30,8 +30,11 @@ test('the envelope of 2026-07-28 replaces what a client claimed and keeps all el
   fc.assert(
     fc.property(fc.dictionary(fc.string(), json), fc.dictionary(fc.string(), json), (rest, meta) => {
       const claimed = { ...meta, 'io.modelcontextprotocol/clientCapabilities': { sampling: {} } };
-      const params = JSON.parse(withEnvelope(Buffer.from(JSON.stringify({ ...rest, _meta: claimed }))).toString());
-      assert.deepEqual(params._meta['io.modelcontextprotocol/clientCapabilities'], {});
+      const params = JSON.parse(
+        withEnvelope(Buffer.from(JSON.stringify({ ...rest, _meta: claimed })), '{"roots":{}}', 'error').toString(),
+      );
+      assert.deepEqual(params._meta['io.modelcontextprotocol/clientCapabilities'], { roots: {} });
+      assert.equal(params._meta['io.modelcontextprotocol/logLevel'], 'error');
       const { _meta, ...others } = params;
       assert.deepEqual(others, JSON.parse(JSON.stringify({ ...rest, _meta: undefined })));
       for (const [key, value] of Object.entries(JSON.parse(JSON.stringify(meta))))

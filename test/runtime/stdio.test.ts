@@ -74,19 +74,6 @@ test('sends the params as they came, newlines between tokens made spaces', async
   assert.equal(line, `{"jsonrpc":"2.0","id":2,"method":"tools/call","params":${params.replace(/[\n\r]/g, ' ')}}`);
 });
 
-test('passes on the progress of the call’s own token, and nobody else’s', async (t) => {
-  const upstream = sandboxWith(t, 'progress');
-  const seen: string[] = [];
-  const params = Buffer.from('{"name":"x","_meta":{"progressToken":"mine"}}');
-  const { signal } = new AbortController();
-  const notify = (raw: string) => void seen.push(raw);
-  await upstream.call({ method: 'tools/call', params, subject: 'alice', signal, notify });
-  assert.deepEqual(
-    seen.map((raw) => JSON.parse(raw).params),
-    [{ progressToken: 'mine', progress: 1 }],
-  );
-});
-
 test('refuses a server that asks without end', async (t) => {
   const { link } = await runtimeWith(t, [stdioServer('pings')]);
   await assert.rejects(callTool(link), refused('upstream', /more than 100 requests/));

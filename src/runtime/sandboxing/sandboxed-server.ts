@@ -2,9 +2,9 @@ import type { SandboxedServer } from '../../contract/bundle.ts';
 import type { LiveDescriptors } from '../../contract/runtime-link.ts';
 import { describeServer } from '../upstream/describe.ts';
 import {
-  type Answer,
   asFailure,
   cancelled,
+  type RpcAnswer,
   type Upstream,
   type UpstreamCall,
   UpstreamFailure,
@@ -18,10 +18,18 @@ const DESCRIBE_DEADLINE = 30_000;
 /** A stdio server of which every call sees a fresh instance. */
 export function sandboxedUpstream(server: SandboxedServer, pool: SandboxPool): Upstream {
   return {
-    call: ({ method, params, signal, notify }: UpstreamCall): Promise<Answer> =>
-      inFreshSandbox(server.name, pool, server.deadline, signal, ({ session, handshake }) =>
-        session.request(method, params, handshake.era, notify),
+    call: (call: UpstreamCall): Promise<RpcAnswer> =>
+      inFreshSandbox(server.name, pool, server.deadline, call.signal, ({ session, handshake }) =>
+        session.request(call.method, call.params, handshake.era, {
+          capabilities: call.capabilities,
+          logLevel: call.logLevel,
+          notify: (message) => call.notify(message),
+          ask: (request) => call.ask(request),
+        }),
       ),
+    listen: async () => {
+      throw new UpstreamFailure('upstream', `${server.name} cannot be listened to`);
+    },
     describe: (signal): Promise<LiveDescriptors> =>
       inFreshSandbox(server.name, pool, DESCRIBE_DEADLINE, signal, ({ session, handshake }) =>
         describeServer(session, handshake),

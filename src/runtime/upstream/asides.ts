@@ -1,39 +1,93 @@
+import type { UpstreamCall } from '../../contract/upstream.ts';
 import type { Message } from './message.ts';
 import { UpstreamFailure } from './upstream.ts';
 
-/** From one request of ours to the next. */
-const MAX_REQUESTS = 100;
+/** During one request of ours. */
+const MAX_ASKS = 100;
+const MAX_OPEN_ASKS = 16;
+const MAX_PINGS = 1000;
 const MAX_NOTIFICATIONS = 1000;
 
-/** What a server sends beside the answer to one request. */
-export class Asides {
-  readonly #token: string | number | undefined;
-  readonly #notify: (raw: string) => void;
-  #requests = 0;
-  #notifications = 0;
+/** Who hears what a server sends beside its answer. */
+export interface AsideListener {
+  /** Absent: notifications are dropped. */
+  readonly notify?: UpstreamCall['notify'] | undefined;
+  /** Absent: nobody can be asked. */
+  readonly ask?: UpstreamCall['ask'] | undefined;
+  /** Sends the server the raw JSON-RPC response to a request of its own. */
+  respond(response: string): void;
+  /** The first of the server's requests has become open (true), or the last one is closed (false). */
+  onAsking?(open: boolean): void;
+}
 
-  /** @param token of the request's progress; undefined: none was asked for, so none is passed on */
-  constructor(token: string | number | undefined, notify: (raw: string) => void) {
-    this.#token = token;
-    this.#notify = notify;
+/** What a server sends beside the answer to one request of ours. */
+export class Asides {
+  readonly #listener: AsideListener;
+  /** Every id that the server has used; a request's id is never used twice (JSON-RPC 2.0 §4, MCP base protocol). */
+  readonly #used = new Set<string | number>();
+  readonly #open = new Set<string | number>();
+  #asks = 0;
+  #notifications = 0;
+  #ended = false;
+
+  constructor(listener: AsideListener) {
+    this.#listener = listener;
   }
 
   /**
-   * Passes on progress; all other notifications are dropped.
-   * @returns the raw JSON-RPC response to a request. We declare no capability, so all but `ping` is unknown here.
-   * @throws UpstreamFailure when the server asks without end
+   * Answers `ping`, has the other requests answered by `ask`, and passes notifications on, the first thousand of them.
+   * @throws UpstreamFailure when the server asks without end, or uses an id twice
    */
-  receive(message: Message): string | undefined {
-    if (message.kind === 'request') {
-      if (++this.#requests > MAX_REQUESTS)
-        throw new UpstreamFailure('upstream', `more than ${MAX_REQUESTS} requests by the server`);
-      const outcome =
-        message.method === 'ping' ? '"result":{}' : '"error":{"code":-32601,"message":"Method not found"}';
-      return `{"jsonrpc":"2.0","id":${message.id},${outcome}}`;
-    }
-    if (message.kind === 'notification' && message.method === 'notifications/progress' && this.#token !== undefined)
-      if (message.params?.progressToken === this.#token && ++this.#notifications <= MAX_NOTIFICATIONS)
-        this.#notify(message.raw);
-    return undefined;
+  receive(message: Exclude<Message, { kind: 'answer' }>): void {
+    if (this.#ended) return;
+    if (message.kind === 'request') this.#request(message);
+    else if (message.method === 'notifications/cancelled' && this.#cancelled(message.params?.requestId)) return;
+    else if (++this.#notifications <= MAX_NOTIFICATIONS) this.#listener.notify?.(message.raw);
   }
+
+  /** The request is over: nothing more is passed on, and what is still open is not answered. */
+  end(): void {
+    this.#ended = true;
+    this.#open.clear();
+  }
+
+  #request({ id, key, method, params }: Message & { kind: 'request' }): void {
+    if (this.#used.has(key)) throw new UpstreamFailure('upstream', `the server used the request id ${id} twice`);
+    this.#used.add(key);
+    const respond = (outcome: string) => this.#listener.respond(`{"jsonrpc":"2.0","id":${id},${outcome}}`);
+    if (method === 'ping') {
+      if (this.#used.size - this.#asks > MAX_PINGS) throw tooMany(MAX_PINGS, 'pings by the server');
+      respond('"result":{}');
+      return;
+    }
+    if (++this.#asks > MAX_ASKS) throw tooMany(MAX_ASKS, 'requests by the server');
+    if (this.#open.size >= MAX_OPEN_ASKS) throw tooMany(MAX_OPEN_ASKS, 'requests by the server at the same time');
+    const answer = this.#listener.ask?.({ method, params });
+    if (answer === undefined) {
+      respond('"error":{"code":-32601,"message":"Method not found"}');
+      return;
+    }
+    this.#open.add(key);
+    if (this.#open.size === 1) this.#listener.onAsking?.(true);
+    void answer.then(({ kind, raw }) => {
+      if (this.#close(key)) respond(`"${kind}":${raw}`);
+    });
+  }
+
+  /** Whether it was a request of the server's own that the server takes back. */
+  #cancelled(id: unknown): boolean {
+    if (typeof id !== 'string' && typeof id !== 'number') return false;
+    this.#close(id);
+    return this.#used.has(id);
+  }
+
+  #close(key: string | number): boolean {
+    if (!this.#open.delete(key)) return false;
+    if (this.#open.size === 0) this.#listener.onAsking?.(false);
+    return true;
+  }
+}
+
+function tooMany(max: number, what: string): UpstreamFailure {
+  return new UpstreamFailure('upstream', `more than ${max} ${what}`);
 }

@@ -1,14 +1,14 @@
 import { isObject, type JsonObject } from '../../contract/json.ts';
 import { parseStrict } from '../../contract/strict-json.ts';
 import { CLIENT_INFO } from './request.ts';
-import { type Answer, UpstreamFailure } from './upstream.ts';
+import { type RpcAnswer, UpstreamFailure } from './upstream.ts';
 
 /** Up to 2025-11-25 a connection begins with `initialize`; from 2026-07-28 on each request carries its own envelope. */
 export type Era = 'legacy' | 'modern';
 
 /** One conversation with a server. `modern` requests are sent with the `_meta` envelope. */
 export interface Channel {
-  request(method: string, params: Uint8Array, era: Era): Promise<Answer>;
+  request(method: string, params: Uint8Array, era: Era): Promise<RpcAnswer>;
   notify(method: string, version: string): Promise<void>;
 }
 

@@ -8,8 +8,8 @@ import { modernHeaders } from './http/modern-headers.ts';
 import { type Session, SubjectSessions } from './http/sessions.ts';
 import { openTarget, type Target } from './http/target.ts';
 import type { Message } from './message.ts';
-import { encodeRequest, progressToken, withEnvelope } from './request.ts';
-import { type Answer, asFailure, type Upstream, type UpstreamCall, UpstreamFailure } from './upstream.ts';
+import { encodeRequest, withEnvelope } from './request.ts';
+import { asFailure, type RpcAnswer, type Upstream, type UpstreamCall, UpstreamFailure } from './upstream.ts';
 
 /** Calls in flight to one server, those that wait for a connection included. */
 const MAX_IN_FLIGHT = 2000;
@@ -50,7 +50,7 @@ class RemoteUpstream implements Upstream {
     this.#sessions = new SubjectSessions(now, (session) => this.#end(session));
   }
 
-  async call(call: UpstreamCall): Promise<Answer> {
+  async call(call: UpstreamCall): Promise<RpcAnswer> {
     if (this.#inFlight >= MAX_IN_FLIGHT) throw new UpstreamFailure('overload', `${this.#inFlight} calls in flight`);
     this.#inFlight++;
     try {
@@ -72,11 +72,15 @@ class RemoteUpstream implements Upstream {
     }
   }
 
+  async listen(): Promise<void> {
+    throw new UpstreamFailure('upstream', `${this.#server.name} cannot be listened to`);
+  }
+
   async describe(signal: AbortSignal): Promise<LiveDescriptors> {
     const end = this.#now() + DESCRIBE;
     const session = await this.#open();
     const request = (method: string, params: Uint8Array) =>
-      this.#request(session, { method, params, subject: '', signal, notify: () => {} }, Math.max(1, end - this.#now()));
+      this.#request(session, callOf(method, params, signal), Math.max(1, end - this.#now()));
     try {
       return await describeServer({ request, notify: async () => {} }, session.handshake);
     } catch (error) {
@@ -132,7 +136,8 @@ class RemoteUpstream implements Upstream {
       request: async (method, params, era) => {
         try {
           const headers = era === 'modern' ? headersOf('2026-07-28') : headersOf(undefined);
-          const reply = await this.#send(method, params, era, headers, HANDSHAKE);
+          const enveloped = era === 'modern' ? withEnvelope(params, '{}', undefined) : params;
+          const reply = await this.#send(method, enveloped, era, headers, HANDSHAKE);
           if (method === 'initialize') id = reply.sessionId;
           return reply.answer;
         } catch (error) {
@@ -153,22 +158,18 @@ class RemoteUpstream implements Upstream {
     return { handshake, id, headers: headersOf(handshake.version) };
   }
 
-  async #request(session: Session, call: UpstreamCall, deadline: number): Promise<Answer> {
-    const { method, params, signal } = call;
-    const asides = new Asides(progressToken(params), (raw) => call.notify(raw));
+  async #request(session: Session, call: UpstreamCall, deadline: number): Promise<RpcAnswer> {
+    const { method, signal } = call;
+    const { era } = session.handshake;
+    const asides = new Asides({
+      notify: (message) => call.notify(message),
+      respond: (response) => void this.#aside(session.headers, response).catch(() => {}),
+    });
     const onAside = (message: Message): void => {
-      const response = asides.receive(message);
-      if (response !== undefined) this.#aside(session.headers, response).catch(() => {});
+      if (message.kind !== 'answer') asides.receive(message);
     };
-    const { answer } = await this.#send(
-      method,
-      params,
-      session.handshake.era,
-      session.headers,
-      deadline,
-      signal,
-      onAside,
-    );
+    const params = era === 'modern' ? withEnvelope(call.params, call.capabilities, call.logLevel) : call.params;
+    const { answer } = await this.#send(method, params, era, session.headers, deadline, signal, onAside);
     return answer;
   }
 
@@ -186,7 +187,7 @@ class RemoteUpstream implements Upstream {
     const post: Post = {
       httpMethod: 'POST',
       headers: modern ? [...headers, ...modernHeaders(method, params)] : headers,
-      body: encodeRequest(id, method, modern ? withEnvelope(params) : params),
+      body: encodeRequest(id, method, params),
       id,
       deadline,
       maxResult: this.#server.maxResult,
@@ -232,4 +233,11 @@ class RemoteUpstream implements Upstream {
       maxResult,
     }).catch(() => {});
   }
+}
+
+/** A request of our own, of which nobody hears more than the answer. */
+function callOf(method: string, params: Uint8Array, signal: AbortSignal): UpstreamCall {
+  const ask = async (): Promise<RpcAnswer> => ({ kind: 'error', raw: '{"code":-32601,"message":"Method not found"}' });
+  const base = { subject: '', capabilities: '{}', logLevel: undefined, headers: [], notify: () => {}, ask };
+  return { ...base, method, params, signal };
 }

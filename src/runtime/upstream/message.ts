@@ -1,12 +1,18 @@
 import { isObject, type Json, type JsonObject } from '../../contract/json.ts';
 import { MalformedJson, parseUnfrozen, rawMembers } from '../../contract/strict-json.ts';
-import { type Answer, printable, UpstreamFailure } from './upstream.ts';
+import { printable, type RpcAnswer, UpstreamFailure } from './upstream.ts';
 
 /** One JSON-RPC message from a server, told apart by shape alone (JSON-RPC 2.0 §4 and §5). */
 export type Message =
-  | { readonly kind: 'answer'; readonly id: Json; readonly answer: Answer }
-  /** `id` is raw JSON, ready to be sent back. */
-  | { readonly kind: 'request'; readonly id: string; readonly method: string }
+  | { readonly kind: 'answer'; readonly id: Json; readonly answer: RpcAnswer }
+  /** `id` is raw JSON, ready to be sent back, and `key` its value; `params` is the raw JSON of an object. */
+  | {
+      readonly kind: 'request';
+      readonly id: string;
+      readonly key: string | number;
+      readonly method: string;
+      readonly params: string;
+    }
   | {
       readonly kind: 'notification';
       readonly method: string;
@@ -44,9 +50,11 @@ function readIncoming(value: JsonObject, text: string): Message {
   if ('result' in value || 'error' in value) throw bad('request and response in one', text);
   if (!('id' in value))
     return { kind: 'notification', method, params: isObject(params) ? params : undefined, raw: text };
-  const raw = rawMembers(text).get('id') ?? '';
-  if ((typeof id !== 'string' && typeof id !== 'number') || raw.length > MAX_ID) throw bad('a bad request id', text);
-  return { kind: 'request', id: raw, method };
+  const raw = rawMembers(text);
+  const rawId = raw.get('id') ?? '';
+  if ((typeof id !== 'string' && typeof id !== 'number') || rawId.length > MAX_ID) throw bad('a bad request id', text);
+  if (params !== undefined && !isObject(params)) throw bad('a request whose params are not an object', text);
+  return { kind: 'request', id: rawId, key: id, method, params: raw.get('params') ?? '{}' };
 }
 
 function readAnswer(value: JsonObject, text: string): Message {

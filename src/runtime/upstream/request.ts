@@ -28,14 +28,15 @@ export function encodeRequest(id: number, method: string, params: Uint8Array): B
 
 const PREFIX = 'io.modelcontextprotocol/';
 export const CLIENT_INFO = '{"name":"innerkeep","version":"0.1.0"}';
-const ENVELOPE =
-  `"${PREFIX}protocolVersion":"2026-07-28","${PREFIX}clientInfo":${CLIENT_INFO},` + `"${PREFIX}clientCapabilities":{}`;
+const ENVELOPE = `"${PREFIX}protocolVersion":"2026-07-28","${PREFIX}clientInfo":${CLIENT_INFO}`;
 
 /**
  * The params with the `_meta` that every request of 2026-07-28 carries; other members keep their bytes.
+ * @param capabilities raw JSON: what the client can do
+ * @param logLevel the level of log messages that it wants; undefined: none
  * @throws MalformedJson when the params are not strict JSON
  */
-export function withEnvelope(params: Uint8Array): Buffer {
+export function withEnvelope(params: Uint8Array, capabilities: string, logLevel: string | undefined): Buffer {
   const { text, value } = parseStrict(params.length > 0 ? params : Buffer.from('{}'));
   const members = new Map(rawMembers(text));
   const meta = isObject(value) && isObject(value._meta) ? rawMembers(members.get('_meta') ?? '{}') : new Map();
@@ -44,14 +45,7 @@ export function withEnvelope(params: Uint8Array): Buffer {
     .map(([key, raw]) => `,${JSON.stringify(key)}:${raw}`);
   members.delete('_meta');
   const others = [...members].map(([key, raw]) => `,${JSON.stringify(key)}:${raw}`);
-  return Buffer.from(`{"_meta":{${ENVELOPE}${kept.join('')}}${others.join('')}}`);
-}
-
-/** The value of `_meta.progressToken`, if the params have one; parsed only when the key occurs in the bytes at all. */
-export function progressToken(params: Uint8Array): string | number | undefined {
-  if (!Buffer.from(params.buffer, params.byteOffset, params.length).includes('"progressToken"')) return undefined;
-  const { value } = parseStrict(params);
-  const meta = isObject(value) ? value._meta : undefined;
-  const token = isObject(meta) ? meta.progressToken : undefined;
-  return typeof token === 'string' || typeof token === 'number' ? token : undefined;
+  const level = logLevel === undefined ? '' : `,"${PREFIX}logLevel":${JSON.stringify(logLevel)}`;
+  const own = `${ENVELOPE},"${PREFIX}clientCapabilities":${capabilities}${level}`;
+  return Buffer.from(`{"_meta":{${own}${kept.join('')}}${others.join('')}}`);
 }

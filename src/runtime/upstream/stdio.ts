@@ -1,10 +1,10 @@
 import type { Sandbox } from '../../contract/sandbox-driver.ts';
-import { Asides } from './asides.ts';
+import { type AsideListener, Asides } from './asides.ts';
 import type { Channel, Era } from './handshake.ts';
 import { LineReader } from './lines.ts';
 import { type Message, readMessage } from './message.ts';
-import { encodeRequest, progressToken, withEnvelope } from './request.ts';
-import { type Answer, asFailure, printable, UpstreamFailure } from './upstream.ts';
+import { encodeRequest, withEnvelope } from './request.ts';
+import { asFailure, printable, type RpcAnswer, UpstreamFailure } from './upstream.ts';
 
 /** What a server may send beside its answer, from one request of ours to the next. */
 const MAX_EXTRA_BYTES = 1024 * 1024;
@@ -12,9 +12,15 @@ const MAX_EXTRA_BYTES = 1024 * 1024;
 const EXIT_GRACE = 500;
 const STDERR_IN_DETAIL = 1500;
 
+/** The caller of one request, as the conversation needs it. */
+export interface Caller extends Omit<AsideListener, 'respond'> {
+  readonly capabilities: string;
+  readonly logLevel: string | undefined;
+}
+
 interface Pending {
   readonly id: number;
-  resolve(answer: Answer): void;
+  resolve(answer: RpcAnswer): void;
   reject(failure: UpstreamFailure): void;
 }
 
@@ -33,13 +39,14 @@ export class StdioSession implements Channel {
   #pending: Pending | undefined;
   #lastId = 0;
   #bytes = 0;
-  #asides = new Asides(undefined, () => {});
+  #asides: Asides;
 
   /** @param maxResult bytes of one frame from the server */
   constructor(sandbox: Sandbox, maxResult: number) {
     this.sandbox = sandbox;
     this.#maxResult = maxResult;
     this.#lines = new LineReader(maxResult);
+    this.#asides = this.#hear({});
     this.ended = new Promise((resolve) => {
       this.#end = resolve;
     });
@@ -50,14 +57,20 @@ export class StdioSession implements Channel {
     return this.#failure;
   }
 
-  /** @throws UpstreamFailure; the sandbox is then being killed */
-  request(method: string, params: Uint8Array, era: Era, notify?: (raw: string) => void): Promise<Answer> {
+  /**
+   * @param caller hears what the server sends before its answer, and is asked what an older server asks
+   * @throws UpstreamFailure; the sandbox is then being killed
+   */
+  request(method: string, params: Uint8Array, era: Era, caller?: Caller): Promise<RpcAnswer> {
     if (this.#failure) return Promise.reject(this.#failure);
     const id = ++this.#lastId;
     this.#bytes = 0;
-    const enveloped = era === 'modern' ? withEnvelope(params) : params;
+    const modern = era === 'modern';
+    const enveloped = modern ? withEnvelope(params, caller?.capabilities ?? '{}', caller?.logLevel) : params;
     return new Promise((resolve, reject) => {
-      this.#asides = notify ? new Asides(progressToken(params), notify) : new Asides(undefined, () => {});
+      this.#asides.end();
+      // From 2026-07-28 on a server has no requests of its own.
+      this.#asides = this.#hear(modern ? { ...caller, ask: undefined } : { ...caller });
       this.#pending = { id, resolve, reject };
       this.sandbox.stdin.write(encodeRequest(id, method, enveloped));
     });
@@ -75,6 +88,7 @@ export class StdioSession implements Channel {
   #finish(failure: UpstreamFailure): void {
     if (this.#failure) return;
     this.#failure = failure;
+    this.#asides.end();
     this.#pending?.reject(failure);
     this.#pending = undefined;
     void this.sandbox.kill();
@@ -98,8 +112,7 @@ export class StdioSession implements Channel {
 
   #receive(message: Message): void {
     if (message.kind !== 'answer') {
-      const response = this.#asides.receive(message);
-      if (response !== undefined) this.sandbox.stdin.write(`${response}\n`);
+      this.#asides.receive(message);
       return;
     }
     const pending = this.#pending;
@@ -109,8 +122,15 @@ export class StdioSession implements Channel {
       throw new UpstreamFailure('upstream', `the server answered id ${id}, not ${pending.id}`);
     }
     this.#pending = undefined;
-    this.#asides = new Asides(undefined, () => {});
+    this.#asides.end();
+    this.#asides = this.#hear({});
     pending.resolve(message.answer);
+  }
+
+  #hear(listener: Omit<AsideListener, 'respond'>): Asides {
+    // JSON has raw newlines only between its tokens, and on this transport they would end the frame.
+    const respond = (response: string) => void this.sandbox.stdin.write(`${response.replace(/[\r\n]/g, ' ')}\n`);
+    return new Asides({ ...listener, respond });
   }
 
   async #gone(): Promise<UpstreamFailure> {

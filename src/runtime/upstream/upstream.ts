@@ -1,26 +1,13 @@
 import type { LiveDescriptors, RuntimeFailure } from '../../contract/runtime-link.ts';
+import type { RpcAnswer, UpstreamCall, UpstreamListening } from '../../contract/upstream.ts';
 
-/** What the upstream answered: the raw JSON text of its `result` or of its `error`. */
-export interface Answer {
-  readonly kind: 'result' | 'error';
-  readonly raw: string;
-}
-
-export interface UpstreamCall {
-  readonly method: string;
-  /** Raw JSON of the params; relayed. */
-  readonly params: Uint8Array;
-  /** What must not be shared between subjects is keyed by this. */
-  readonly subject: string;
-  /** Aborted when nobody waits for the answer any more. */
-  readonly signal: AbortSignal;
-  /** Receives the raw JSON of each notification that carries the call's progress token. */
-  notify(raw: string): void;
-}
+export type { RpcAnswer, UpstreamCall, UpstreamListening };
 
 /** One MCP server, wherever it runs. Every method rejects with UpstreamFailure only. */
 export interface Upstream {
-  call(call: UpstreamCall): Promise<Answer>;
+  call(call: UpstreamCall): Promise<RpcAnswer>;
+  /** Tells of changes; resolves when `signal` is aborted, and rejects when the server ends it first. */
+  listen(listening: UpstreamListening): Promise<void>;
   /** Handshake and all lists, in a sandbox or session of its own. */
   describe(signal: AbortSignal): Promise<LiveDescriptors>;
   close(): Promise<void>;

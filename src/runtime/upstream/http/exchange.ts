@@ -1,6 +1,6 @@
 import type { Dispatcher } from 'undici';
 import { type Message, readMessage } from '../message.ts';
-import { type Answer, asFailure, cancelled, printable, UpstreamFailure } from '../upstream.ts';
+import { asFailure, cancelled, printable, type RpcAnswer, UpstreamFailure } from '../upstream.ts';
 import { EventReader } from './event-reader.ts';
 import type { Target } from './target.ts';
 
@@ -29,7 +29,7 @@ export interface Post {
 
 export interface Reply {
   readonly sessionId: string | undefined;
-  readonly answer: Answer | undefined;
+  readonly answer: RpcAnswer | undefined;
 }
 
 /** The server answered with an HTTP status other than success. */
@@ -181,7 +181,7 @@ class Exchange implements Dispatcher.DispatchHandler {
     else throw bad(`id ${JSON.stringify(message.id).slice(0, 64)}, not ${this.#post.id}`);
   }
 
-  #done(answer: Answer | undefined): undefined {
+  #done(answer: RpcAnswer | undefined): undefined {
     this.#settle();
     // The connection is kept when the response ends by itself soon.
     if (this.#events || answer === undefined)
