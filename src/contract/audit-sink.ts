@@ -1,8 +1,11 @@
 /** At least one sink. */
 export interface AuditSink {
-  /** Durable against the death of the process when it returns; throws when it is not, and then the call is refused. */
-  append(record: AuditRecord): void;
-  /** Signs what has been written and releases the file. */
+  /**
+   * Resolves when the record outlives the death of the process; rejects when it does not, and then the call is refused.
+   * Records are kept in the order of these calls.
+   */
+  append(record: AuditRecord): Promise<void>;
+  /** Writes what waits, signs it and releases the file. */
   close(): void;
 }
 

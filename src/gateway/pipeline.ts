@@ -60,7 +60,7 @@ export function createPipeline(deps: PipelineDeps): (arrived: Arrived) => Promis
 
       const answer = rooms.answer(framed);
       if (answer !== undefined) {
-        trail.answered(answer.body.length);
+        await trail.answered(answer.body.length);
         deps.count('ok');
         return answer;
       }
@@ -69,14 +69,14 @@ export function createPipeline(deps: PipelineDeps): (arrived: Arrived) => Promis
       trail.identified(known);
       const validated = rooms.validate(known);
       const authorized = rooms.authorize(validated);
-      const admitted = trail.admit(authorized);
+      const admitted = await trail.admit(authorized);
       const executed = await rooms.execute(admitted);
       const sanitized = rooms.sanitize(executed);
-      trail.completed(sanitized);
+      await trail.completed(sanitized);
       deps.count('ok');
       return rooms.respond(sanitized);
     } catch (error) {
-      const refusal = close(error, arrived, trail, deps);
+      const refusal = await close(error, arrived, trail, deps);
       deps.count(refusal.code);
       return rooms.refuse(refusal, arrived, framed?.frame);
     }
@@ -87,11 +87,11 @@ export function createPipeline(deps: PipelineDeps): (arrived: Arrived) => Promis
 const NOT_YET: Answer = { status: 503, headers: { 'retry-after': '1' }, body: '' };
 
 /** Records the refusal. What is not a refusal is a fault of ours: the caller learns nothing of it. */
-function close(error: unknown, arrived: Arrived, trail: AuditTrail, deps: PipelineDeps): Refusal {
+async function close(error: unknown, arrived: Arrived, trail: AuditTrail, deps: PipelineDeps): Promise<Refusal> {
   const refusal = error instanceof Refusal ? error : new Refusal('internal', String(error));
   if (refusal !== error) deps.fault(arrived.incident, error);
   try {
-    trail.refused(refusal);
+    await trail.refused(refusal);
     return refusal;
   } catch (unwritable) {
     deps.fault(arrived.incident, unwritable);

@@ -105,7 +105,9 @@ class GatewayZone {
       this.#link ??= new RuntimeLink(bundle.runtimeSocket);
       this.#rooms = furnish(bundle, this.#authenticate, this.#link, this.#remotes.of(bundle.servers));
       this.#bundle = bundle;
-      this.#sink.append({ time: new Date().toISOString(), event: 'bundle', bundle: bundle.version });
+      this.#sink.append({ time: new Date().toISOString(), event: 'bundle', bundle: bundle.version }).catch((error) => {
+        log({ event: 'fault', error: `the bundle's record could not be written: ${text(error)}` });
+      });
       this.#send({ kind: 'applied', version: bundle.version });
     } catch (error) {
       this.#send({ kind: 'refused', exit: 2, message: text(error) });

@@ -22,7 +22,7 @@ let count = 0;
 function log(details: readonly string[]): string {
   const file = join(dir, `${++count}.jsonl`);
   const sink = openFileSink(file, pem, now);
-  for (const detail of details) sink.append(record(detail));
+  for (const detail of details) void sink.append(record(detail));
   sink.close();
   return file;
 }
@@ -59,7 +59,7 @@ test('refuses a chain that somebody without the key computed anew', async () => 
   const other = generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
   const file = join(dir, 'forged.jsonl');
   const sink = openFileSink(file, other, now);
-  sink.append(record('never happened'));
+  void sink.append(record('never happened'));
   sink.close();
   assert.match((await verifyChain(file, publicPem)).broken?.why ?? '', /not of this key/);
 });
@@ -90,7 +90,7 @@ test('a line that a killed process left half-written is moved aside and the chai
   const file = log(['before']);
   appendFileSync(file, '{"seq":99,"prev":"half a li');
   const sink = openFileSink(file, pem, now);
-  sink.append(record('after'));
+  void sink.append(record('after'));
   sink.close();
   assert.equal((await verifyChain(file, publicPem)).holds, true);
   const aside = readdirSync(dir).filter((name) => name.includes('.torn-'));
@@ -101,6 +101,25 @@ test('does not continue a log whose last line was changed', () => {
   const file = log(['a']);
   writeFileSync(file, readFileSync(file, 'utf8').replace(/"event":"seal"(?!.*"event":"seal")/s, '"event":"sael"'));
   assert.throws(() => openFileSink(file, pem, now), /does not bear its own hash/);
+});
+
+test('records of one turn are one write: all of them or, where there is no room, none', async () => {
+  verifies('observe.audit');
+  const file = join(dir, 'batch.jsonl');
+  const sink = openFileSink(file, pem, now);
+  const before = readFileSync(file, 'utf8');
+  const both = [sink.append(record('first')), sink.append(record('second'))];
+  assert.equal(readFileSync(file, 'utf8'), before);
+  await Promise.all(both);
+  const lines = readFileSync(file, 'utf8').slice(before.length).trimEnd().split('\n');
+  assert.deepEqual(
+    lines.map((line) => (JSON.parse(line) as { detail: string }).detail),
+    ['first', 'second'],
+  );
+  void sink.append(record('nobody waited'));
+  sink.close();
+  assert.match(readFileSync(file, 'utf8'), /nobody waited/);
+  assert.equal((await verifyChain(file, publicPem)).holds, true);
 });
 
 test('a full disk refuses records, kills nobody, and the chain goes on where there is room again', async () => {
@@ -117,7 +136,7 @@ test('a full disk refuses records, kills nobody, and the chain goes on where the
     const record = { time: '2026-11-22T00:00:00.000Z', event: 'outcome', detail: 'x'.repeat(100) };
     let refused = '';
     for (let at = 0; at < 100 && refused === ''; at++)
-      try { sink.append(record); } catch (error) { refused = error.code; }
+      try { await sink.append(record); } catch (error) { refused = error.code; }
     mock.timers.tick(5000);
     console.log(refused, 'and alive');
     process.exit();
@@ -125,7 +144,7 @@ test('a full disk refuses records, kills nobody, and the chain goes on where the
   const limited = ['-c', 'ulimit -f 4; exec "$@"', 'sh', process.execPath, '--input-type=module', '-e', script];
   assert.equal(execFileSync('/bin/sh', limited, { encoding: 'utf8' }).trim(), 'EFBIG and alive');
   const sink = openFileSink(file, pem, now);
-  sink.append(record('there is room again'));
+  void sink.append(record('there is room again'));
   sink.close();
   assert.equal((await verifyChain(file, publicPem)).holds, true);
 });

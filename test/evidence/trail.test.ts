@@ -11,10 +11,10 @@ import { verifies } from '../support/verifies.ts';
 
 const secret = ['AKIA', 'IOSFODNN7QXMPLRT'].join('');
 
-test('what callers and servers say reaches a record without its secrets, and never whole where it is long (A5)', () => {
+test('what callers and servers say reaches a record without its secrets, and never whole where it is long (A5)', async () => {
   verifies('observe.audit');
   const records: AuditRecord[] = [];
-  const sink = { append: (record: AuditRecord) => void records.push(record), close: () => {} };
+  const sink = { append: async (record: AuditRecord) => void records.push(record), close: () => {} };
   const edgeBudget = () => ({ write: true, suppressed: 0 });
   const call = known({ method: 'tools/call', pin: undefined }, '{}');
   const caller = new Authenticated(call.arrived, call.subject, 0);
@@ -22,7 +22,7 @@ test('what callers and servers say reaches a record without its secrets, and nev
   trail.authenticated(caller);
   trail.framed(new Framed(caller, { ...call.frame, method: `${secret}/${'x'.repeat(1_000_000)}` }));
   // The secret lies across the place where a detail is cut.
-  trail.refused(new Refusal('unknown-method', `${'x '.repeat(2043)}${secret}`));
+  await trail.refused(new Refusal('unknown-method', `${'x '.repeat(2043)}${secret}`));
   const [record] = records;
   assert.ok((record?.method?.length ?? 0) <= 128);
   assert.ok(JSON.stringify(record).length < 8192);
@@ -32,7 +32,7 @@ test('what callers and servers say reaches a record without its secrets, and nev
 test('with an audit that cannot be written strangers get the same answer as ever, all others none', async () => {
   verifies('authn.edge', 'observe.audit');
   const sink = {
-    append: () => {
+    append: async () => {
       throw new Error('ENOSPC');
     },
     close: () => {},

@@ -9,6 +9,7 @@ const SEAL_AFTER = 1000;
 const GENESIS = 'genesis';
 /** What JSON leaves as it is but a terminal or a line reader does not show as one character of one line (A5). */
 const UNSEEN = /[\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g;
+const PLAIN = /^[ -~]*$/;
 const escapeUnit = (unit: string): string => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
 
 export class AuditLogBroken extends Error {}
@@ -16,7 +17,8 @@ export class AuditLogBroken extends Error {}
 /**
  * Appends hash-chained JSON lines: each carries `seq`, `prev` (the hash before it) and, as its last member, `hash`,
  * the SHA-256 of the line without that member. `seal` records carry an Ed25519 signature over `prev`.
- * A record is in the kernel's page cache when `append` returns: it outlives this process, not a power cut.
+ * Records of one turn of the event loop are one write. A record is in the kernel's page cache when `append` has
+ * resolved: it outlives this process, not a power cut.
  * @throws AuditLogBroken when the last line of an existing file does not bear its own hash
  */
 export function openFileSink(file: string, privateKeyPem: string, now: () => number): AuditSink {
@@ -24,9 +26,15 @@ export function openFileSink(file: string, privateKeyPem: string, now: () => num
   const key = createPrivateKey(privateKeyPem);
   const tail = recover(fd, file, now);
   const sink = new FileSink(fd, key, now, tail);
-  sink.append({ time: new Date(now()).toISOString(), event: 'start', ...(tail.torn && { detail: tail.torn }) });
+  sink.write([{ time: new Date(now()).toISOString(), event: 'start', ...(tail.torn && { detail: tail.torn }) }]);
   sink.seal();
   return sink;
+}
+
+interface Seal {
+  readonly time: string;
+  readonly event: 'seal';
+  readonly signature: string;
 }
 
 interface Tail {
@@ -41,6 +49,8 @@ class FileSink implements AuditSink {
   readonly #now: () => number;
   #seq: number;
   #prev: string;
+  #waiting: AuditRecord[] = [];
+  #written: Promise<void> | undefined;
   #unsealed = 0;
   #timer: NodeJS.Timeout | undefined;
 
@@ -52,9 +62,32 @@ class FileSink implements AuditSink {
     this.#prev = tail.hash;
   }
 
-  append(record: AuditRecord): void {
-    this.#write(record);
-    if (++this.#unsealed >= SEAL_EVERY) this.#trySeal();
+  append(record: AuditRecord): Promise<void> {
+    this.#waiting.push(record);
+    this.#written ??= new Promise((resolve, reject) => {
+      setImmediate(() => {
+        try {
+          this.#flush();
+          resolve();
+        } catch (error) {
+          reject(error);
+        }
+      });
+    });
+    return this.#written;
+  }
+
+  #flush(): void {
+    const records = this.#waiting;
+    this.#waiting = [];
+    this.#written = undefined;
+    if (records.length > 0) this.write(records);
+  }
+
+  write(records: readonly AuditRecord[]): void {
+    this.#write(records);
+    this.#unsealed += records.length;
+    if (this.#unsealed >= SEAL_EVERY) this.#trySeal();
     else this.#timer ??= setTimeout(() => this.#trySeal(), SEAL_AFTER).unref();
   }
 
@@ -63,13 +96,14 @@ class FileSink implements AuditSink {
     this.#timer = undefined;
     if (this.#unsealed === 0) return;
     const signature = sign(null, Buffer.from(this.#prev), this.#key).toString('base64url');
-    this.#write({ time: new Date(this.#now()).toISOString(), event: 'seal', signature });
+    this.#write([{ time: new Date(this.#now()).toISOString(), event: 'seal', signature }]);
     this.#unsealed = 0;
   }
 
   close(): void {
     try {
-      this.append({ time: new Date(this.#now()).toISOString(), event: 'stop' });
+      this.#waiting.push({ time: new Date(this.#now()).toISOString(), event: 'stop' });
+      this.#flush();
       this.seal();
     } finally {
       clearTimeout(this.#timer);
@@ -86,21 +120,27 @@ class FileSink implements AuditSink {
     }
   }
 
-  #write(record: AuditRecord | { time: string; event: 'seal'; signature: string }): void {
-    const facts = JSON.stringify(record).replace(UNSEEN, escapeUnit);
-    const body = `{"seq":${this.#seq + 1},"prev":"${this.#prev}",${facts.slice(1)}`;
-    const digest = hash('sha256', body, 'base64url');
-    const line = Buffer.from(`${body.slice(0, -1)},"hash":"${digest}"}\n`);
+  /** All of them or, where there is no room, none: then the chain stands as it stood. */
+  #write(records: readonly (AuditRecord | Seal)[]): void {
+    let [seq, prev, text] = [this.#seq, this.#prev, ''];
+    for (const record of records) {
+      const facts = JSON.stringify(record);
+      const shown = PLAIN.test(facts) ? facts : facts.replace(UNSEEN, escapeUnit);
+      const body = `{"seq":${++seq},"prev":"${prev}",${shown.slice(1)}`;
+      prev = hash('sha256', body, 'base64url');
+      text += `${body.slice(0, -1)},"hash":"${prev}"}\n`;
+    }
+    const bytes = Buffer.from(text);
     let written = 0;
     try {
-      while (written < line.length) written += writeSync(this.#fd, line, written);
+      while (written < bytes.length) written += writeSync(this.#fd, bytes, written);
     } catch (error) {
       // A short write (disk full) would leave half a line: take it back, so that the next record starts clean.
       if (written > 0) ftruncateSync(this.#fd, fstatSync(this.#fd).size - written);
       throw error;
     }
-    this.#seq++;
-    this.#prev = digest;
+    this.#seq = seq;
+    this.#prev = prev;
   }
 }
 

@@ -57,34 +57,33 @@ export class AuditTrail {
   }
 
   /** Writes the intent. A call whose intent cannot be written does not happen. */
-  admit(call: Authorized): Admitted {
+  async admit(call: Authorized): Promise<Admitted> {
     const { digest } = this.#deps;
-    this.#write({ event: 'intent', params: digest(call.params.raw), policies: call.verdict.policies });
+    await this.#write({ event: 'intent', params: digest(call.params.raw), policies: call.verdict.policies });
     this.#intended = true;
     return new Admitted(call);
   }
 
   /** The gateway answered by itself, from the pins. */
-  answered(bytes: number): void {
-    this.#write({ event: 'answer', bytes });
+  answered(bytes: number): Promise<void> {
+    return this.#write({ event: 'answer', bytes });
   }
 
-  completed(call: Sanitized): void {
+  completed(call: Sanitized): Promise<void> {
     const { redacted } = call;
-    this.#write({ event: 'outcome', code: 'ok', bytes: call.result.length, ...(redacted && { redacted }) });
+    return this.#write({ event: 'outcome', code: 'ok', bytes: call.result.length, ...(redacted && { redacted }) });
   }
 
-  refused(refusal: Refusal): void {
+  async refused(refusal: Refusal): Promise<void> {
     // Cut twice: half a secret at the end of what is looked at would not be known for one.
     const detail = this.#deps.redact(refusal.detail.slice(0, 2 * MAX_DETAIL)).slice(0, MAX_DETAIL);
     if (this.#known) {
-      this.#write({ event: this.#intended ? 'outcome' : 'refusal', code: refusal.code, detail });
-      return;
+      return this.#write({ event: this.#intended ? 'outcome' : 'refusal', code: refusal.code, detail });
     }
     const budget = this.#deps.edgeBudget();
     if (!budget.write) return;
     const more = budget.suppressed > 0 ? `${detail} (and ${budget.suppressed} like it that were not recorded)` : detail;
-    this.#write({ event: 'edge', code: refusal.code, detail: more });
+    return this.#write({ event: 'edge', code: refusal.code, detail: more });
   }
 
   /** What others said; cut after it was filtered, since no rule knows half a secret. Nobody makes us filter megabytes. */
@@ -92,10 +91,11 @@ export class AuditTrail {
     return this.#deps.redact(text.slice(0, 4 * max)).slice(0, max);
   }
 
-  #write(facts: Pick<AuditRecord, 'event'> & Partial<AuditRecord>): void {
+  async #write(facts: Pick<AuditRecord, 'event'> & Partial<AuditRecord>): Promise<void> {
     const now = this.#deps.now();
+    const record = { time: new Date(now).toISOString(), ...this.#facts, ...facts, ms: now - this.#at };
     try {
-      this.#deps.sink.append({ time: new Date(now).toISOString(), ...this.#facts, ...facts, ms: now - this.#at });
+      await this.#deps.sink.append(record);
     } catch (error) {
       throw new Refusal('audit', `the audit record could not be written: ${String(error)}`);
     }
