@@ -28,10 +28,10 @@ export class Arrived {
   readonly headers: Readonly<Record<string, string | undefined>>;
   /** Reads the whole body once; refuses above the bound. */
   readonly body: () => Promise<Uint8Array>;
-  /** Aborted when the client goes away. */
-  readonly signal: AbortSignal;
   /** The answer as a stream; used by whoever has something to say before the answer, or has only that. */
   readonly events: EventStream;
+
+  readonly #client: { readonly signal: AbortSignal };
 
   constructor(request: Omit<Arrived, never>) {
     this.incident = request.incident;
@@ -42,8 +42,13 @@ export class Arrived {
     this.query = request.query;
     this.headers = request.headers;
     this.body = request.body;
-    this.signal = request.signal;
     this.events = request.events;
+    this.#client = request;
+  }
+
+  /** Aborted when the client goes away; made when somebody asks for it. */
+  get signal(): AbortSignal {
+    return this.#client.signal;
   }
 }
 

@@ -125,7 +125,7 @@ export async function openBench(options: BenchOptions = {}) {
         const call = new Authenticated(arrived, alice, 0);
         guard(call, settings);
         framed = await frame(call);
-        if (framed.frame.id === undefined) return acceptedAnswer();
+        if (framed.frame.id === undefined || framed.frame.response) return acceptedAnswer();
         visibility.admit(framed);
         return resultAnswer(framed.frame, answer(framed));
       } catch (error) {

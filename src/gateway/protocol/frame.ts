@@ -1,7 +1,7 @@
 import { isObject, type Json, type JsonObject } from '../../contract/json.ts';
 import { Refusal } from '../../contract/refusal.ts';
 import { findMember, readObject } from '../../contract/splice.ts';
-import { MalformedJson, parseStrict } from '../../contract/strict-json.ts';
+import { MalformedJson, parseUnfrozen } from '../../contract/strict-json.ts';
 import { type Authenticated, Framed } from '../../contract/tool-call.ts';
 import type { RpcAnswer } from '../../contract/upstream.ts';
 import { MODERN, revisionOf } from './revision.ts';
@@ -55,7 +55,8 @@ export async function frame(call: Authenticated): Promise<Framed> {
 
 function parse(bytes: Uint8Array): { readonly text: string; readonly value: Json } {
   try {
-    return parseStrict(bytes);
+    // What goes on to a server is frozen when it is in the server's own words.
+    return parseUnfrozen(bytes);
   } catch (error) {
     throw error instanceof MalformedJson ? new Refusal('parse', error.message) : error;
   }

@@ -20,11 +20,12 @@ export interface BodyLimits {
  * @throws Refusal body-size above the bound (RFC 9110 §15.5.14), body-timeout where it trickles, overload where too much
  * is held, invalid-request where the client went away
  */
-export function readBody(request: IncomingMessage, limits: BodyLimits): Promise<Uint8Array> {
+export async function readBody(request: IncomingMessage, limits: BodyLimits): Promise<Uint8Array> {
   const { max, timeout, budget } = limits;
   if (Number(request.headers['content-length'] ?? 0) > max) {
-    return Promise.reject(new Refusal('body-size', `content-length ${request.headers['content-length']}`));
+    throw new Refusal('body-size', `content-length ${request.headers['content-length']}`);
   }
+  if (request.complete) return arrivedBody(request, limits);
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let size = 0;
@@ -49,4 +50,13 @@ export function readBody(request: IncomingMessage, limits: BodyLimits): Promise<
 
     request.on('data', take).on('end', end).on('close', gone).on('error', gone);
   });
+}
+
+/** A body that came with its head, as most do: it lies in the buffer whole. @throws Refusal body-size, overload */
+function arrivedBody(request: IncomingMessage, { max, budget }: BodyLimits): Uint8Array {
+  const bytes: Buffer = request.read() ?? Buffer.alloc(0);
+  if (bytes.length > max) throw new Refusal('body-size', `more than ${max} bytes`);
+  if (budget.held + bytes.length > budget.max)
+    throw new Refusal('overload', `${budget.held} bytes of bodies are held`);
+  return bytes;
 }

@@ -164,9 +164,11 @@ export function createEdge(deps: EdgeDeps): Edge {
     query: string,
     waits: boolean,
   ): Arrived {
-    const gone = new AbortController();
+    let gone: AbortController | undefined;
+    let held = 0;
     response.once('close', () => {
-      if (!response.writableFinished) gone.abort();
+      budget.held -= held;
+      if (!response.writableFinished) gone?.abort();
     });
     let body: Promise<Uint8Array> | undefined;
     return new Arrived({
@@ -179,24 +181,25 @@ export function createEdge(deps: EdgeDeps): Edge {
       headers: flatHeaders(request),
       body: () => {
         if (body === undefined && waits) response.writeContinue();
-        body ??= readBody(request, { max: deps.settings().maxBody, timeout: limits.body, budget }).then((bytes) =>
-          hold(bytes, response),
-        );
+        body ??= readBody(request, { max: deps.settings().maxBody, timeout: limits.body, budget }).then((bytes) => {
+          // It counts until it is answered: while a call waits for its server, it is there several times over.
+          if (!response.closed) {
+            held = bytes.length;
+            budget.held += held;
+          }
+          return bytes;
+        });
         return body;
       },
-      signal: gone.signal,
+      get signal() {
+        if (gone === undefined) {
+          gone = new AbortController();
+          if (response.closed && !response.writableFinished) gone.abort();
+        }
+        return gone.signal;
+      },
       events: eventStream(response),
     });
-  }
-
-  /** A body counts until it is answered: while a call waits for its server, it is there several times over. */
-  function hold(bytes: Uint8Array, response: ServerResponse): Uint8Array {
-    if (response.closed) return bytes;
-    budget.held += bytes.length;
-    response.once('close', () => {
-      budget.held -= bytes.length;
-    });
-    return bytes;
   }
 
   function report(kind: EdgeEvent['kind'], error: unknown, remote = ''): void {

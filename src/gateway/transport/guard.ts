@@ -58,9 +58,13 @@ function checkMediaType(headers: Headers): void {
   if (coding.toLowerCase() !== 'identity') throw new Refusal('media-type', `Content-Encoding: ${coding}`);
 }
 
+/** As most clients write it. */
+const BOTH = 'application/json, text/event-stream';
+
 /** A client must be able to read both forms of an answer (MCP 2025-03-26 ff., Sending Messages to the Server). */
 function checkAccept(headers: Headers): void {
   const accept = headers.accept ?? '*/*';
+  if (accept === BOTH) return;
   const ranges = accept
     .toLowerCase()
     .split(',')
