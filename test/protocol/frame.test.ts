@@ -189,6 +189,8 @@ test('2026-07-28: refuses unknown versions (-32022), missing envelopes (-32602) 
     'ping',
     'logging/setLevel',
     'resources/subscribe',
+    'resources/unsubscribe',
+    'tasks/get',
     'nope',
     'constructor',
     '__proto__',
@@ -196,7 +198,7 @@ test('2026-07-28: refuses unknown versions (-32022), missing envelopes (-32602) 
     const gone = await modern(bench, method);
     assert.deepEqual([gone.status, said(gone).error?.code], [404, -32601], method);
   }
-  for (const method of ['server/discover', 'logging/setLevel', 'resources/subscribe', 'tasks/get', 'toString']) {
+  for (const method of ['server/discover', 'subscriptions/listen', 'tasks/get', 'toString']) {
     const absent = await bench.rpc(method);
     assert.deepEqual([absent.status, said(absent).error?.code], [200, -32601], method);
   }
@@ -236,7 +238,13 @@ test('is the server that the client sees: innerkeep on /mcp, the pinned one on /
   assert.deepEqual(all, {
     protocolVersion: '2025-11-25',
     serverInfo: { name: 'innerkeep', version: '9.9.9' },
-    capabilities: { tools: {}, prompts: {}, resources: {}, completions: {} },
+    capabilities: {
+      tools: { listChanged: true },
+      prompts: { listChanged: true },
+      resources: { listChanged: true, subscribe: true },
+      completions: {},
+      logging: {},
+    },
   });
   const one = said(await bench.rpc('initialize', params, { path: '/mcp/files' })).result;
   assert.deepEqual(

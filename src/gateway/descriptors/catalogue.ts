@@ -32,6 +32,8 @@ export interface Catalogue {
   /** Finds by the name that is used on `/mcp` (no `server` given) or on `/mcp/SERVER`. */
   readonly tool: (server: string | undefined, name: string) => Entry | undefined;
   readonly prompt: (server: string | undefined, name: string) => Entry | undefined;
+  /** Tools that are nowhere shown and cannot be called; for the operator. */
+  readonly leftOut: readonly { readonly server: string; readonly tool: string; readonly why: string }[];
 }
 
 /**
@@ -41,28 +43,49 @@ export interface Catalogue {
  */
 export function createCatalogue(bundle: readonly GatewayServer[]): Catalogue {
   const servers = new Map<string, CataloguedServer>();
+  const leftOut: Catalogue['leftOut'][number][] = [];
   for (const { pins } of bundle.toSorted((a, b) => (a.pins.name < b.pins.name ? -1 : 1))) {
     if (servers.has(pins.name)) throw new Error(`server ${pins.name} occurs twice`);
-    servers.set(pins.name, catalogued(pins));
+    const { server, faults } = catalogued(pins);
+    servers.set(pins.name, server);
+    leftOut.push(...faults);
   }
   const all = [...servers.values()];
   return {
     servers,
     tool: finder(all.flatMap(({ tools }) => tools)),
     prompt: finder(all.flatMap(({ prompts }) => prompts)),
+    leftOut,
   };
 }
 
-function catalogued(pins: PinnedServer): CataloguedServer {
+function catalogued(pins: PinnedServer) {
   const { name } = pins;
-  return {
-    pins,
-    tools: pins.tools.map((pin) => entry(name, pin, 'name', `${name}__`, `${name}/${pin.name}`)),
-    prompts: pins.prompts.map((pin) => entry(name, pin, 'name', `${name}__`, actionOf(name, 'prompts/get'))),
-    templates: pins.resourceTemplates.map((pin) =>
-      entry(name, pin, 'uriTemplate', `${name}+`, actionOf(name, 'resources/read')),
-    ),
-  };
+  const tools: Entry[] = [];
+  const faults: Catalogue['leftOut'][number][] = [];
+  for (const pin of pins.tools) {
+    const tool = entry(name, pin, 'name', `${name}__`, `${name}/${pin.name}`);
+    // One bad tool does not take the others with it.
+    const mirrored = marksOf(tool);
+    if (typeof mirrored === 'string') faults.push({ server: name, tool: pin.name, why: mirrored });
+    else tools.push({ ...tool, mirrored });
+  }
+  const prompts = pins.prompts.map((pin) => entry(name, pin, 'name', `${name}__`, actionOf(name, 'prompts/get')));
+  const templates = pins.resourceTemplates.map((pin) =>
+    entry(name, pin, 'uriTemplate', `${name}+`, actionOf(name, 'resources/read')),
+  );
+  return { server: { pins, tools, prompts, templates }, faults };
+}
+
+/** What of a tool's arguments is repeated in headers; a text: what is wrong with its marks. */
+function marksOf({ pin }: Entry): readonly MirroredArgument[] | string {
+  const { inputSchema }: JsonObject = JSON.parse(pin.raw);
+  if (!isObject(inputSchema)) return [];
+  try {
+    return mirroredArguments(inputSchema);
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
 }
 
 /** The policy's name for a method of a server: `files#resources/read`. */
@@ -82,7 +105,7 @@ function entry(server: string, pin: PinnedDescriptor, member: string, prefix: st
     publicName: prefix + pin.name,
     publicRaw: prefixMember(pin.raw, member, prefix),
     action,
-    mirrored: mirroredArguments(schemaOf(descriptor)),
+    mirrored: [],
   };
 }
 
@@ -91,10 +114,6 @@ function prefixMember(raw: string, key: string, prefix: string): string {
   const member = findMember(readObject(raw).members, key);
   if (member === undefined) return raw;
   return splice(raw, [{ start: member.start + 1, end: member.start + 1, text: prefix }]);
-}
-
-function schemaOf(descriptor: JsonObject): JsonObject {
-  return isObject(descriptor.inputSchema) ? descriptor.inputSchema : {};
 }
 
 function finder(entries: readonly Entry[]): Catalogue['tool'] {

@@ -1,10 +1,10 @@
 import { isObject, type Json, type JsonObject } from '../../contract/json.ts';
 import { Refusal } from '../../contract/refusal.ts';
 import { type Framed, Known, type Target } from '../../contract/tool-call.ts';
-import { actionOf, type Catalogue, type Entry } from './catalogue.ts';
+import { actionOf, type Catalogue } from './catalogue.ts';
 import { decodeCursor } from './cursor.ts';
-import { agrees } from './mirrored-arguments.ts';
 import { ownParams } from './own-params.ts';
+import { paramHeaders } from './param-headers.ts';
 import type { Visibility, Visible } from './visibility.ts';
 
 export interface IdentifyDeps {
@@ -31,7 +31,10 @@ function target(call: Framed, deps: IdentifyDeps): Target {
     case 'prompts/get':
       return prompt(call, deps);
     case 'resources/read':
-      return resource(call, deps);
+      return resource(call, 'resources/read', deps);
+    case 'resources/subscribe':
+    case 'resources/unsubscribe':
+      return resource(call, 'resources/subscribe', deps);
     case 'resources/list':
       return resourcePage(call, deps);
     case 'completion/complete':
@@ -45,24 +48,14 @@ function tool(call: Framed, deps: IdentifyDeps): Target {
   const name = text(paramsOf(call), 'name');
   const entry = deps.catalogue.tool(call.arrived.server, name);
   if (entry === undefined || !deps.visible(call.subject, entry.action)) throw new Refusal('unknown', `tool ${name}`);
-  if (call.frame.modern) checkMirrors(call, entry, deps);
   return {
     server: entry.server,
     method: 'tools/call',
     action: entry.action,
     pin: entry.pin,
-    headers: [],
+    headers: paramHeaders(call, entry.mirrored, deps.decodeHeader),
     ...ownParams(call.frame, renamed(call, ['name'], entry.pin.name)),
   };
-}
-
-/** `Mcp-Param-*` must say what the body says (MCP 2026-07-28, Custom Headers). */
-function checkMirrors({ arrived, frame }: Framed, entry: Entry, deps: IdentifyDeps): void {
-  for (const argument of entry.mirrored) {
-    const header = arrived.headers[argument.header];
-    const said = header === undefined ? undefined : deps.decodeHeader(header);
-    if (!agrees(argument, frame.params?.arguments, said)) throw new Refusal('header-mismatch', argument.header);
-  }
 }
 
 function prompt(call: Framed, deps: IdentifyDeps): Target {
@@ -74,23 +67,24 @@ function prompt(call: Framed, deps: IdentifyDeps): Target {
     method: 'prompts/get',
     action: entry.action,
     pin: entry.pin,
-    headers: [],
+    headers: paramHeaders(call, [], deps.decodeHeader),
     ...ownParams(call.frame, renamed(call, ['name'], entry.pin.name)),
   };
 }
 
-function resource(call: Framed, deps: IdentifyDeps): Target {
+/** To end a subscription is the same action as to begin it. */
+function resource(call: Framed, method: 'resources/read' | 'resources/subscribe', deps: IdentifyDeps): Target {
   const uri = text(paramsOf(call), 'uri');
   const { server, own } = ownUri(call.arrived.server, uri);
-  if (!deps.visibility.method(call.subject, server, 'resources/read')) {
+  if (!deps.visibility.method(call.subject, server, method)) {
     throw new Refusal('unknown-resource', `resource ${uri}`, { uri });
   }
   return {
     server,
-    method: 'resources/read',
-    action: actionOf(server, 'resources/read'),
+    method,
+    action: actionOf(server, method),
     pin: undefined,
-    headers: [],
+    headers: paramHeaders(call, [], deps.decodeHeader),
     ...ownParams(call.frame, renamed(call, ['uri'], own)),
   };
 }
@@ -111,7 +105,7 @@ function resourcePage(call: Framed, deps: IdentifyDeps): Target {
     method: 'resources/list',
     action: actionOf(server, 'resources/list'),
     pin: undefined,
-    headers: [],
+    headers: paramHeaders(call, [], deps.decodeHeader),
     ...ownParams(frame, arrived.server === undefined ? { path: ['cursor'], value: mark.own } : undefined),
     next: arrived.server === undefined ? servers[index + 1] : undefined,
   };
@@ -139,7 +133,7 @@ function completion(call: Framed, deps: IdentifyDeps): Target {
     method: 'completion/complete',
     action: actionOf(server, 'completion/complete'),
     pin,
-    headers: [],
+    headers: paramHeaders(call, [], deps.decodeHeader),
     ...ownParams(call.frame, renamed(call, ['ref', member], own)),
   };
 }

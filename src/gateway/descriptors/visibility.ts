@@ -1,4 +1,5 @@
 import type { PinnedServer } from '../../contract/descriptors.ts';
+import { isObject } from '../../contract/json.ts';
 import { Refusal } from '../../contract/refusal.ts';
 import type { Framed, Subject } from '../../contract/tool-call.ts';
 import { actionOf, type Catalogue, type CataloguedServer } from './catalogue.ts';
@@ -26,14 +27,21 @@ const CAPABILITY: ReadonlyMap<string, string> = new Map([
   ['prompts/get', 'prompts'],
   ['resources/list', 'resources'],
   ['resources/read', 'resources'],
+  ['resources/subscribe', 'resources'],
   ['completion/complete', 'completions'],
 ]);
+
+/** Whether the server has said that it tells of updates. */
+function subscribable({ capabilities: { resources } }: PinnedServer): boolean {
+  return isObject(resources) && resources.subscribe === true;
+}
 
 export function createVisibility({ servers, tool }: Catalogue, visible: Visible): Visibility {
   const method = (subject: Subject, server: string, name: string) => {
     const capability = CAPABILITY.get(name);
     const pins = servers.get(server)?.pins;
     if (pins === undefined || capability === undefined || !Object.hasOwn(pins.capabilities, capability)) return false;
+    if (name === 'resources/subscribe' && !subscribable(pins)) return false;
     return visible(subject, actionOf(server, name));
   };
   const seen = (subject: Subject, { pins, tools }: CataloguedServer) =>

@@ -5,7 +5,7 @@ import { Refusal } from '../../contract/refusal.ts';
  * @throws Refusal header-mismatch for base64 that is not canonical or not UTF-8
  */
 export function decodeHeader(value: string): string {
-  const plain = value.trim();
+  const plain = withoutSpace(value);
   const encoded = /^=\?base64\?(.*)\?=$/s.exec(plain)?.[1];
   if (encoded === undefined) return plain;
   const bytes = Buffer.from(encoded, 'base64');
@@ -16,4 +16,9 @@ export function decodeHeader(value: string): string {
   } catch {
     throw new Refusal('header-mismatch', 'a base64 value that is not UTF-8');
   }
+}
+
+/** Takes away the optional white space round a field value (RFC 9110 §5.6.3), and no other. */
+export function withoutSpace(value: string): string {
+  return value.replace(/^[ \t]+/, '').replace(/[ \t]+$/, '');
 }

@@ -1,11 +1,8 @@
 import type { PinnedServer } from '../../contract/descriptors.ts';
-import type { JsonObject } from '../../contract/json.ts';
+import { isObject, type JsonObject } from '../../contract/json.ts';
 import { Refusal } from '../../contract/refusal.ts';
 import type { Framed, Subject } from '../../contract/tool-call.ts';
 import { SUPPORTED } from './revision.ts';
-
-/** What the gateway serves at all; anything else that a server can do is not announced. */
-const CAPABILITIES = ['tools', 'prompts', 'resources', 'completions'] as const;
 
 export interface LifecycleDeps {
   /** Of innerkeep. */
@@ -51,14 +48,30 @@ interface Self {
   readonly instructions?: string;
 }
 
-function describe({ arrived, subject }: Framed, deps: LifecycleDeps): Self {
+function describe({ arrived, subject, frame }: Framed, deps: LifecycleDeps): Self {
   const servers = deps.servers(subject, arrived.server);
-  const capabilities: Record<string, JsonObject> = {};
-  for (const name of CAPABILITIES) {
-    if (servers.some((server) => Object.hasOwn(server.capabilities, name))) capabilities[name] = {};
-  }
+  const capabilities = capabilitiesOf(servers, frame.modern);
   const one = arrived.server === undefined ? undefined : servers[0];
   if (one === undefined) return { serverInfo: { name: 'innerkeep', version: deps.version }, capabilities };
   const { serverInfo, instructions } = one;
   return { serverInfo, capabilities, ...(instructions === undefined ? {} : { instructions }) };
+}
+
+/**
+ * What the gateway serves of what these servers can; anything else that a server can do is not announced. That a list
+ * has changed is told by the gateway itself, whatever its servers tell. So is the level of log messages kept by it for
+ * a session; without sessions it is the request that asks, and a server that can.
+ */
+function capabilitiesOf(servers: readonly PinnedServer[], modern: boolean): Readonly<Record<string, JsonObject>> {
+  const has = (name: string) => servers.some(({ capabilities }) => Object.hasOwn(capabilities, name));
+  const subscribe = servers.some(
+    ({ capabilities: { resources } }) => isObject(resources) && resources.subscribe === true,
+  );
+  return {
+    ...(has('tools') ? { tools: { listChanged: true } } : {}),
+    ...(has('prompts') ? { prompts: { listChanged: true } } : {}),
+    ...(has('resources') ? { resources: { listChanged: true, ...(subscribe ? { subscribe } : {}) } } : {}),
+    ...(has('completions') ? { completions: {} } : {}),
+    ...(!modern || has('logging') ? { logging: {} } : {}),
+  };
 }

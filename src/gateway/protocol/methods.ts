@@ -3,38 +3,44 @@ import type { Frame } from '../../contract/tool-call.ts';
 
 /**
  * How a method is answered: `lifecycle` by the gateway as the server that the client sees, `pins` from the reviewed
- * descriptors, `executed` by the whole pipeline and a server. What has no row is refused.
+ * descriptors, `session` by what is kept of the client, `subscriptions` by the whole pipeline up to the admission and
+ * then the subscriptions, `listen` by a stream of them, `executed` by the whole pipeline and a server. What has no row
+ * is refused: so are the tasks of both eras, which are never announced.
  */
-export type AnsweredBy = 'lifecycle' | 'pins' | 'executed';
+export type AnsweredBy = 'lifecycle' | 'pins' | 'session' | 'subscriptions' | 'listen' | 'executed';
 
 interface Row {
   readonly by: AnsweredBy;
-  /** Revisions up to 2025-11-25. */
-  readonly legacy: boolean;
-  /** 2026-07-28. */
-  readonly modern: boolean;
+  /** `legacy`: revisions up to 2025-11-25; `modern`: 2026-07-28. */
+  readonly era: 'legacy' | 'modern' | 'both';
   /** The member of params that the `Mcp-Name` header mirrors (MCP 2026-07-28, Standard Request Headers). */
   readonly mirrored?: 'name' | 'uri';
 }
 
 const methods: ReadonlyMap<string, Row> = new Map<string, Row>([
-  ['initialize', { by: 'lifecycle', legacy: true, modern: false }],
-  ['ping', { by: 'lifecycle', legacy: true, modern: false }],
-  ['server/discover', { by: 'lifecycle', legacy: false, modern: true }],
-  ['tools/list', { by: 'pins', legacy: true, modern: true }],
-  ['prompts/list', { by: 'pins', legacy: true, modern: true }],
-  ['resources/templates/list', { by: 'pins', legacy: true, modern: true }],
-  ['tools/call', { by: 'executed', legacy: true, modern: true, mirrored: 'name' }],
-  ['prompts/get', { by: 'executed', legacy: true, modern: true, mirrored: 'name' }],
-  ['resources/list', { by: 'executed', legacy: true, modern: true }],
-  ['resources/read', { by: 'executed', legacy: true, modern: true, mirrored: 'uri' }],
-  ['completion/complete', { by: 'executed', legacy: true, modern: true }],
+  ['initialize', { by: 'lifecycle', era: 'legacy' }],
+  ['ping', { by: 'lifecycle', era: 'legacy' }],
+  ['server/discover', { by: 'lifecycle', era: 'modern' }],
+  ['logging/setLevel', { by: 'session', era: 'legacy' }],
+  ['resources/subscribe', { by: 'subscriptions', era: 'legacy' }],
+  ['resources/unsubscribe', { by: 'subscriptions', era: 'legacy' }],
+  ['subscriptions/listen', { by: 'listen', era: 'modern' }],
+  ['tools/list', { by: 'pins', era: 'both' }],
+  ['prompts/list', { by: 'pins', era: 'both' }],
+  ['resources/templates/list', { by: 'pins', era: 'both' }],
+  ['tools/call', { by: 'executed', era: 'both', mirrored: 'name' }],
+  ['prompts/get', { by: 'executed', era: 'both', mirrored: 'name' }],
+  ['resources/list', { by: 'executed', era: 'both' }],
+  ['resources/read', { by: 'executed', era: 'both', mirrored: 'uri' }],
+  ['completion/complete', { by: 'executed', era: 'both' }],
 ]);
 
 /** @throws Refusal unknown-method, for what the frame's revision does not have */
 export function answeredBy(frame: Frame): AnsweredBy {
   const row = methods.get(frame.method);
-  if (row === undefined || !(frame.modern ? row.modern : row.legacy)) throw new Refusal('unknown-method', frame.method);
+  if (row === undefined || row.era === (frame.modern ? 'legacy' : 'modern')) {
+    throw new Refusal('unknown-method', frame.method);
+  }
   return row.by;
 }
 
