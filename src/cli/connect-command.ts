@@ -1,12 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { connectAdmin } from './admin-client.ts';
-import { connect } from './connect.ts';
+import { bridge } from './connect/bridge.ts';
+import { lineOutput } from './connect/lines.ts';
 import { options, UsageError } from './options.ts';
 
 interface Io {
   readonly stateDir: string;
-  readonly stdin: AsyncIterable<Buffer | string>;
-  stdout(text: string): void;
+  readonly stdin: AsyncIterable<Uint8Array>;
   stderr(text: string): void;
 }
 
@@ -28,25 +28,22 @@ export async function connectCommand(argv: readonly string[], io: Io): Promise<n
   );
   const { subject, tenant, group: groups, server } = values;
   if (subject === undefined || tenant === undefined) throw new UsageError('connect needs --subject and --tenant');
-  const admin = connectAdmin(io.stateDir);
-  const url = server === undefined ? admin.presence.mcp : `${admin.presence.mcp}/${server}`;
+  const { presence } = connectAdmin(io.stateDir);
+  const url = server === undefined ? presence.mcp : `${presence.mcp}/${server}`;
   let held = { token: '', until: 0 };
   const token = async (): Promise<string> => {
     if (Date.now() >= held.until) {
       const wish = { subject, tenant, groups, audience: url, ttlSeconds: TTL };
-      const minted = (await admin.call('POST', '/admin/token', wish)) as { token: string };
+      // Found anew each time: an `up` that was started again has another secret.
+      const minted = (await connectAdmin(io.stateDir).call('POST', '/admin/token', wish)) as { token: string };
       held = { token: minted.token, until: Date.now() + (TTL - MARGIN) * 1000 };
     }
     return held.token;
   };
   // Who may not have a token is told at once, not message by message.
   await token();
-  const ca = readFileSync(admin.presence.ca, 'utf8');
-  await connect(decoded(io.stdin), io.stdout, (text) => io.stderr(`innerkeep connect: ${text}\n`), { url, ca, token });
+  const ca = readFileSync(presence.ca, 'utf8');
+  const complain = (text: string): void => io.stderr(`innerkeep connect: ${text}\n`);
+  await bridge(io.stdin, lineOutput(process.stdout), complain, { url, ca, token });
   return 0;
-}
-
-async function* decoded(input: AsyncIterable<Buffer | string>): AsyncGenerator<string> {
-  const decoder = new TextDecoder();
-  for await (const chunk of input) yield typeof chunk === 'string' ? chunk : decoder.decode(chunk, { stream: true });
 }

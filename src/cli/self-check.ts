@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { connectAdmin } from './admin-client.ts';
-import { connect } from './connect.ts';
+import { bridge } from './connect/bridge.ts';
 
 /** One call that has to work, and one that has to be refused. */
 export interface SelfCheck {
@@ -33,9 +33,12 @@ export async function selfCheck(
   const answers = new Map<number, string>();
   const complaints: string[] = [];
   const started = performance.now();
-  await connect(
+  const write = async (line: string): Promise<void> => {
+    answers.set((JSON.parse(line) as { id: number }).id, line);
+  };
+  await bridge(
     feed(call(1, check.arguments), call(2, check.refused)),
-    (line) => answers.set((JSON.parse(line) as { id: number }).id, line),
+    { write, closed: new AbortController().signal },
     (text) => complaints.push(text),
     { url: ready.mcp, ca: readFileSync(ready.ca, 'utf8'), token: async () => minted.token },
   );
@@ -49,6 +52,6 @@ export async function selfCheck(
   return { passed: true, text };
 }
 
-async function* feed(...lines: readonly string[]): AsyncGenerator<string> {
-  yield* lines;
+async function* feed(...lines: readonly string[]): AsyncGenerator<Uint8Array> {
+  for (const line of lines) yield Buffer.from(line);
 }
