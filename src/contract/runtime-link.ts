@@ -47,11 +47,14 @@ export interface LiveDescriptors {
   readonly resourceTemplates: readonly string[];
 }
 
+const MAX_HEAD = 0xffff;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
+/** @throws RangeError when the head is longer than its length field can say */
 export function encodeFrame(head: ToRuntime | FromRuntime, body: Uint8Array | string = ''): Uint8Array {
   const headBytes = encoder.encode(JSON.stringify(head));
+  if (headBytes.length > MAX_HEAD) throw new RangeError(`a link frame with a head of ${headBytes.length} bytes`);
   const bodyBytes = typeof body === 'string' ? encoder.encode(body) : body;
   const frame = new Uint8Array(6 + headBytes.length + bodyBytes.length);
   const view = new DataView(frame.buffer);

@@ -39,7 +39,7 @@ export async function startRuntime(deps: {
     const driver = Object.hasOwn(drivers, server.driver) ? drivers[server.driver] : undefined;
     if (driver === undefined) throw new Error(`${server.name}: no sandbox driver ${server.driver}`);
     if (server.memory > LIMITS.memory) throw new Error(`${server.name}: more memory than half of the machine's`);
-    upstreams.set(server.name, sandboxedUpstream(server, pool));
+    upstreams.set(server.name, sandboxedUpstream(server, pool, now));
     sandboxed.push({ server, driver });
   }
   const link = await serveLink(bundle.socket, upstreams, log);

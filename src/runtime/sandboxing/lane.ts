@@ -2,7 +2,7 @@ import type { SandboxedServer } from '../../contract/bundle.ts';
 import type { SandboxDriver } from '../../contract/sandbox-driver.ts';
 import type { Era } from '../upstream/handshake.ts';
 import type { UpstreamFailure } from '../upstream/upstream.ts';
-import type { Ready } from './start-sandbox.ts';
+import type { Ready, StartFailure } from './start-sandbox.ts';
 
 const MIN_IDLE = 2;
 const MAX_IDLE = 4;
@@ -14,6 +14,8 @@ const FIRST_BACKOFF = 500;
 const MAX_BACKOFF = 60_000;
 /** A sandbox that died idle after less than this, in milliseconds, counts as a start that failed. */
 const SETTLED = 10_000;
+/** Milliseconds for which a server's era is taken to be what it was found to be. */
+const ERA_LIFETIME = 60 * 60 * 1000;
 
 export interface Waiting {
   resolve(ready: Ready): void;
@@ -29,7 +31,7 @@ export class Lane {
   readonly waiting = new Map<number, Waiting>();
   live = 0;
   starting = 0;
-  era: Era | undefined;
+  #era: { readonly era: Era; readonly until: number } | undefined;
   readonly #now: () => number;
   readonly #wake: () => void;
   #target = MIN_IDLE;
@@ -45,6 +47,11 @@ export class Lane {
     this.#now = now;
     this.#wake = wake;
     this.#dryAt = now();
+  }
+
+  /** Undefined: to be found out. */
+  get era(): Era | undefined {
+    return this.#era !== undefined && this.#now() < this.#era.until ? this.#era.era : undefined;
   }
 
   get oldest(): number {
@@ -81,10 +88,10 @@ export class Lane {
 
   started(ready: Ready): void {
     if (ready.session.failure) {
-      this.startFailed(ready.session.failure);
+      this.startFailed({ failure: ready.session.failure, probing: false });
       return;
     }
-    this.era = ready.handshake.era;
+    this.#learn(ready.handshake.era);
     for (const [arrival, call] of this.waiting) {
       this.waiting.delete(arrival);
       this.#failures = 0;
@@ -97,12 +104,16 @@ export class Lane {
       const at = this.idle.indexOf(ready);
       if (at === -1) return;
       this.idle.splice(at, 1);
-      if (this.#now() - since < SETTLED) this.startFailed(failure);
+      if (this.#now() - since < SETTLED) this.startFailed({ failure, probing: false });
       this.#wake();
     });
   }
 
-  startFailed(failure: UpstreamFailure): void {
+  startFailed({ failure, probing }: StartFailure): void {
+    if (probing) {
+      if (this.era === undefined) this.#learn('legacy');
+      return;
+    }
     this.#failures++;
     this.#lastFailure = failure;
     const givenUp = this.#failures >= PATIENCE;
@@ -113,6 +124,10 @@ export class Lane {
       this.#backoff = undefined;
       this.#wake();
     }, delay);
+  }
+
+  #learn(era: Era): void {
+    if (this.era !== era) this.#era = { era, until: this.#now() + ERA_LIFETIME };
   }
 
   close(failure: UpstreamFailure): void {

@@ -2,6 +2,7 @@ import type { SandboxedServer } from '../../contract/bundle.ts';
 import type { SandboxDriver } from '../../contract/sandbox-driver.ts';
 import type { StdioSession } from '../upstream/stdio.ts';
 import { cancelled, UpstreamFailure } from '../upstream/upstream.ts';
+import { type HoldKind, Holds } from './holds.ts';
 import { Lane } from './lane.ts';
 import { type Ready, startSandbox } from './start-sandbox.ts';
 
@@ -36,6 +37,7 @@ export class SandboxPool {
   readonly #lanes = new Map<string, Lane>();
   readonly #sessions = new Set<Ready['session']>();
   readonly #log: (event: object) => void;
+  readonly #holds = new Holds();
   #computing = 0;
   #live = 0;
   #memory = 0;
@@ -100,6 +102,17 @@ export class SandboxPool {
     });
   }
 
+  /**
+   * Room for a sandbox to stay without working: half of all at most, and half of what one server may have.
+   * @returns what gives it back; undefined where there is none
+   */
+  hold(name: string, subject: string, kind: HoldKind): (() => void) | undefined {
+    const lane = this.#lanes.get(name);
+    const { live, memory } = this.#limits;
+    const limits = { sandboxes: half(live), memory: half(memory), perServer: half(this.#share()) };
+    return lane && this.#holds.take(lane.server, subject, kind, limits);
+  }
+
   /** Figures for tests and telemetry. */
   get state(): { readonly live: number; readonly waiting: number; readonly idle: number } {
     return { live: this.#live, waiting: this.#waiting, idle: this.#idle() };
@@ -150,7 +163,7 @@ export class SandboxPool {
   }
 
   #share(): number {
-    return this.#lanes.size > 1 ? Math.max(1, Math.floor(this.#limits.live / 2)) : this.#limits.live;
+    return this.#lanes.size > 1 ? Math.max(1, half(this.#limits.live)) : this.#limits.live;
   }
 
   #fits(lane: Lane): boolean {
@@ -203,14 +216,9 @@ export class SandboxPool {
     clearTimeout(slow);
     settled();
     lane.starting--;
-    if (outcome instanceof UpstreamFailure) {
-      if (!this.#closed)
-        this.#log({
-          event: 'sandbox-start-failed',
-          server: lane.server.name,
-          code: outcome.code,
-          detail: outcome.detail,
-        });
+    if ('failure' in outcome) {
+      const { code, detail } = outcome.failure;
+      if (!this.#closed) this.#log({ event: 'sandbox-start-failed', server: lane.server.name, code, detail });
       lane.startFailed(outcome);
     } else lane.started(outcome);
     this.#pump();
@@ -227,4 +235,8 @@ export class SandboxPool {
     for (const lane of this.#lanes.values()) starting += lane.starting;
     return starting;
   }
+}
+
+function half(count: number): number {
+  return Math.floor(count / 2);
 }

@@ -1,6 +1,9 @@
 import type { SandboxedServer } from '../../contract/bundle.ts';
+import { isObject } from '../../contract/json.ts';
 import type { LiveDescriptors } from '../../contract/runtime-link.ts';
+import { Deadline } from '../upstream/deadline.ts';
 import { describeServer } from '../upstream/describe.ts';
+import { listenTo } from '../upstream/listening.ts';
 import {
   asFailure,
   cancelled,
@@ -8,50 +11,99 @@ import {
   type Upstream,
   type UpstreamCall,
   UpstreamFailure,
+  type UpstreamListening,
 } from '../upstream/upstream.ts';
+import type { HoldKind } from './holds.ts';
 import type { SandboxPool } from './pool.ts';
 import type { Ready } from './start-sandbox.ts';
 
 /** Milliseconds for all lists of one server. */
 const DESCRIBE_DEADLINE = 30_000;
 
-/** A stdio server of which every call sees a fresh instance. */
-export function sandboxedUpstream(server: SandboxedServer, pool: SandboxPool): Upstream {
+/**
+ * A stdio server of which every call sees a fresh instance.
+ * @param now milliseconds since the epoch
+ */
+export function sandboxedUpstream(server: SandboxedServer, pool: SandboxPool, now: () => number): Upstream {
   return {
-    call: (call: UpstreamCall): Promise<RpcAnswer> =>
-      inFreshSandbox(server.name, pool, server.deadline, call.signal, ({ session, handshake }) =>
-        session.request(call.method, call.params, handshake.era, {
-          capabilities: call.capabilities,
-          logLevel: call.logLevel,
-          notify: (message) => call.notify(message),
-          ask: (request) => call.ask(request),
-        }),
-      ),
-    listen: async () => {
-      throw new UpstreamFailure('upstream', `${server.name} cannot be listened to`);
-    },
+    call: (call): Promise<RpcAnswer> =>
+      inFreshSandbox(server.name, pool, call.signal, (ready) => callOnce(server, pool, now, ready, call)),
+    listen: (listening): Promise<void> => listen(server, pool, listening),
     describe: (signal): Promise<LiveDescriptors> =>
-      inFreshSandbox(server.name, pool, DESCRIBE_DEADLINE, signal, ({ session, handshake }) =>
-        describeServer(session, handshake),
-      ),
+      inFreshSandbox(server.name, pool, signal, async ({ session, handshake }) => {
+        const deadline = new Deadline(DESCRIBE_DEADLINE, now, (failure) => session.fail(failure));
+        try {
+          return await describeServer(session, handshake);
+        } finally {
+          deadline.clear();
+        }
+      }),
     close: async () => {},
   };
+}
+
+async function callOnce(
+  server: SandboxedServer,
+  pool: SandboxPool,
+  now: () => number,
+  { session, handshake }: Ready,
+  call: UpstreamCall,
+): Promise<RpcAnswer> {
+  const deadline = new Deadline(server.deadline, now, (failure) => session.fail(failure));
+  let release: (() => void) | undefined;
+  const onAsking = (open: boolean) => {
+    if (open) release = pool.hold(server.name, call.subject, 'asking');
+    else release?.();
+    if (open && release === undefined) session.fail(noRoom('asking'));
+    else deadline.pause(open);
+  };
+  try {
+    const { era, capabilities } = handshake;
+    const { method, params, logLevel } = call;
+    // Up to 2025-11-25 the level is the connection's, and it is this call's alone.
+    if (era === 'legacy' && logLevel !== undefined && isObject(capabilities.logging))
+      await session.request('logging/setLevel', Buffer.from(JSON.stringify({ level: logLevel })), era);
+    return await session.request(method, params, era, {
+      capabilities: call.capabilities,
+      logLevel,
+      notify: (message) => call.notify(message),
+      ask: (request) => call.ask(request),
+      onAsking,
+    });
+  } finally {
+    deadline.clear();
+    release?.();
+  }
+}
+
+async function listen(server: SandboxedServer, pool: SandboxPool, listening: UpstreamListening): Promise<void> {
+  const { subject, signal } = listening;
+  const release = pool.hold(server.name, subject, 'listening');
+  if (release === undefined) throw noRoom('listening');
+  try {
+    await inFreshSandbox(server.name, pool, signal, ({ session, handshake }) =>
+      listenTo(session, handshake, listening, server.deadline),
+    );
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  } finally {
+    release();
+  }
+}
+
+function noRoom(kind: HoldKind): UpstreamFailure {
+  return new UpstreamFailure('overload', `no room for one more sandbox that is ${kind}`);
 }
 
 async function inFreshSandbox<T>(
   name: string,
   pool: SandboxPool,
-  deadline: number,
   signal: AbortSignal,
   use: (ready: Ready) => Promise<T>,
 ): Promise<T> {
   const ready = await pool.acquire(name, signal);
   const { session } = ready;
   const abort = () => session.fail(cancelled());
-  const timer = setTimeout(
-    () => session.fail(new UpstreamFailure('isolation', `no answer within ${deadline} ms`)),
-    deadline,
-  );
   signal.addEventListener('abort', abort, { once: true });
   try {
     if (signal.aborted) abort();
@@ -59,7 +111,6 @@ async function inFreshSandbox<T>(
   } catch (error) {
     throw asFailure(error);
   } finally {
-    clearTimeout(timer);
     signal.removeEventListener('abort', abort);
     session.fail(new UpstreamFailure('isolation', 'used once'));
   }

@@ -1,6 +1,6 @@
 import type { SandboxedServer } from '../../contract/bundle.ts';
 import type { SandboxDriver } from '../../contract/sandbox-driver.ts';
-import { type Era, type Handshake, shakeHands } from '../upstream/handshake.ts';
+import { type Era, type Handshake, probe, shakeHands } from '../upstream/handshake.ts';
 import { StdioSession } from '../upstream/stdio.ts';
 import { asFailure, UpstreamFailure } from '../upstream/upstream.ts';
 
@@ -13,6 +13,12 @@ export interface Ready {
   readonly handshake: Handshake;
 }
 
+export interface StartFailure {
+  readonly failure: UpstreamFailure;
+  /** The server may not have survived the question for its era: an older one need not know it. */
+  readonly probing: boolean;
+}
+
 export interface StartObserver {
   opened(session: StdioSession): void;
   /** The sandbox, if there was one, is gone; called exactly once, maybe after the outcome. */
@@ -20,8 +26,8 @@ export interface StartObserver {
 }
 
 /**
- * Starts one sandbox and shakes hands with the server in it, within `bound` milliseconds.
- * Never rejects: what went wrong is returned, and the sandbox is then being killed.
+ * Starts one sandbox and shakes hands with the server in it, within `bound` milliseconds, or half of them where the
+ * server's era is not known. Never rejects: what went wrong is returned, and the sandbox is then being killed.
  */
 export async function startSandbox(
   server: SandboxedServer,
@@ -29,10 +35,10 @@ export async function startSandbox(
   era: Era | undefined,
   bound: number,
   observer: StartObserver,
-): Promise<Ready | UpstreamFailure> {
+): Promise<Ready | StartFailure> {
   let session: StdioSession | undefined;
   let late = false;
-  const open = async (): Promise<Ready | UpstreamFailure> => {
+  const open = async (): Promise<Ready | StartFailure> => {
     try {
       const { name, command, root, mounts, memory } = server;
       const sandbox = await driver.start({ name, command, root, mounts, memory, pids: PIDS });
@@ -40,26 +46,30 @@ export async function startSandbox(
       void sandbox.exited.then(() => observer.gone(session));
     } catch (error) {
       observer.gone();
-      return new UpstreamFailure('isolation', `the sandbox did not start: ${asFailure(error).detail}`);
+      const failure = new UpstreamFailure('isolation', `the sandbox did not start: ${asFailure(error).detail}`);
+      return { failure, probing: false };
     }
     observer.opened(session);
     if (late) session.fail(new UpstreamFailure('isolation', 'started too late'));
     try {
-      return { session, handshake: await shakeHands(session, era) };
+      const handshake = await (era === undefined ? probe(session) : shakeHands(session, era));
+      if (handshake.era === 'legacy') await session.settle();
+      return { session, handshake };
     } catch (error) {
       const failure = asFailure(error);
       session.fail(failure);
-      return failure;
+      return { failure, probing: era === undefined };
     }
   };
   let timer: NodeJS.Timeout | undefined;
-  const bounded = new Promise<UpstreamFailure>((resolve) => {
+  const bounded = new Promise<StartFailure>((resolve) => {
+    const ms = era === undefined ? bound / 2 : bound;
     timer = setTimeout(() => {
       late = true;
-      const failure = new UpstreamFailure('isolation', `no handshake within ${bound} ms`);
+      const failure = new UpstreamFailure('isolation', `no handshake within ${ms} ms`);
       session?.fail(failure);
-      resolve(failure);
-    }, bound);
+      resolve({ failure, probing: era === undefined && session !== undefined });
+    }, ms);
   });
   try {
     return await Promise.race([open(), bounded]);

@@ -10,8 +10,8 @@ const MAX_NOTIFICATIONS = 1000;
 
 /** Who hears what a server sends beside its answer. */
 export interface AsideListener {
-  /** Absent: notifications are dropped. */
-  readonly notify?: UpstreamCall['notify'] | undefined;
+  /** Receives a whole notification and its method. Absent: notifications are dropped. */
+  readonly notify?: ((raw: string, method: string) => void) | undefined;
   /** Absent: nobody can be asked. */
   readonly ask?: UpstreamCall['ask'] | undefined;
   /** Sends the server the raw JSON-RPC response to a request of its own. */
@@ -42,7 +42,7 @@ export class Asides {
     if (this.#ended) return;
     if (message.kind === 'request') this.#request(message);
     else if (message.method === 'notifications/cancelled' && this.#cancelled(message.params?.requestId)) return;
-    else if (++this.#notifications <= MAX_NOTIFICATIONS) this.#listener.notify?.(message.raw);
+    else if (++this.#notifications <= MAX_NOTIFICATIONS) this.#listener.notify?.(message.raw, message.method);
   }
 
   /** The request is over: nothing more is passed on, and what is still open is not answered. */
@@ -61,15 +61,15 @@ export class Asides {
       return;
     }
     if (++this.#asks > MAX_ASKS) throw tooMany(MAX_ASKS, 'requests by the server');
-    if (this.#open.size >= MAX_OPEN_ASKS) throw tooMany(MAX_OPEN_ASKS, 'requests by the server at the same time');
-    const answer = this.#listener.ask?.({ method, params });
-    if (answer === undefined) {
+    if (this.#listener.ask === undefined) {
       respond('"error":{"code":-32601,"message":"Method not found"}');
       return;
     }
+    if (this.#open.size >= MAX_OPEN_ASKS) throw tooMany(MAX_OPEN_ASKS, 'requests by the server at the same time');
     this.#open.add(key);
     if (this.#open.size === 1) this.#listener.onAsking?.(true);
-    void answer.then(({ kind, raw }) => {
+    if (this.#ended) return;
+    void this.#listener.ask({ method, params }).then(({ kind, raw }) => {
       if (this.#close(key)) respond(`"${kind}":${raw}`);
     });
   }

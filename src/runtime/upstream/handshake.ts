@@ -22,7 +22,11 @@ export interface Handshake {
 
 const LEGACY_VERSIONS = new Set(['2024-11-05', '2025-03-26', '2025-06-18', '2025-11-25']);
 const MODERN_VERSION = '2026-07-28';
-const INITIALIZE = Buffer.from(`{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":${CLIENT_INFO}}`);
+/** All that a client of 2025-11-25 can do: a server may be greeted before it is known whose call it will serve. */
+const CAPABILITIES = '{"elicitation":{"form":{},"url":{}},"sampling":{"context":{},"tools":{}},"roots":{}}';
+const INITIALIZE = Buffer.from(
+  `{"protocolVersion":"2025-11-25","capabilities":${CAPABILITIES},"clientInfo":${CLIENT_INFO}}`,
+);
 const NO_PARAMS = Buffer.from('{}');
 
 /**
@@ -45,18 +49,32 @@ export async function shakeHands(channel: Channel, known: Era | undefined): Prom
   return { era: 'legacy', version, raw: answer.raw, capabilities: capabilitiesOf(result) };
 }
 
+/**
+ * Opens a conversation with a server whose era is not known: `server/discover`, and where the server refuses it,
+ * `initialize`. A server of both eras is spoken to in the newer one.
+ * @throws UpstreamFailure
+ */
+export async function probe(channel: Channel): Promise<Handshake> {
+  const answer = await channel.request('server/discover', NO_PARAMS, 'modern');
+  return answer.kind === 'error' ? shakeHands(channel, 'legacy') : discovered(answer.raw);
+}
+
 async function discover(channel: Channel, before: string): Promise<Handshake> {
   const answer = await channel.request('server/discover', NO_PARAMS, 'modern');
   if (answer.kind === 'error')
     throw new UpstreamFailure('upstream', `${before}server/discover: ${answer.raw.slice(0, 512)}`);
-  const result = objectOf(answer.raw);
+  return discovered(answer.raw);
+}
+
+function discovered(raw: string): Handshake {
+  const result = objectOf(raw);
   const versions = result.supportedVersions;
   if (!Array.isArray(versions) || !versions.includes(MODERN_VERSION))
     throw new UpstreamFailure(
       'upstream',
       `server/discover does not offer ${MODERN_VERSION}: ${JSON.stringify(versions)}`,
     );
-  return { era: 'modern', version: MODERN_VERSION, raw: answer.raw, capabilities: capabilitiesOf(result) };
+  return { era: 'modern', version: MODERN_VERSION, raw, capabilities: capabilitiesOf(result) };
 }
 
 /** The raw text has passed `parseStrict` as a part of its message. */

@@ -22,6 +22,8 @@ export type Message =
 
 /** Longest id of a server's request that we echo, in characters. */
 const MAX_ID = 256;
+/** Longest method, in characters. */
+const MAX_METHOD = 256;
 
 /**
  * Reads one message; its bytes are parsed once.
@@ -46,7 +48,7 @@ function parse(bytes: Uint8Array): { readonly text: string; readonly value: Json
 
 function readIncoming(value: JsonObject, text: string): Message {
   const { method, id, params } = value;
-  if (typeof method !== 'string') throw bad('the method is not a string', text);
+  if (typeof method !== 'string' || method.length > MAX_METHOD) throw bad('a bad method', text);
   if ('result' in value || 'error' in value) throw bad('request and response in one', text);
   if (!('id' in value))
     return { kind: 'notification', method, params: isObject(params) ? params : undefined, raw: text };

@@ -11,6 +11,10 @@ const MAX_EXTRA_BYTES = 1024 * 1024;
 /** Milliseconds for a process to be gone after it closed its output. */
 const EXIT_GRACE = 500;
 const STDERR_IN_DETAIL = 1500;
+/** Milliseconds for a server to answer a ping after its handshake. */
+const SETTLE = 1000;
+/** Characters of all that a server is answered during one request of ours; a server may not read them. */
+const MAX_RESPONSES = 32 * 1024 * 1024;
 
 /** The caller of one request, as the conversation needs it. */
 export interface Caller extends Omit<AsideListener, 'respond'> {
@@ -40,13 +44,19 @@ export class StdioSession implements Channel {
   #lastId = 0;
   #bytes = 0;
   #asides: Asides;
+  /** Who hears the server where no caller does. */
+  #between: Omit<AsideListener, 'respond'> = {};
+  #listener = this.#between;
+  #responses = 0;
+  /** The id of a request whose answer nobody waits for any more. */
+  #abandoned: number | undefined;
 
   /** @param maxResult bytes of one frame from the server */
   constructor(sandbox: Sandbox, maxResult: number) {
     this.sandbox = sandbox;
     this.#maxResult = maxResult;
     this.#lines = new LineReader(maxResult);
-    this.#asides = this.#hear({});
+    this.#asides = new Asides({ respond: (response) => this.#respond(response) });
     this.ended = new Promise((resolve) => {
       this.#end = resolve;
     });
@@ -68,12 +78,42 @@ export class StdioSession implements Channel {
     const modern = era === 'modern';
     const enveloped = modern ? withEnvelope(params, caller?.capabilities ?? '{}', caller?.logLevel) : params;
     return new Promise((resolve, reject) => {
-      this.#asides.end();
       // From 2026-07-28 on a server has no requests of its own.
-      this.#asides = this.#hear(modern ? { ...caller, ask: undefined } : { ...caller });
+      this.#attend(caller === undefined ? this.#between : modern ? { ...caller, ask: undefined } : caller);
       this.#pending = { id, resolve, reject };
       this.sandbox.stdin.write(encodeRequest(id, method, enveloped));
     });
+  }
+
+  /** Has somebody hear what the server sends while no caller does. */
+  hear(listener: Omit<AsideListener, 'respond'>): void {
+    this.#between = listener;
+    this.#attend(listener);
+  }
+
+  /** Gives the server what it may send beside its answers once more. */
+  renew(): void {
+    this.#bytes = 0;
+    this.#attend(this.#listener);
+  }
+
+  /**
+   * Resolves when the server has dealt with what it was sent, or after a second: what it asks because its connection
+   * has just begun is then not asked of a caller.
+   * @throws UpstreamFailure
+   */
+  async settle(): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const patience = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, SETTLE);
+    });
+    try {
+      await Promise.race([this.request('ping', Buffer.from('{}'), 'legacy'), patience]);
+    } finally {
+      clearTimeout(timer);
+    }
+    this.#abandoned = this.#pending?.id;
+    this.#pending = undefined;
   }
 
   async notify(method: string): Promise<void> {
@@ -115,6 +155,10 @@ export class StdioSession implements Channel {
       this.#asides.receive(message);
       return;
     }
+    if (message.id === this.#abandoned) {
+      this.#abandoned = undefined;
+      return;
+    }
     const pending = this.#pending;
     if (pending === undefined) throw new UpstreamFailure('upstream', 'the server sent an answer that nobody asked for');
     if (message.id !== pending.id) {
@@ -122,15 +166,22 @@ export class StdioSession implements Channel {
       throw new UpstreamFailure('upstream', `the server answered id ${id}, not ${pending.id}`);
     }
     this.#pending = undefined;
-    this.#asides.end();
-    this.#asides = this.#hear({});
+    this.#attend(this.#between);
     pending.resolve(message.answer);
   }
 
-  #hear(listener: Omit<AsideListener, 'respond'>): Asides {
+  #attend(listener: Omit<AsideListener, 'respond'>): void {
+    this.#asides.end();
+    this.#listener = listener;
+    this.#responses = 0;
+    this.#asides = new Asides({ ...listener, respond: (response) => this.#respond(response) });
+  }
+
+  #respond(response: string): void {
+    this.#responses += response.length;
+    if (this.#responses > MAX_RESPONSES) this.fail(new UpstreamFailure('size', 'too many responses to the server'));
     // JSON has raw newlines only between its tokens, and on this transport they would end the frame.
-    const respond = (response: string) => void this.sandbox.stdin.write(`${response.replace(/[\r\n]/g, ' ')}\n`);
-    return new Asides({ ...listener, respond });
+    else this.sandbox.stdin.write(`${response.replace(/[\r\n]/g, ' ')}\n`);
   }
 
   async #gone(): Promise<UpstreamFailure> {
