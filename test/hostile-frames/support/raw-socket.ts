@@ -22,7 +22,9 @@ export class RawSocket {
   #wake: () => void = () => {};
 
   static open({ port, ca }: Peer): Promise<RawSocket> {
-    const socket = connect({ host: '127.0.0.1', port, ca, servername: 'localhost', allowHalfOpen: true });
+    // Types that lack allowHalfOpen take it from a constant.
+    const options = { host: '127.0.0.1', port, ca, servername: 'localhost', allowHalfOpen: true };
+    const socket = connect(options);
     return new Promise((resolve, reject) => {
       socket.once('error', reject);
       socket.once('secureConnect', () => resolve(new RawSocket(socket)));
