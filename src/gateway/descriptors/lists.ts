@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { Refusal } from '../../contract/refusal.ts';
 import type { Framed, Subject } from '../../contract/tool-call.ts';
 import type { Catalogue, CataloguedServer, Entry } from './catalogue.ts';
@@ -45,6 +46,28 @@ export function lists(deps: ListsDeps): (call: Framed) => string | undefined {
     const next = from + PAGE < shown.length ? encodeCursor({ at: from + PAGE }) : undefined;
     return page(list.member, raws, next, frame.modern);
   };
+}
+
+/** A digest of each list that a subject sees at `/mcp`, or at `/mcp/SERVER`: it changes when the list does. */
+export function listDigests(
+  deps: ListsDeps,
+): (subject: Subject, only: string | undefined) => Readonly<Record<'tools' | 'prompts' | 'resources', string>> {
+  return (subject, only) => {
+    const shown = (kind: Kind) => entries(deps, kind, subject, only).map(({ server, pin }) => [server, pin.raw]);
+    // What a server's own list holds is not known here: only whose is shown, and in which version of the server.
+    const listable = deps.visibility
+      .listable(subject, only)
+      .map((name) => [name, deps.catalogue.servers.get(name)?.pins.serverInfo]);
+    return {
+      tools: digest(shown('tools')),
+      prompts: digest(shown('prompts')),
+      resources: digest([shown('templates'), listable]),
+    };
+  };
+}
+
+function digest(value: unknown): string {
+  return createHash('sha256').update(JSON.stringify(value)).digest('base64');
 }
 
 function entries(deps: ListsDeps, kind: Kind, subject: Subject, only: string | undefined): readonly Entry[] {

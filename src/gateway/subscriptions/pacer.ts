@@ -1,0 +1,42 @@
+import type { Clock } from './clock.ts';
+
+/** Milliseconds between two updates of one resource. */
+const INTERVAL = 200;
+
+/**
+ * Lets the first of a burst through at once and of the rest only the last: an update says no more than that the
+ * resource should be read again, so that none is lost by that, and a server cannot flood its client.
+ */
+export class Pacer {
+  readonly #clock: Clock;
+  readonly #send: (key: string, value: string) => void;
+  /** Keys whose interval runs; what gives up its timer, and what waits for its end. */
+  readonly #running = new Map<string, { stop(): void; waiting: string | undefined }>();
+
+  constructor(clock: Clock, send: (key: string, value: string) => void) {
+    this.#clock = clock;
+    this.#send = send;
+  }
+
+  push(key: string, value: string): void {
+    const running = this.#running.get(key);
+    if (running !== undefined) running.waiting = value;
+    else this.#pass(key, value);
+  }
+
+  stop(): void {
+    for (const { stop } of this.#running.values()) stop();
+    this.#running.clear();
+  }
+
+  #pass(key: string, value: string): void {
+    this.#running.set(key, { stop: this.#clock.setTimer(() => this.#over(key), INTERVAL), waiting: undefined });
+    this.#send(key, value);
+  }
+
+  #over(key: string): void {
+    const waiting = this.#running.get(key)?.waiting;
+    this.#running.delete(key);
+    if (waiting !== undefined) this.#pass(key, waiting);
+  }
+}

@@ -1,0 +1,99 @@
+import { Refusal } from '../../contract/refusal.ts';
+import type { Subject, Target } from '../../contract/tool-call.ts';
+import type { Clock } from './clock.ts';
+import type { Listen } from './listening.ts';
+import { Pacer } from './pacer.ts';
+import { Watch, type Watched } from './watch.ts';
+
+export interface WatcherDeps {
+  readonly listen: Listen;
+  readonly clock: Clock;
+  /** Replaces the secrets in a JSON text. */
+  readonly redact: (json: string) => string;
+  /** Whether the subject may be told of that resource now. */
+  readonly permits: (subject: Subject, target: Target) => boolean;
+}
+
+/** Where news goes: a session, or the stream of a `subscriptions/listen`. */
+export interface Outlet {
+  /** @param params raw JSON, sanitized; its `uri` is the server's own */
+  updated(uri: string, params: string): void;
+  resourcesChanged(): void;
+}
+
+/** Resources of one session, or of one `subscriptions/listen`. */
+export const MAX_URIS = 64;
+
+/** Everything that one client watches, at whatever servers. */
+export class Watcher {
+  /** Of the newest request. */
+  subject: Subject;
+  readonly #deps: WatcherDeps;
+  readonly #outlet: Outlet;
+  readonly #pacer: Pacer;
+  readonly #watches = new Map<string, Watch>();
+  /** Additions that wait for their server. */
+  #pending = 0;
+
+  constructor(deps: WatcherDeps, subject: Subject, outlet: Outlet) {
+    this.#deps = deps;
+    this.subject = subject;
+    this.#outlet = outlet;
+    this.#pacer = new Pacer(deps.clock, (uri, params) => outlet.updated(uri, params));
+  }
+
+  /**
+   * Watches resources of one server; resolves once it has accepted them.
+   * @throws Refusal; then nothing has changed
+   */
+  async add(server: string, watched: readonly Watched[], signal: AbortSignal): Promise<void> {
+    const watch = this.#watches.get(server) ?? this.#open(server);
+    const fresh = watched.filter(({ own }) => !watch.has(own));
+    const held = [...this.#watches.values()].reduce((sum, { size }) => sum + size, this.#pending);
+    if (held + fresh.length > MAX_URIS) throw new Refusal('overload', `more than ${MAX_URIS} resources`);
+    this.#pending += fresh.length;
+    try {
+      await watch.add(watched, signal);
+    } finally {
+      this.#pending -= fresh.length;
+    }
+  }
+
+  async remove(server: string, own: string): Promise<void> {
+    await this.#watches.get(server)?.remove(own);
+  }
+
+  /** Ends what the subject may no more be told of. */
+  review(): void {
+    for (const watch of this.#watches.values()) {
+      for (const { own, target } of [...watch.watched]) {
+        if (!this.#deps.permits(this.subject, target)) watch.drop(own);
+      }
+    }
+  }
+
+  close(): void {
+    this.#pacer.stop();
+    for (const watch of this.#watches.values()) watch.close();
+    this.#watches.clear();
+  }
+
+  #open(server: string): Watch {
+    const { listen, clock } = this.#deps;
+    const watch = new Watch({
+      listen,
+      clock,
+      server,
+      subject: this.subject.key,
+      updated: (watched, params) => this.#updated(watched, params),
+      listChanged: () => this.#outlet.resourcesChanged(),
+    });
+    this.#watches.set(server, watch);
+    return watch;
+  }
+
+  /** Judged when it happens: what was admitted once may be permitted no more. */
+  #updated({ target, uri }: Watched, params: string): void {
+    if (this.#deps.permits(this.subject, target)) this.#pacer.push(uri, this.#deps.redact(params));
+  }
+}
