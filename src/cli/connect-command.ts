@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import type { Readable } from 'node:stream';
 import { connectAdmin } from './admin-client.ts';
 import { bridge } from './connect/bridge.ts';
 import { lineOutput } from './connect/lines.ts';
@@ -6,7 +7,7 @@ import { options, UsageError } from './options.ts';
 
 interface Io {
   readonly stateDir: string;
-  readonly stdin: AsyncIterable<Uint8Array>;
+  readonly stdin: Readable;
   stderr(text: string): void;
 }
 
@@ -44,6 +45,9 @@ export async function connectCommand(argv: readonly string[], io: Io): Promise<n
   await token();
   const ca = readFileSync(presence.ca, 'utf8');
   const complain = (text: string): void => io.stderr(`innerkeep connect: ${text}\n`);
-  await bridge(io.stdin, lineOutput(process.stdout), complain, { url, ca, token });
+  const output = lineOutput(process.stdout);
+  // Whoever does not read any more will not end our input either.
+  output.closed.addEventListener('abort', () => io.stdin.destroy());
+  await bridge(io.stdin, output, complain, { url, ca, token });
   return 0;
 }

@@ -54,15 +54,14 @@ class Bridge {
     };
     this.#output.closed.addEventListener('abort', abortAll);
     try {
-      for await (const line of lines(input, MAX_LINE, this.#complain)) {
-        if (this.#output.closed.aborted) break;
-        await this.#accept(line);
-      }
+      for await (const line of lines(input, MAX_LINE, this.#complain)) await this.#accept(line);
       for (const flight of this.#subscriptions) flight.abort();
       const over = new AbortController();
       const grace = delay(GRACE, undefined, { signal: over.signal }).catch(() => undefined);
       await Promise.race([Promise.all(this.#flights.values()), grace]);
       over.abort();
+    } catch (error) {
+      if (!this.#output.closed.aborted) throw error;
     } finally {
       abortAll();
       await this.#legacy.end();
