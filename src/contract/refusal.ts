@@ -45,6 +45,13 @@ export const refusals = {
   'header-mismatch': { http: 400, rpc: -32020, text: 'Headers do not match the body', standard: 'MCP 2026-07-28' },
   /** Also for a session that is another subject's. */
   'unknown-session': { http: 404, rpc: 1404, text: 'Session not found', standard: 'MCP 2025-11-25 transports' },
+  /** One stream at a time for what belongs to no call. */
+  'stream-taken': {
+    http: 409,
+    rpc: 1409,
+    text: 'The session has this stream already',
+    standard: 'RFC 9110 §15.5.10',
+  },
   'missing-capability': {
     http: 400,
     rpc: -32021,

@@ -1,0 +1,47 @@
+export interface Clock {
+  /** Milliseconds since the epoch. */
+  now(): number;
+  /** Runs it once after `ms` milliseconds, unless what is given back is called before. */
+  setTimer(run: () => void, ms: number): () => void;
+}
+
+/** The longest that a timer of the platform can wait. */
+const LONGEST = 2 ** 31 - 1;
+
+/** Rings once, at a time that may move: a time that moved away costs nothing until the old one has come. */
+export class Alarm {
+  readonly #clock: Clock;
+  readonly #due: () => number;
+  readonly #ring: () => void;
+  #armed = Number.POSITIVE_INFINITY;
+  #cancel: (() => void) | undefined;
+
+  /** @param due when to ring, in milliseconds since the epoch; asked again and again */
+  constructor(clock: Clock, due: () => number, ring: () => void) {
+    this.#clock = clock;
+    this.#due = due;
+    this.#ring = ring;
+    this.check();
+  }
+
+  /** To be called where the time may have come nearer. */
+  check(): void {
+    const due = this.#due();
+    if (due >= this.#armed) return;
+    this.stop();
+    this.#armed = due;
+    this.#cancel = this.#clock.setTimer(() => this.#wake(), Math.min(Math.max(due - this.#clock.now(), 0), LONGEST));
+  }
+
+  stop(): void {
+    this.#cancel?.();
+    this.#cancel = undefined;
+    this.#armed = Number.POSITIVE_INFINITY;
+  }
+
+  #wake(): void {
+    this.stop();
+    if (this.#clock.now() >= this.#due()) this.#ring();
+    else this.check();
+  }
+}

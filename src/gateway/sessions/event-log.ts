@@ -1,0 +1,105 @@
+import type { SessionLimits } from './limits.ts';
+
+/** Whose events are kept; told when one of them is kept no more. */
+export interface Source {
+  dropped(): void;
+}
+
+export interface KeptEvent {
+  readonly source: Source;
+  /** Its place in its source, from 1 on. */
+  readonly seq: number;
+  readonly data: string;
+  readonly bytes: number;
+}
+
+/** What an event takes beside its data, so that many small ones count as well. */
+const OVERHEAD = 128;
+
+interface Entry extends KeptEvent {
+  readonly log: EventLog;
+}
+
+/** What the logs of all sessions hold together. */
+export class EventStore {
+  readonly limits: SessionLimits;
+  readonly #entries = new Set<Entry>();
+  #bytes = 0;
+
+  constructor(limits: SessionLimits) {
+    this.limits = limits;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  add(entry: Entry): void {
+    this.#entries.add(entry);
+    this.#bytes += entry.bytes;
+  }
+
+  remove(entry: Entry): void {
+    if (this.#entries.delete(entry)) this.#bytes -= entry.bytes;
+  }
+
+  /** The oldest of all, for where a session has nothing of its own to give up. */
+  dropOldest(): void {
+    for (const entry of this.#entries) {
+      entry.log.drop(entry);
+      return;
+    }
+  }
+}
+
+/** The events of one session that a client can still ask for again; the oldest make room for new ones. */
+export class EventLog {
+  readonly #store: EventStore;
+  readonly #entries = new Set<Entry>();
+  #bytes = 0;
+
+  constructor(store: EventStore) {
+    this.#store = store;
+  }
+
+  /** @returns whether it is kept: what is larger than a whole log is not, and displaces nothing */
+  add(source: Source, seq: number, data: string): boolean {
+    const { events, bytes: most, totalBytes } = this.#store.limits;
+    const bytes = Buffer.byteLength(data) + OVERHEAD;
+    if (bytes > most || bytes > totalBytes) return false;
+    while (this.#entries.size >= events || this.#bytes + bytes > most) this.#dropOldest();
+    // Who makes it too much gives up his own first.
+    while (this.#store.bytes + bytes > totalBytes) {
+      if (this.#entries.size > 0) this.#dropOldest();
+      else this.#store.dropOldest();
+    }
+    const entry = { log: this, source, seq, data, bytes };
+    this.#entries.add(entry);
+    this.#bytes += bytes;
+    this.#store.add(entry);
+    return true;
+  }
+
+  /** What came behind `seq` and is still there, in order. */
+  after(source: Source, seq: number): readonly KeptEvent[] {
+    return [...this.#entries].filter((entry) => entry.source === source && entry.seq > seq);
+  }
+
+  drop(entry: Entry): void {
+    if (!this.#entries.delete(entry)) return;
+    this.#bytes -= entry.bytes;
+    this.#store.remove(entry);
+    entry.source.dropped();
+  }
+
+  clear(): void {
+    for (const entry of this.#entries) this.drop(entry);
+  }
+
+  #dropOldest(): void {
+    for (const entry of this.#entries) {
+      this.drop(entry);
+      return;
+    }
+  }
+}

@@ -1,0 +1,175 @@
+import { randomBytes } from 'node:crypto';
+import type { Answer } from '../../contract/answer.ts';
+import type { Attendance } from '../../contract/caller.ts';
+import { isObject, type JsonObject } from '../../contract/json.ts';
+import { Refusal } from '../../contract/refusal.ts';
+import type { Authenticated, Framed, Revision, Subject } from '../../contract/tool-call.ts';
+import type { Bearer } from './carrier.ts';
+import type { Clock } from './clock.ts';
+import { EventStore } from './event-log.ts';
+import { levelOf } from './levels.ts';
+import { LIMITS, type SessionLimits } from './limits.ts';
+import { Registry } from './registry.ts';
+import { Session } from './session.ts';
+import { SingleStream } from './single-stream.ts';
+import { ResumableStreams, type StreamDeps, type Streams } from './streams.ts';
+import { modernCaller, statelessCaller } from './without-session.ts';
+
+export interface SessionsDeps {
+  readonly clock: Clock;
+  readonly limits?: Partial<SessionLimits>;
+}
+
+/** What a session shows of itself to whoever has news for it. */
+export type OpenSession = Pick<Session, 'subject' | 'server' | 'revision' | 'notify'>;
+
+const NOTHING: Answer = { status: 204, headers: { 'cache-control': 'no-store' }, body: '' };
+
+/**
+ * The sessions of one gateway process (MCP 2024-11-05 to 2025-11-25). A session's id proves nothing: each request has
+ * been authenticated, and finds only sessions of its own subject and scope.
+ */
+export class Sessions {
+  readonly #clock: Clock;
+  readonly #limits: SessionLimits;
+  readonly #registry: Registry;
+  readonly #store: EventStore;
+
+  constructor({ clock, limits }: SessionsDeps) {
+    this.#clock = clock;
+    this.#limits = { ...LIMITS, ...limits };
+    this.#registry = new Registry(this.#limits);
+    this.#store = new EventStore(this.#limits);
+  }
+
+  /**
+   * Opens a session after a good `initialize`; never under an id that a client brought.
+   * @returns the value of `Mcp-Session-Id`
+   * @throws Refusal overload
+   */
+  open(call: Framed): string {
+    const { revision, params } = call.frame;
+    const session = this.#make(
+      call,
+      revision,
+      (deps) => new ResumableStreams(deps, this.#store, revision === '2025-11-25'),
+    );
+    session.capabilities = capabilitiesOf(params);
+    return session.id;
+  }
+
+  /**
+   * Gives a request its caller. `answered` must be called for each, whatever becomes of it: until then it is in flight.
+   * @throws Refusal unknown-session, protocol-version, overload, invalid-request, params
+   */
+  attend(call: Framed): Attendance {
+    if (call.frame.modern) return modernCaller(call);
+    const session = this.#sessionOf(call);
+    if (session === undefined) return statelessCaller(call);
+    if (call.frame.method === 'initialize' && call.arrived.transport === 'sse') {
+      session.capabilities = capabilitiesOf(call.frame.params);
+    }
+    return session.attend(call);
+  }
+
+  /**
+   * Takes a client's notification, or its response to a request of ours.
+   * @throws Refusal unknown-session, protocol-version
+   */
+  receive(call: Framed): void {
+    const { modern, id, response, method, params } = call.frame;
+    const session = modern ? undefined : this.#sessionOf(call);
+    if (response !== undefined && id !== undefined) session?.answer(id, response);
+    else if (method === 'notifications/cancelled') {
+      const requestId = params?.requestId;
+      if (typeof requestId === 'string' || typeof requestId === 'number') session?.cancel(JSON.stringify(requestId));
+    }
+  }
+
+  /** `logging/setLevel`. @throws Refusal params, unknown-session, protocol-version */
+  setLevel(call: Framed): void {
+    const level = levelOf(call.frame.params?.level);
+    const session = this.#sessionOf(call);
+    if (session !== undefined) session.logLevel = level;
+  }
+
+  /**
+   * GET: a stream for what belongs to no call, or the rest of the stream that `Last-Event-ID` is of.
+   * @returns when it is over; the answer counts only where no stream was opened, because nothing is missing
+   * @throws Refusal http-method without a session, unknown-session, protocol-version, invalid-request, stream-taken
+   */
+  async listen(call: Authenticated): Promise<Answer> {
+    const { streams } = this.#named(call);
+    const carrier = streams.listen(call, call.arrived.headers['last-event-id']);
+    await carrier?.over;
+    return NOTHING;
+  }
+
+  /** DELETE. @throws Refusal http-method without a session, unknown-session, protocol-version */
+  end(call: Authenticated): void {
+    this.#named(call).session.end('the client ended it');
+  }
+
+  /**
+   * GET of HTTP+SSE (MCP 2024-11-05 transports): opens a session that is its stream. What is posted to the endpoint
+   * that it names comes to `attend` and `receive`, and is answered 202 at once.
+   * @returns when it is over
+   * @throws Refusal overload
+   */
+  async listenSse(call: Authenticated): Promise<void> {
+    const { server } = call.arrived;
+    const session = this.#make(call, '2024-11-05', (deps) => new SingleStream(call, deps));
+    session.streams.announce(`/mcp${server === undefined ? '' : `/${server}`}/sse?session=${session.id}`);
+    await session.streams.carrier.over;
+    session.end('its stream was closed');
+  }
+
+  /** Ends what was begun by these subjects, or with these tokens. */
+  revoke(which: (subject: Subject) => boolean): void {
+    for (const session of this.#registry.all()) session.revoke(which);
+  }
+
+  each(visit: (session: OpenSession) => void): void {
+    for (const session of this.#registry.all()) visit(session);
+  }
+
+  close(): void {
+    for (const session of this.#registry.all()) session.end('the gateway stops');
+  }
+
+  #make<S extends Streams>(call: Bearer, revision: Revision, streams: (deps: StreamDeps) => S): Session<S> {
+    this.#registry.makeRoom(call);
+    const [clock, limits] = [this.#clock, this.#limits];
+    const id = randomBytes(32).toString('base64url');
+    const onEnd = () => this.#registry.remove(session);
+    const session: Session<S> = new Session({ id, call, revision, clock, limits, onEnd }, streams);
+    this.#registry.add(session);
+    return session;
+  }
+
+  #sessionOf(call: Framed): Session | undefined {
+    const { headers, query, transport } = call.arrived;
+    if (transport === 'streamable')
+      return headers['mcp-session-id'] === undefined ? undefined : this.#named(call).session;
+    const session = this.#registry.find(new URLSearchParams(query).get('session') ?? '', call);
+    if (!(session.streams instanceof SingleStream)) throw new Refusal('unknown-session', 'no session of HTTP+SSE');
+    return session;
+  }
+
+  /** Where a client does not repeat the revision, the session's holds (MCP 2025-06-18 transports, Protocol Version Header). */
+  #named(call: Bearer): { readonly session: Session; readonly streams: ResumableStreams } {
+    const { headers, httpMethod } = call.arrived;
+    const id = headers['mcp-session-id'];
+    if (id === undefined) throw new Refusal('http-method', `${httpMethod} without a session`);
+    const session = this.#registry.find(id, call);
+    const { streams, revision } = session;
+    if (!(streams instanceof ResumableStreams)) throw new Refusal('unknown-session', 'a session of HTTP+SSE');
+    const version = headers['mcp-protocol-version']?.trim() ?? revision;
+    if (version !== revision) throw new Refusal('protocol-version', `${version} in a session of ${revision}`);
+    return { session, streams };
+  }
+}
+
+function capabilitiesOf(params: JsonObject | undefined): JsonObject {
+  return isObject(params?.capabilities) ? params.capabilities : {};
+}
