@@ -221,6 +221,24 @@ test('refuses an issuer that is named twice, or that has no tenant, or two', asy
   }
 });
 
+test('refuses an issuer that is no identifier (RFC 8414 §2), and one that is named twice, each with its place and mend', async (t) => {
+  const bad = ['https://idp.example#x', 'https://idp.example/a?b=c', 'https://me:secret@idp.example', 'http://idp.example'];
+  const lines = [...bad, 'https://same.example', 'https://same.example'];
+  const yaml = (issuers: readonly string[]) =>
+    `identity:\n  issuers:\n${issuers.map((issuer) => `    - { issuer: "${issuer}", tenant: a }\n`).join('')}`;
+  const found = await problems(t, yaml(bad));
+  assert.deepEqual(
+    found.map(({ key, line }) => [key, line]),
+    bad.map((_, at) => [`identity.issuers[${at}].issuer`, at + 3]),
+  );
+  assert.match(found[0]?.message ?? '', /no user, query or fragment; write it as/);
+  const [twice] = await problems(t, yaml(lines.slice(bad.length)));
+  assert.deepEqual([twice?.key, twice?.line], ['identity.issuers[1].issuer', 4]);
+  assert.match(twice?.message ?? '', /named twice; keep/);
+  // What is in the text decides, as in tokens: a path is a part of the identifier.
+  assert.equal((await load(t, yaml(['https://idp.example', 'https://idp.example/b@c']))).identity.issuers.length, 2);
+});
+
 test('names of the language are names like any other', async (t) => {
   const config = await load(t, 'servers: { constructor: { url: "https://x.example/mcp" } }');
   assert.deepEqual(Object.keys(config.servers), ['constructor']);

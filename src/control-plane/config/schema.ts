@@ -56,6 +56,11 @@ export function configSchema(base: string) {
     .strictObject({
       issuer: z
         .url({ protocol: /^https$/, error: 'an issuer is an https URL' })
+        // RFC 8414 §2; a `#` would also be read as the border between issuer and subject in `ISSUER#SUB`.
+        .refine(
+          (text) => !/[?#]|^https:\/\/[^/]*@/.test(text),
+          'an issuer has no user, query or fragment; write it as its metadata and the `iss` of its tokens do',
+        )
         .describe('Its identifier; keys are found by discovery.'),
       audience: z.string().min(1).optional().describe('An `aud` that is accepted beside our own resource URLs.'),
       tenant: name.optional().describe('Tenant of everyone of this issuer.'),
@@ -195,7 +200,7 @@ function exactlyOne(...keys: readonly string[]) {
 function eachOnce(issuers: readonly { readonly issuer: string }[], context: Context): void {
   for (const [index, { issuer }] of issuers.entries())
     if (issuers.findIndex((other) => other.issuer === issuer) < index)
-      context.addIssue({ code: 'custom', path: [index, 'issuer'], message: 'named twice: whose tenant would it be?' });
+      context.addIssue({ code: 'custom', path: [index, 'issuer'], message: 'named twice; keep the one whose tenant is meant' });
 }
 
 function belongsTo(owner: string, key: string) {
