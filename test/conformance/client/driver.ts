@@ -1,0 +1,78 @@
+import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
+
+/** What the suite hands to a client for the scenarios that need it (`MCP_CONFORMANCE_CONTEXT`). */
+interface Context {
+  readonly toolCalls?: readonly { readonly name: string; readonly arguments: Readonly<Record<string, unknown>> }[];
+}
+
+type Walk = (client: Client, context: Context) => Promise<unknown>;
+
+/** Scenario → what a client does in it; the suite judges by what its server then sees. */
+const walks: Readonly<Record<string, Walk>> = {
+  initialize: (client) => client.listTools(),
+  'request-metadata': (client) => client.listTools(),
+  'json-schema-ref-no-deref': (client) => client.listTools(),
+  tools_call: (client) => call(client, 'add_numbers', { a: 5, b: 3 }),
+  'elicitation-sep1034-client-defaults': (client) => call(client, 'test_client_elicitation_defaults'),
+  'sse-retry': (client) => call(client, 'test_reconnection'),
+
+  async 'sep-2322-client-request-state'(client) {
+    const echo = call(client, 'test_mrtr_echo_state');
+    await call(client, 'test_mrtr_unrelated');
+    await echo;
+    await call(client, 'test_mrtr_no_state');
+    await call(client, 'test_mrtr_no_result_type');
+  },
+
+  async 'http-standard-headers'(client) {
+    for (const { name } of (await client.listTools()).tools) await call(client, name);
+    for (const { uri } of (await client.listResources()).resources) await client.readResource({ uri });
+    for (const { name } of (await client.listPrompts()).prompts) await client.getPrompt({ name });
+  },
+
+  async 'http-custom-headers'(client, { toolCalls = [] }) {
+    await client.listTools();
+    // A null is not what these schemas take, and the gateway holds callers to them; leaving the member out is the other
+    // form of the same thing ("null or not provided").
+    const given = (args: object) => Object.fromEntries(Object.entries(args).filter(([, value]) => value !== null));
+    for (const { name, arguments: args } of toolCalls) await call(client, name, given(args));
+  },
+
+  async 'http-invalid-tool-headers'(client) {
+    const samples: Record<string, unknown> = { string: 'text', number: 1, array: ['text'], object: {}, null: null };
+    for (const { name, inputSchema } of (await client.listTools()).tools) {
+      const properties = Object.entries(inputSchema.properties ?? {});
+      const args = properties.map(([key, schema]) => [key, samples[String((schema as { type?: unknown }).type)]]);
+      await call(client, name, Object.fromEntries(args));
+    }
+  },
+
+  async 'json-schema-2020-12-preservation'(client) {
+    const { tools } = await client.listTools();
+    const schema = tools.find(({ name }) => name === 'json_schema_2020_12_tool')?.inputSchema;
+    await call(client, 'json_schema_echo', { schema });
+  },
+};
+
+export const clientScenarios: readonly string[] = Object.keys(walks);
+
+/** A stock client that does what `scenario` is about, against the server at `url`. */
+export async function drive(scenario: string, revision: string, url: string, context: Context): Promise<void> {
+  const mode = revision === '2026-07-28' ? { pin: revision } : ('legacy' as const);
+  const client = new Client(
+    { name: 'stock', version: '1' },
+    { capabilities: { elicitation: { form: { applyDefaults: true } } }, versionNegotiation: { mode } },
+  );
+  client.setRequestHandler('elicitation/create', () => ({ action: 'accept', content: {} }));
+  await client.connect(new StreamableHTTPClientTransport(new URL(url)));
+  try {
+    await walks[scenario]?.(client, context);
+  } finally {
+    await client.close();
+  }
+}
+
+async function call(client: Client, name: string, args: Record<string, unknown> = {}): Promise<void> {
+  const result = await client.callTool({ name, arguments: args });
+  if (result.isError) throw new Error(`${name}: ${JSON.stringify(result.content)}`);
+}

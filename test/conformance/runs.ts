@@ -1,0 +1,143 @@
+import { fork } from 'node:child_process';
+import { cpSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parse } from 'yaml';
+import { home } from '../support/tree.ts';
+import { clientScenarios } from './client/driver.ts';
+import { Gateway } from './gateway.ts';
+import { type Scenario, testClient, testServer } from './suite.ts';
+
+const here = import.meta.dirname;
+const REVISIONS = ['2025-11-25', '2026-07-28'] as const;
+
+/** One scenario of one run. */
+export interface Row extends Scenario {
+  /** `remote 2025-11-25`, `stdio-legacy 2026-07-28`, `client 2025-11-25` and the like. */
+  readonly run: string;
+  /** It has to pass; no reason excuses it. */
+  readonly required: boolean;
+}
+
+/** What one revision's frozen list requires of a server and of a client. */
+function required(revision: string): { readonly server: readonly string[]; readonly client: readonly string[] } {
+  const file = `node_modules/@modelcontextprotocol/conformance/requirements/${revision}.yaml`;
+  return parse(readFileSync(join(home, file), 'utf8'));
+}
+
+/**
+ * The fixture behind the gateway: over HTTP and in sandboxes, as it is and knowing the older era alone. A fixture that
+ * speaks both eras is spoken to in the newer one, so the runs cross the eras both ways.
+ */
+const UPSTREAMS = ['remote', 'stdio', 'remote-legacy', 'stdio-legacy'] as const;
+type Upstream = (typeof UPSTREAMS)[number];
+
+/** Every server run, in order; `report` gets the rows of each when it is through. */
+export async function serverRuns(report: (rows: readonly Row[]) => void): Promise<void> {
+  const remotes = await Promise.all([remote(), remote('--era=legacy')]);
+  const gateway = await Gateway.prepare();
+  try {
+    cpSync(join(here, 'fixture/stdio'), join(gateway.workspace.dir, 'fixture'), { recursive: true });
+    await gateway.add('remote', `http://127.0.0.1:${remotes[0].port}/mcp`);
+    await gateway.add('remote-legacy', `http://127.0.0.1:${remotes[1].port}/mcp`);
+    await gateway.add('stdio', './fixture', 'node', 'server.mjs');
+    await gateway.add('stdio-legacy', './fixture', 'node', 'server.mjs', '--era=legacy');
+    await gateway.start(...UPSTREAMS);
+    for (const upstream of UPSTREAMS) {
+      for (const revision of REVISIONS) report(await requirements(gateway, upstream, revision));
+      if (upstream.endsWith('-legacy')) continue;
+      for (const revision of ['2025-06-18', '2025-03-26']) report(await everything(gateway, upstream, revision));
+    }
+  } catch (thrown) {
+    throw new Error(`${thrown}\n${gateway.log}`, { cause: thrown });
+  } finally {
+    await gateway.stop();
+    for (const { stop } of remotes) stop();
+  }
+}
+
+async function requirements(gateway: Gateway, upstream: Upstream, revision: string): Promise<readonly Row[]> {
+  const list = required(revision).server;
+  const scenarios = await testServer(gateway.url(upstream), '--requirements', revision);
+  const missing = list.filter((name) => !scenarios.some((scenario) => scenario.name === name));
+  if (missing.length > 0) throw new Error(`${upstream} ${revision}: never run: ${missing.join(', ')}`);
+  // The lists ask for one server; towards the fixture that knows one era alone, they are run for what they show.
+  const binding = !upstream.endsWith('-legacy');
+  return scenarios.map((scenario) => ({
+    ...scenario,
+    run: `${upstream} ${revision}`,
+    required: binding && list.includes(scenario.name),
+  }));
+}
+
+async function everything(gateway: Gateway, upstream: Upstream, revision: string): Promise<readonly Row[]> {
+  const scenarios = await testServer(gateway.url(upstream), '--suite', 'all', '--spec-version', revision);
+  return scenarios.map((scenario) => ({ ...scenario, run: `${upstream} ${revision}`, required: true }));
+}
+
+/** The older revision's scenarios that a client of the newer one can be in front of, and the other way round. */
+const CROSSED = {
+  '2025-11-25': ['tools_call', 'elicitation-sep1034-client-defaults', 'sse-retry'],
+  '2026-07-28': ['tools_call', 'sep-2322-client-request-state', 'http-custom-headers'],
+};
+
+/** Every client scenario that is not about OAuth, a stock client in front; then some with a client of the other era. */
+export async function clientRuns(report: (rows: readonly Row[]) => void): Promise<void> {
+  const jobs = REVISIONS.flatMap((revision) => {
+    const { client } = required(revision);
+    const other = revision === '2026-07-28' ? '2025-11-25' : '2026-07-28';
+    return [
+      ...applicable(revision).map((scenario) => ({
+        scenario,
+        revision,
+        clientRevision: revision,
+        run: `client ${revision}`,
+        required: client.includes(scenario),
+      })),
+      ...CROSSED[revision].map((scenario) => ({
+        scenario,
+        revision,
+        clientRevision: other,
+        run: `client ${revision} from ${other}`,
+        required: false,
+      })),
+    ];
+  });
+  const command = `${process.execPath} ${join(here, 'client/command.ts')}`;
+  const rows: Row[] = [];
+  const work = async () => {
+    for (let job = jobs.shift(); job !== undefined; job = jobs.shift()) {
+      const { scenario, revision, clientRevision, run, required } = job;
+      const result = await testClient(command, scenario, revision, { CLIENT_REVISION: clientRevision });
+      rows.push({ ...result, run, required });
+    }
+  };
+  await Promise.all([work(), work()]);
+  for (const run of new Set(rows.map((row) => row.run)))
+    report(rows.filter((row) => row.run === run).toSorted((a, b) => (a.name < b.name ? -1 : 1)));
+}
+
+/** The scenarios of a revision that are not about OAuth; each has a walk of the driver. */
+function applicable(revision: string): readonly string[] {
+  const modern = new Set([
+    'request-metadata',
+    'sep-2322-client-request-state',
+    'http-standard-headers',
+    'http-custom-headers',
+    'http-invalid-tool-headers',
+    'json-schema-ref-no-deref',
+  ]);
+  const legacy = new Set(['initialize', 'elicitation-sep1034-client-defaults', 'sse-retry']);
+  const walks = clientScenarios.filter((name) => !(revision === '2026-07-28' ? legacy : modern).has(name));
+  const missing = required(revision).client.filter((name) => !name.startsWith('auth/') && !walks.includes(name));
+  if (missing.length > 0) throw new Error(`no walk for ${missing.join(', ')}`);
+  return walks;
+}
+
+/** The fixture over HTTP, a process of its own. */
+function remote(...argv: readonly string[]): Promise<{ readonly port: number; stop(): void }> {
+  const child = fork(join(here, 'fixture/remote.mjs'), argv);
+  return new Promise((resolve, reject) => {
+    child.once('message', (port) => resolve({ port: Number(port), stop: () => child.disconnect() }));
+    child.once('exit', (code) => reject(new Error(`the fixture ended with ${code}`)));
+  });
+}

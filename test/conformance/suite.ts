@@ -1,0 +1,100 @@
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { home } from '../support/tree.ts';
+
+const suite = join(home, 'node_modules/@modelcontextprotocol/conformance/dist/index.js');
+/** How the suite names the folder of one scenario's results. */
+const FOLDER = /^(?:server-)?(.+)-\d{4}-\d\d-\d\dT[\d-]+Z$/;
+
+/** One scenario as the suite judged it. */
+export interface Scenario {
+  readonly name: string;
+  readonly passed: boolean;
+  /** Checks by their status. */
+  readonly counts: Readonly<Record<'SUCCESS' | 'FAILURE' | 'WARNING', number>>;
+  /** What did not hold: `STATUS id: message`. */
+  readonly complaints: readonly string[];
+  /** What the suite printed; its own words where it made no check at all. */
+  readonly printed: string;
+}
+
+interface Check {
+  readonly id: string;
+  readonly status: string;
+  readonly description: string;
+  readonly errorMessage?: string;
+}
+
+/** Runs the official suite against a server; one scenario after the other, in one process. */
+export function testServer(url: string, ...selection: readonly string[]): Promise<readonly Scenario[]> {
+  return inScratch(async (folder) => {
+    const { printed } = await run(['server', '--url', url, '-o', folder, ...selection]);
+    const summary = printed.split('=== SUMMARY ===')[1] ?? '';
+    const named = [...summary.matchAll(/^[✓✗] (\S+): \d+ passed, (\d+) failed$/gm)];
+    if (named.length === 0) throw new Error(`the suite ran no scenario\n${printed.slice(-4000)}`);
+    const results = resultsIn(folder);
+    return named.map(([, name = '', failed]) => judged(name, failed === '0', results.get(name) ?? [], printed));
+  });
+}
+
+/** Runs one client scenario: the suite serves it and starts `command`, which gets the URL as its last argument. */
+export function testClient(command: string, scenario: string, revision: string, env: Env): Promise<Scenario> {
+  const selection = ['--scenario', scenario, '--spec-version', revision];
+  return inScratch(async (folder) => {
+    const { code, printed } = await run(['client', '--command', command, '-o', folder, ...selection], env);
+    return judged(scenario, code === 0, resultsIn(folder).get(scenario) ?? [], printed);
+  });
+}
+
+type Env = Readonly<Record<string, string>>;
+
+function judged(name: string, passed: boolean, checks: readonly Check[], printed: string): Scenario {
+  const count = (status: string) => checks.filter((check) => check.status === status).length;
+  const bad = checks.filter(({ status }) => status === 'FAILURE' || status === 'WARNING');
+  return {
+    name,
+    passed,
+    counts: { SUCCESS: count('SUCCESS'), FAILURE: count('FAILURE'), WARNING: count('WARNING') },
+    complaints: bad.map(
+      ({ status, id, errorMessage, description }) => `${status} ${id}: ${errorMessage ?? description}`,
+    ),
+    printed,
+  };
+}
+
+function resultsIn(folder: string): ReadonlyMap<string, readonly Check[]> {
+  const results = new Map<string, readonly Check[]>();
+  for (const path of readdirSync(folder, { recursive: true, encoding: 'utf8' })) {
+    const [, name] = /^(.+)\/checks\.json$/.exec(path) ?? [];
+    const [, scenario] = FOLDER.exec(name ?? '') ?? [];
+    if (scenario !== undefined) results.set(scenario, JSON.parse(readFileSync(join(folder, path), 'utf8')));
+  }
+  return results;
+}
+
+function run(
+  argv: readonly string[],
+  env: Env = {},
+): Promise<{ readonly code: number | null; readonly printed: string }> {
+  const child = spawn(process.execPath, [suite, ...argv], {
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let printed = '';
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding('utf8').on('data', (text: string) => {
+      printed += text;
+    });
+  return new Promise((resolve) => child.on('close', (code) => resolve({ code, printed })));
+}
+
+async function inScratch<T>(work: (folder: string) => Promise<T>): Promise<T> {
+  const folder = mkdtempSync(join(tmpdir(), 'ik-suite-'));
+  try {
+    return await work(folder);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
