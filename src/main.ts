@@ -72,6 +72,11 @@ async function main([name = '--help', ...argv]: readonly string[]): Promise<numb
     else (await import('./main/runtime-zone.ts')).runtimeZone();
     return undefined;
   }
+  if (name === '--version') {
+    const { default: packageJson } = await import('../package.json', { with: { type: 'json' } });
+    io.stdout(`${packageJson.version}\n`);
+    return 0;
+  }
   if (name === '--help' || name === '-h' || name === 'help') {
     io.stdout(usage());
     return 0;

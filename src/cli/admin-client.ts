@@ -1,9 +1,10 @@
 import { request } from 'node:http';
 import { findPresence, type Presence } from '../control-plane/admin-api/presence.ts';
-import { StateError } from '../control-plane/pki/state-files.ts';
 
-/** No `up` is running with this state directory, or it cannot be asked; exit code 1. */
-export class NotRunning extends Error {}
+/** No `up` is running with this state directory, or it cannot be asked; exit code 2: 1 is a check that did not hold. */
+export class NotRunning extends Error {
+  readonly exitCode = 2;
+}
 /** The admin API refused; the message is the API's own; exit code 2 for a wish that was not sane. */
 export class AdminRefusal extends Error {
   readonly status: number;
@@ -21,28 +22,24 @@ export interface AdminClient {
   call(method: 'GET' | 'POST', path: string, body?: unknown): Promise<unknown>;
 }
 
-/** The admin API of the `up` that runs with this state directory. @throws NotRunning */
+/** The admin API of the `up` that runs with this state directory. @throws NotRunning, StateError */
 export function connectAdmin(stateDir: string): AdminClient {
-  const found = find(stateDir);
-  if (!found) throw new NotRunning(`no innerkeep up is running with the state directory ${stateDir}`);
+  const found = findPresence(stateDir);
+  if (!found)
+    throw new NotRunning(
+      `no innerkeep up is running with the state directory ${stateDir}; start one, or name its own with --state DIR`,
+    );
   const { presence, secret } = found;
   return { presence, call: (method, path, body) => exchange(presence, secret, method, path, body) };
-}
-
-function find(stateDir: string): ReturnType<typeof findPresence> {
-  try {
-    return findPresence(stateDir);
-  } catch (error) {
-    if (error instanceof StateError) throw new NotRunning(error.message);
-    throw error;
-  }
 }
 
 function exchange(presence: Presence, secret: string, method: string, path: string, body: unknown): Promise<unknown> {
   const payload = body === undefined ? '' : JSON.stringify(body);
   return new Promise((settle, reject) => {
     const lost = () =>
-      reject(new NotRunning(`innerkeep up (process ${presence.pid}) does not answer at ${presence.url}`));
+      reject(
+        new NotRunning(`innerkeep up (process ${presence.pid}) does not answer at ${presence.url}; start it again`),
+      );
     const sent = request(new URL(path, presence.url), {
       method,
       agent: false,

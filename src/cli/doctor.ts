@@ -23,10 +23,9 @@ export async function doctor(probe: () => Promise<SandboxProbe>, io: Io): Promis
 /** October 2026's security release: the Brotli decoder and TLS host names. */
 export function nodeVersion(version: string): Finding {
   const [major = 0, minor = 0, patch = 0] = version.split('.').map(Number);
-  const fixed =
-    major === 24
-      ? minor > 22 || (minor === 22 && patch >= 1)
-      : major >= 26 && (minor > 12 || (minor === 12 && patch >= 1));
+  const fixedIn: Readonly<Record<number, readonly [minor: number, patch: number]>> = { 24: [22, 1], 26: [12, 1] };
+  const [fixedMinor, fixedPatch] = fixedIn[major] ?? [Number.POSITIVE_INFINITY, 0];
+  const fixed = major > 26 || minor > fixedMinor || (minor === fixedMinor && patch >= fixedPatch);
   const what = 'node';
   if (fixed) return { what, verdict: 'good', evidence: version };
   const evidence = `${version} lacks the security release of October 2026 (Brotli decoder, TLS host names)`;

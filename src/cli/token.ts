@@ -23,7 +23,7 @@ interface Io {
   readonly stateDir: string;
 }
 
-/** `innerkeep token`. Resolves to the exit code: 0 fine, 1 no `up` is running, 2 wrong usage. */
+/** `innerkeep token`. Resolves to the exit code: 0 fine, 2 wrong usage, or no `up` that could be asked. */
 export async function token(argv: string[], io: Io): Promise<number> {
   try {
     const wish = parse(argv);
@@ -32,7 +32,7 @@ export async function token(argv: string[], io: Io): Promise<number> {
     else await mint(await tokenRequest(wish), wish.json, io);
     return 0;
   } catch (error) {
-    if (error instanceof NotRunning) return fail(io, error.message, 1);
+    if (error instanceof NotRunning) return fail(io, error.message, error.exitCode);
     if (error instanceof Usage) return fail(io, `${error.message}\n\n${USAGE.trimEnd()}`, 2);
     if (error instanceof AdminRefusal) return fail(io, error.message, error.exitCode);
     throw error;

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { nodeVersion } from './doctor.ts';
 import { UsageError } from './options.ts';
 import { type SelfCheck, selfCheck } from './self-check.ts';
 
@@ -34,6 +35,8 @@ export async function up(
   io: Io,
 ): Promise<number> {
   const check = checkFile === undefined ? undefined : readCheck(checkFile);
+  const { verdict, evidence, mend } = nodeVersion(process.versions.node);
+  if (verdict !== 'good') io.stderr(`innerkeep: warning: node ${evidence}; ${mend}\n`);
   const stopping = new AbortController();
   const told = new Promise<undefined>((resolve) => {
     stopping.signal.addEventListener('abort', () => resolve(undefined));
@@ -71,15 +74,20 @@ async function examine(check: SelfCheck, { ready }: Running, io: Io): Promise<bo
   return passed;
 }
 
-function greeting({ mcp, admin, ca }: Running['ready'], { command, config }: Io): string {
+function greeting({ mcp, admin, ca, issuer }: Running['ready'], { command, config }: Io): string {
   const who = ['--subject', 'alice', '--tenant', 'acme'];
   const snippet = { mcpServers: { innerkeep: { command, args: ['connect', '-c', config, ...who] } } };
-  return [
+  const lines = [
     'innerkeep is up.',
     '',
     `  MCP      ${mcp}`,
     `  CA       ${ca}`,
     `  admin    ${admin}  (/healthz, /readyz, /metrics; the console is not there yet)`,
+  ];
+  // Where the embedded issuer is not accepted, neither `token` nor `connect` can get one.
+  if (issuer !== new URL(mcp).origin) return [...lines, `  token    from ${issuer}`, '', ''].join('\n');
+  return [
+    ...lines,
     `  token    ${command} token ${who.join(' ')} -c ${config}`,
     '',
     'A client that starts a command connects with this in its mcp.json:',

@@ -36,5 +36,5 @@ export function usage(name?: string): string {
   const lines = Object.entries(commands).map(
     ([command, [, text]]) => `  ${command.padEnd(9)}${text.split('\n', 1)[0]}\n`,
   );
-  return `innerkeep COMMAND [--help]\n\n${lines.join('')}\n${COMMON}`;
+  return `innerkeep COMMAND [--help] | --version\n\n${lines.join('')}\n${COMMON}`;
 }

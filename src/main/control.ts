@@ -92,7 +92,12 @@ export async function startControl(configFile: string, state: string, stopping: 
       });
     await publish();
     stopping.throwIfAborted();
-    const ready = { event: 'ready', mcp: `${origin}/mcp`, issuer: origin, ca: pki.caFile } as const;
+    const ready = {
+      event: 'ready',
+      mcp: `${origin}/mcp`,
+      issuer: config.identity.issuers[0]?.issuer ?? origin,
+      ca: pki.caFile,
+    } as const;
     const admin = await openAdminApi({
       stateDir: config.state,
       host: config.admin.listen.host,
@@ -100,6 +105,7 @@ export async function startControl(configFile: string, state: string, stopping: 
       announce: { mcp: ready.mcp, issuer: ready.issuer, ca: ready.ca },
       routes: standardRoutes({
         issuer,
+        externalIssuers: config.identity.issuers.map((external) => external.issuer),
         mcp: ready.mcp,
         publishRevocations: publish,
         ready: () => gateway.applied > 0,

@@ -5,6 +5,8 @@ import { chmodSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:f
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, test } from 'node:test';
+import packageJson from '../../package.json' with { type: 'json' };
+import { nodeVersion } from '../../src/cli/doctor.ts';
 import { Workspace } from '../support/product.ts';
 import { home } from '../support/tree.ts';
 
@@ -119,6 +121,46 @@ test('connect says at once that there is no such server (exit 2), and reads noth
   const { code, stdout, stderr } = await workspace.pipe('{"jsonrpc":"2.0","id":1,"method":"ping"}\n', ...wish);
   await product.stop();
   assert.deepEqual([code, stdout, /audience: one of https:/.test(stderr)], [2, '', true], stderr);
+});
+
+test('connect and token need a running up: exit 2 with the mend, not the 1 of a check', async () => {
+  workspace = new Workspace(empty);
+  for (const command of ['connect', 'token']) {
+    const { code, stdout, stderr } = await workspace.run(command, '--subject', 'alice', '--tenant', 'acme');
+    assert.deepEqual([code, stdout], [2, ''], stderr);
+    assert.match(stderr, /no innerkeep up is running with .*; start one, or name its own with --state DIR\n/);
+  }
+});
+
+test('with identity.issuers no token of ours is offered, minted or asked for', async () => {
+  const identity = 'identity: { issuers: [{ issuer: "https://idp.example", tenant: acme }] }\n';
+  workspace = new Workspace({ ...empty, 'innerkeep.yaml': `${empty['innerkeep.yaml']}${identity}` });
+  const product = await workspace.up();
+  const who = ['--subject', 'alice', '--tenant', 'acme'];
+  const outcomes = [await workspace.run('token', ...who), await workspace.run('connect', ...who)];
+  await product.stop();
+  assert.equal(product.ready.issuer, 'https://idp.example');
+  for (const { code, stdout, stderr } of outcomes) {
+    assert.deepEqual([code, stdout], [2, ''], stderr);
+    assert.match(stderr, /identity\.issuers names https:\/\/idp\.example; get the token there/);
+  }
+});
+
+test('up and doctor warn of a Node without the security release, and of no other', async () => {
+  const old = ['20.20.0', '24.21.0', '24.22.0', '25.9.9', '26.12.0'];
+  const good = ['24.22.1', '24.23.0', '26.12.1', '26.13.0', '27.0.0'];
+  for (const version of old) assert.equal(nodeVersion(version).verdict, 'warning', version);
+  for (const version of good) assert.equal(nodeVersion(version).verdict, 'good', version);
+  workspace = new Workspace(empty);
+  const product = await workspace.up();
+  await product.stop();
+  const warned = /innerkeep: warning: node .* lacks the security release/.test(product.stderr());
+  assert.equal(warned, nodeVersion(process.versions.node).verdict === 'warning', product.stderr());
+});
+
+test('--version says which one this is', async () => {
+  workspace = new Workspace(empty);
+  assert.equal(await workspace.must('--version'), `${packageJson.version}\n`);
 });
 
 test('a reader that has read enough (| head) is no fault', async () => {

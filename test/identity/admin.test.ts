@@ -12,7 +12,7 @@ import { openIssuer } from '../../src/control-plane/issuer/issuer.ts';
 import { scratch } from '../support/scratch.ts';
 import { MCP, ORIGIN } from './support/gateway.ts';
 
-async function running(t: TestContext, more: AdminRoutes = {}) {
+async function running(t: TestContext, more: AdminRoutes = {}, externalIssuers: readonly string[] = []) {
   const stateDir = scratch(t);
   const issuer = openIssuer({ stateDir, issuerUrl: ORIGIN, resources: [MCP, `${MCP}/files`], now: Date.now });
   const published: (readonly string[])[] = [];
@@ -26,6 +26,7 @@ async function running(t: TestContext, more: AdminRoutes = {}) {
     routes: {
       ...standardRoutes({
         issuer,
+        externalIssuers,
         mcp: MCP,
         publishRevocations: async () => void published.push(issuer.revoked()),
         ready: () => health.ready,
@@ -188,7 +189,7 @@ test('innerkeep token --revoke is in the published list when it returns', async 
   assert.equal((await run(stateDir, '--revoke', 'x')).code, 2);
 });
 
-test('innerkeep token exits 2 for a wrong wish, 1 when no up is running, and says which', async (t) => {
+test('innerkeep token exits 2 for a wrong wish and when no up is running, and says which', async (t) => {
   const { stateDir, api } = await running(t);
   const wrong = [
     [],
@@ -211,8 +212,15 @@ test('innerkeep token exits 2 for a wrong wish, 1 when no up is running, and say
   assert.equal((await run(stateDir, '--help')).code, 0);
   await api.close();
   const gone = await run(stateDir, '--subject', 'a', '--tenant', 't');
-  assert.deepEqual([gone.code, gone.stdout], [1, '']);
-  assert.match(gone.stderr, /no innerkeep up is running with the state directory/);
+  assert.deepEqual([gone.code, gone.stdout], [2, '']);
+  assert.match(gone.stderr, /no innerkeep up is running with the state directory .*; start one, or name .* --state/);
+});
+
+test('innerkeep token mints nothing that nobody would accept: with identity.issuers it says where tokens come from', async (t) => {
+  const { stateDir } = await running(t, {}, ['https://idp.example']);
+  const { code, stdout, stderr } = await run(stateDir, '--subject', 'a', '--tenant', 't');
+  assert.deepEqual([code, stdout], [2, '']);
+  assert.match(stderr, /identity\.issuers names https:\/\/idp\.example; get the token there/);
 });
 
 test('an announcement that a killed up left behind is not mistaken for a running one', async (t) => {
@@ -223,6 +231,6 @@ test('an announcement that a killed up left behind is not mistaken for a running
   await api.close();
   for (const [name, text] of kept) writeFileSync(join(stateDir, 'run', name), text, { mode: 0o600 });
   const { code, stderr } = await run(stateDir, '--subject', 'a', '--tenant', 't');
-  assert.equal(code, 1);
-  assert.match(stderr, /does not answer/);
+  assert.equal(code, 2);
+  assert.match(stderr, /does not answer .*; start it again/);
 });

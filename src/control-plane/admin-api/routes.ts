@@ -18,6 +18,8 @@ export type TokenRequest = z.input<typeof tokenWish>;
 
 export interface StandardDeps {
   readonly issuer: Pick<Issuer, 'mint' | 'revoke'>;
+  /** The issuers of `identity.issuers`; where there are any, nobody accepts the embedded one's tokens. */
+  readonly externalIssuers: readonly string[];
   /** The default audience, e.g. `https://localhost:8443/mcp`. */
   readonly mcp: string;
   /** A new bundle with the issuer's list has reached the gateways when it resolves. */
@@ -49,6 +51,7 @@ export function standardRoutes(deps: StandardDeps): AdminRoutes {
     'POST /admin/token': {
       handle: async ({ body }) => {
         const { audience, dpopJkt, acr, ...wish } = read(tokenWish, body);
+        refuseUseless(deps.externalIssuers);
         const token = await refusing(() =>
           deps.issuer.mint({
             ...wish,
@@ -69,6 +72,14 @@ export function standardRoutes(deps: StandardDeps): AdminRoutes {
       },
     },
   };
+}
+
+function refuseUseless([external]: readonly string[]): void {
+  if (external === undefined) return;
+  throw new AdminError(
+    400,
+    `the embedded issuer is not accepted here: identity.issuers names ${external}; get the token there, or take identity.issuers out of the configuration`,
+  );
 }
 
 function read<T>(schema: z.ZodType<T>, body: AdminRequest['body']): T {

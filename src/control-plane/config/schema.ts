@@ -200,7 +200,11 @@ function exactlyOne(...keys: readonly string[]) {
 function eachOnce(issuers: readonly { readonly issuer: string }[], context: Context): void {
   for (const [index, { issuer }] of issuers.entries())
     if (issuers.findIndex((other) => other.issuer === issuer) < index)
-      context.addIssue({ code: 'custom', path: [index, 'issuer'], message: 'named twice; keep the one whose tenant is meant' });
+      context.addIssue({
+        code: 'custom',
+        path: [index, 'issuer'],
+        message: 'named twice; keep the one whose tenant is meant',
+      });
 }
 
 function belongsTo(owner: string, key: string) {
