@@ -1,8 +1,9 @@
 import { Refusal } from '../../contract/refusal.ts';
-import { appendMembers, type Edit, findMember, readArray, readObject, splice } from '../../contract/splice.ts';
+import { appendMembers, type Edit, findMember, readObject, splice } from '../../contract/splice.ts';
 import { MalformedJson } from '../../contract/strict-json.ts';
 import type { Target } from '../../contract/tool-call.ts';
 import { encodeCursor } from './cursor.ts';
+import { stringMember, uriEditsOf } from './resource-uris.ts';
 
 type RawObject = ReturnType<typeof readObject>;
 
@@ -21,7 +22,7 @@ export function outbound(target: Target, aggregate: boolean, modern: boolean, re
     const complete = isComplete(resultRaw, result);
     if (!complete && !modern)
       throw new Refusal('upstream', 'wants input that a client of an older revision cannot give');
-    const edits = aggregate ? renames(target, resultRaw, result) : [];
+    const edits = aggregate ? uriEditsOf(target.method, resultRaw, `${target.server}+`) : [];
     const added: string[] = [];
     if (aggregate && target.method === 'resources/list') edits.push(...pageEdits(target, resultRaw, result, added));
     if (modern && complete) edits.push(...modernEdits(target, resultRaw, result, added));
@@ -38,49 +39,6 @@ function isComplete(raw: string, result: RawObject): boolean {
   const type = stringMember(raw, result, 'resultType');
   if (type === undefined) throw new Refusal('upstream', 'a resultType that is no string');
   return type === 'complete';
-}
-
-function renames(target: Target, raw: string, result: RawObject): Edit[] {
-  const prefix = `${target.server}+`;
-  switch (target.method) {
-    case 'tools/call':
-      return arrayOf(raw, result, 'content').flatMap((at) => contentEdits(raw, at, prefix));
-    case 'prompts/get':
-      return arrayOf(raw, result, 'messages').flatMap((at) => messageEdits(raw, at, prefix));
-    case 'resources/read':
-      return arrayOf(raw, result, 'contents').flatMap((at) => uriEdits(raw, at, prefix));
-    case 'resources/list':
-      return arrayOf(raw, result, 'resources').flatMap((at) => uriEdits(raw, at, prefix));
-    case 'resources/subscribe':
-    case 'completion/complete':
-      return [];
-  }
-}
-
-function messageEdits(raw: string, at: number, prefix: string): readonly Edit[] {
-  if (raw[at] !== '{') return [];
-  const message = readObject(raw, at);
-  const content = findMember(message.members, 'content');
-  if (content === undefined) return [];
-  if (raw[content.start] === '{') return contentEdits(raw, content.start, prefix);
-  return readArray(raw, content.start).flatMap((block) => contentEdits(raw, block, prefix));
-}
-
-/** A `resource_link` has its `uri` itself, an embedded `resource` in the object of that name. */
-function contentEdits(raw: string, at: number, prefix: string): readonly Edit[] {
-  if (raw[at] !== '{') return [];
-  const block = readObject(raw, at);
-  const type = stringMember(raw, block, 'type');
-  if (type === 'resource_link') return uriEdits(raw, at, prefix);
-  const inner = type === 'resource' ? findMember(block.members, 'resource') : undefined;
-  return inner === undefined ? [] : uriEdits(raw, inner.start, prefix);
-}
-
-function uriEdits(raw: string, at: number, prefix: string): readonly Edit[] {
-  if (raw[at] !== '{') return [];
-  const uri = findMember(readObject(raw, at).members, 'uri');
-  if (uri === undefined || raw[uri.start] !== '"') return [];
-  return [{ start: uri.start + 1, end: uri.start + 1, text: prefix }];
 }
 
 /** The server's own next page, or the first page of the next server. */
@@ -109,15 +67,4 @@ function modernEdits(target: Target, raw: string, result: RawObject, added: stri
   want('ttlMs', '0', (text) => /^(?:0|[1-9]\d{0,14})$/.test(text));
   want('cacheScope', '"private"', (text) => text === '"private"');
   return edits;
-}
-
-function arrayOf(raw: string, object: RawObject, key: string): readonly number[] {
-  const member = findMember(object.members, key);
-  return member === undefined ? [] : readArray(raw, member.start);
-}
-
-function stringMember(raw: string, object: RawObject, key: string): string | undefined {
-  const member = findMember(object.members, key);
-  if (member === undefined || raw[member.start] !== '"') return undefined;
-  return String(JSON.parse(raw.slice(member.start, member.end)));
 }

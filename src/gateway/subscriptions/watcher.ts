@@ -1,4 +1,5 @@
 import { Refusal } from '../../contract/refusal.ts';
+import { MalformedJson, parseStrict } from '../../contract/strict-json.ts';
 import type { Subject, Target } from '../../contract/tool-call.ts';
 import type { Clock } from './clock.ts';
 import type { Listen } from './listening.ts';
@@ -94,6 +95,19 @@ export class Watcher {
 
   /** Judged when it happens: what was admitted once may be permitted no more. */
   #updated({ target, uri }: Watched, params: string): void {
-    if (this.#deps.permits(this.subject, target)) this.#pacer.push(uri, this.#deps.redact(params));
+    if (!this.#deps.permits(this.subject, target)) return;
+    const clean = this.#deps.redact(params);
+    // A name that became a mark may have made two members one.
+    if (clean === params || isStrict(clean)) this.#pacer.push(uri, clean);
+  }
+}
+
+function isStrict(json: string): boolean {
+  try {
+    parseStrict(Buffer.from(json));
+    return true;
+  } catch (error) {
+    if (error instanceof MalformedJson) return false;
+    throw error;
   }
 }
