@@ -1,62 +1,137 @@
+import type { Caller } from '../../contract/caller.ts';
+import { isObject, type Json } from '../../contract/json.ts';
 import { Refusal } from '../../contract/refusal.ts';
 import type { RuntimeFailure } from '../../contract/runtime-link.ts';
 import { type Admitted, Executed } from '../../contract/tool-call.ts';
+import type { RpcAnswer, UpstreamCall } from '../../contract/upstream.ts';
+import { NONE, toldCapabilities } from './capabilities.ts';
+import type { Embedding } from './embedded-request.ts';
+import { Exchange } from './exchange.ts';
+import { HeldCall, isRepeatable } from './held-call.ts';
+import type { HeldCalls } from './held-calls.ts';
+import { inputRequired, mayWantInput, rawResponses, readInputRequired, withOwnState } from './input-required.ts';
+import type { MidCall } from './mid-call.ts';
 import { upstreamError, upstreamFailure } from './refusals.ts';
+import { judgeResponses, relayed, roundsInSession } from './rounds.ts';
 import type { RuntimeLink } from './runtime-link.ts';
+import type { StateSeal } from './sealed-state.ts';
 
-/** A remote server as the gateway speaks to it; rejects with `code` and `detail`. */
+/** A remote server as the gateway speaks to it; its answers have passed `parseStrict`. Rejects with `code` and `detail`. */
 export interface Remote {
-  call(call: {
-    readonly method: string;
-    readonly params: Uint8Array;
-    readonly subject: string;
-    readonly signal: AbortSignal;
-    notify(raw: string): void;
-  }): Promise<{ readonly kind: 'result' | 'error'; readonly raw: string }>;
+  call(call: UpstreamCall): Promise<RpcAnswer>;
 }
 
-interface Failure {
-  readonly code: RuntimeFailure;
-  readonly detail: string;
+export interface ExecutionDeps {
+  readonly link: Pick<RuntimeLink, 'call'>;
+  readonly remotes: ReadonlyMap<string, Remote>;
+  readonly failureOf: (error: unknown) => { readonly code: RuntimeFailure; readonly detail: string };
+  readonly embedding: Embedding;
+  /** These two outlive bundles: what was begun under one goes on under the next. */
+  readonly seal: StateSeal;
+  readonly held: HeldCalls;
 }
-
-const encoder = new TextEncoder();
 
 /**
  * The stage that has the call run: in zone 2, or by the remote server that the configuration names. What was authorised
- * goes there byte for byte.
+ * goes there byte for byte. What the server says and asks in mid-call is judged here, on its way to the client.
  */
-export function executeStage(deps: {
-  readonly link: Pick<RuntimeLink, 'call'>;
-  readonly remotes: ReadonlyMap<string, Remote>;
-  readonly failureOf: (error: unknown) => Failure;
-}): (call: Admitted) => Promise<Executed> {
-  const { link, remotes, failureOf } = deps;
-
-  async function ask(remote: Remote, call: Admitted): Promise<Uint8Array> {
-    const { method } = call.target;
-    const { signal } = call.arrived;
-    if (signal.aborted) throw new Refusal('unavailable', 'the caller has gone');
-    const params = encoder.encode(call.params.raw);
-    const answer = await remote.call({ method, params, subject: call.subject.key, signal, notify }).catch((error) => {
-      const { code, detail } = failureOf(error);
-      throw signal.aborted ? new Refusal('unavailable', 'the caller has gone') : upstreamFailure(code, detail);
-    });
-    const raw = encoder.encode(answer.raw);
-    if (answer.kind === 'error') throw upstreamError(method, raw);
-    return raw;
-  }
-
-  return async (call) => {
-    const { server, method } = call.target;
-    const remote = remotes.get(server);
-    const result =
-      remote === undefined
-        ? link.call({ server, method, subject: call.subject.key }, call.params.raw, call.arrived.signal)
-        : ask(remote, call);
-    return new Executed(call, await result, undefined);
+export function executeStage(deps: ExecutionDeps): (call: Admitted, caller: Caller) => Promise<Executed> {
+  return (call, caller) => {
+    const { requestState, inputResponses } = call.target.params;
+    const isFirst = requestState === undefined && inputResponses === undefined;
+    return isFirst ? run(deps, call, caller, call.params.raw) : resume(deps, call, caller);
   };
 }
 
-/** Progress: no stage sanitizes it yet, so it goes nowhere. */
-function notify(): void {}
+/** @param params raw JSON, as the server will read it */
+async function run(deps: ExecutionDeps, call: Admitted, caller: Caller, params: string): Promise<Executed> {
+  if (call.frame.modern && toldCapabilities(caller.capabilities) !== NONE) {
+    const held = new HeldCall(deps.embedding, call, caller, params);
+    held.begin(dispatch(deps, call, held));
+    return turn(deps, call, caller, held);
+  }
+  const exchange = new Exchange(deps.embedding, call, caller, params, caller.signal, undefined);
+  return conclude(deps, call, caller, await dispatch(deps, call, exchange), exchange);
+}
+
+async function dispatch({ link, remotes, failureOf }: ExecutionDeps, call: Admitted, exchange: Exchange) {
+  const { server } = call.target;
+  const remote = remotes.get(server);
+  if (remote === undefined) return link.call(server, exchange);
+  const { signal } = exchange;
+  if (signal.aborted) throw new Refusal('unavailable', 'the caller has gone');
+  try {
+    return await remote.call(exchange);
+  } catch (error) {
+    const { code, detail } = failureOf(error);
+    throw signal.aborted ? new Refusal('unavailable', 'the caller has gone') : upstreamFailure(code, detail);
+  }
+}
+
+/** One request of a client and what it is answered with, of a call that may be held over several. */
+async function turn(deps: ExecutionDeps, call: Admitted, caller: Caller, held: HeldCall): Promise<Executed> {
+  const next = await held.next();
+  if (next.kind !== 'asked') return conclude(deps, call, caller, next, held);
+  const id = deps.held.put(held);
+  return executed(call, inputRequired(next.questions), deps.seal.seal(call, { kind: 'held', id }));
+}
+
+async function conclude(
+  deps: ExecutionDeps,
+  call: Admitted,
+  caller: Caller,
+  answer: RpcAnswer,
+  exchange: Exchange,
+): Promise<Executed> {
+  if (exchange.happened !== undefined) afterwards(call, answer, exchange.happened);
+  if (answer.kind === 'error') throw upstreamError(call.target.method, answer.raw, call.frame.modern);
+  const wanted = mayWantInput(answer.raw) ? readInputRequired(answer.raw) : undefined;
+  if (wanted === undefined) return executed(call, answer.raw, undefined);
+  if (!isRepeatable(call.target.method)) throw new Refusal('upstream', 'wants input where none can be given');
+  if (call.frame.modern) {
+    const { result, continuation } = relayed(wanted, caller, exchange.midCall);
+    return executed(call, result, deps.seal.seal(call, continuation));
+  }
+  const again = async (params: string): Promise<RpcAnswer> => {
+    const { midCall } = exchange;
+    return dispatch(deps, call, new Exchange(deps.embedding, call, caller, params, caller.signal, midCall));
+  };
+  const last = await roundsInSession(wanted, call.params.raw, caller, exchange.midCall, again);
+  afterwards(call, last, exchange.midCall);
+  if (last.kind === 'error') throw upstreamError(call.target.method, last.raw, call.frame.modern);
+  return executed(call, last.raw, undefined);
+}
+
+/** A failure for want of a capability says so (MCP 2026-07-28), also where an older server could not. */
+function afterwards(call: Admitted, { kind, raw }: RpcAnswer, { fault, missing }: MidCall): void {
+  if (fault !== undefined) throw fault;
+  if (missing === undefined || !call.frame.modern) return;
+  const value: Json = JSON.parse(raw);
+  if (kind === 'error' || (isObject(value) && value.isError === true))
+    throw new Refusal('missing-capability', 'the server failed without it', { requiredCapabilities: missing });
+}
+
+/** A client comes back with answers: to what the server asked, or out of itself. */
+async function resume(deps: ExecutionDeps, call: Admitted, caller: Caller): Promise<Executed> {
+  const { requestState, inputResponses } = call.target.params;
+  if (!call.frame.modern || !isRepeatable(call.target.method))
+    throw new Refusal('params', 'input for a request that has none');
+  if (inputResponses !== undefined && !isObject(inputResponses)) throw new Refusal('params', 'inputResponses');
+  if (requestState === undefined) return run(deps, call, caller, call.params.raw);
+  if (typeof requestState !== 'string') throw new Refusal('params', 'a requestState that is no text');
+  const next = deps.seal.open(call, requestState);
+  const responses = rawResponses(call.params.raw, inputResponses);
+  if (next.kind === 'relayed') {
+    judgeResponses(deps.embedding, call, next.asked, responses);
+    return run(deps, call, caller, withOwnState(call.params.raw, next.state));
+  }
+  const held = deps.held.take(next.id);
+  if (held === undefined) throw new Refusal('request-state', 'no call is held by that state, or no more');
+  held.resume(call, caller);
+  held.answer(responses);
+  return turn(deps, call, caller, held);
+}
+
+function executed(call: Admitted, result: string, continuation: string | undefined): Executed {
+  return new Executed(call, result, continuation);
+}

@@ -7,21 +7,25 @@ import {
   type LinkFrame,
   type ToRuntime,
 } from '../../contract/runtime-link.ts';
-import { upstreamError, upstreamFailure } from './refusals.ts';
+import { MalformedJson, parseUnfrozen } from '../../contract/strict-json.ts';
+import type { RpcAnswer, UpstreamCall, UpstreamListening } from '../../contract/upstream.ts';
+import { upstreamFailure } from './refusals.ts';
 
 /** Bytes of one frame; the runtime sends none above its largest `maxResult`. */
 const MAX_FRAME = 64 * 1024 * 1024;
 
-interface Pending {
-  readonly method: string;
-  resolve(result: Uint8Array): void;
-  reject(refusal: Refusal): void;
+/** What waits for frames of its own. `settle` gets the end of a request; a listening has none. */
+interface Request {
+  readonly call?: UpstreamCall;
+  readonly listening?: UpstreamListening;
+  settle(kind: RpcAnswer['kind'], body: Uint8Array): void;
+  fail(refusal: Refusal): void;
 }
 
 /** The gateway's end of the link to zone 2. Connects when it is needed, and again after it was lost. */
 export class RuntimeLink {
   readonly #path: string;
-  readonly #pending = new Map<number, Pending>();
+  readonly #pending = new Map<number, { readonly request: Request; forget(): void }>();
   #socket: Socket | undefined;
   #lastId = 0;
   #corked = false;
@@ -33,24 +37,41 @@ export class RuntimeLink {
   }
 
   /**
-   * Has one request answered by a server: the raw JSON of its `result`.
-   * @param head `subject` keys what must not be shared between subjects
-   * @param params raw JSON
-   * @param signal aborted when nobody waits any more; the sandbox is then killed
-   * @throws Refusal `isolation`, `upstream`, `size`, `overload`, `unknown-resource`, or `unavailable` when the link is lost
+   * Has one request answered by a server. What comes from zone 2 is parsed strictly here: the answer's JSON can be
+   * trusted to be read the same by everyone, its words cannot.
+   * @throws Refusal `isolation`, `upstream`, `size`, `overload`, or `unavailable` when the link is lost or the caller
+   * has gone; the sandbox is then killed
    */
-  call(
-    head: { readonly server: string; readonly method: string; readonly subject: string },
-    params: string,
-    signal: AbortSignal,
-  ): Promise<Uint8Array> {
-    const { server, method, subject } = head;
-    return this.#ask(
-      (id) => ({ kind: 'call', id, server, method, subject, capabilities: '{}' }),
-      method,
-      params,
-      signal,
-    );
+  call(server: string, call: UpstreamCall): Promise<RpcAnswer> {
+    const { method, subject, capabilities, logLevel, signal } = call;
+    return new Promise((resolve, reject) => {
+      const head = (id: number): ToRuntime =>
+        logLevel === undefined
+          ? { kind: 'call', id, server, method, subject, capabilities }
+          : { kind: 'call', id, server, method, subject, capabilities, logLevel };
+      const settle = (kind: RpcAnswer['kind'], body: Uint8Array): void => {
+        try {
+          resolve({ kind, raw: strictText(body) });
+        } catch (error) {
+          reject(error);
+        }
+      };
+      this.#begin(head, call.params, signal, { call, settle, fail: reject });
+    });
+  }
+
+  /**
+   * Listens to a server's changes: resolves when `signal` is aborted.
+   * @throws Refusal as `call` does, when the server does not, or no more, tell of them
+   */
+  listen(server: string, listening: UpstreamListening): Promise<void> {
+    const { subject, uris, signal } = listening;
+    return new Promise((resolve, reject) => {
+      const fail = (refusal: Refusal): void => (signal.aborted ? resolve() : reject(refusal));
+      const settle = (): void => fail(new Refusal('upstream', 'the runtime answered what has no answer'));
+      const head = (id: number): ToRuntime => ({ kind: 'listen', id, server, subject });
+      this.#begin(head, JSON.stringify(uris), signal, { listening, settle, fail });
+    });
   }
 
   /**
@@ -58,7 +79,11 @@ export class RuntimeLink {
    * @throws Refusal as `call` does
    */
   describe(server: string, signal: AbortSignal): Promise<Uint8Array> {
-    return this.#ask((id) => ({ kind: 'describe', id, server }), 'describe', '', signal);
+    return new Promise((resolve, reject) => {
+      const settle = (kind: RpcAnswer['kind'], body: Uint8Array): void =>
+        kind === 'result' ? resolve(body) : reject(new Refusal('upstream', 'the runtime answered an error'));
+      this.#begin((id) => ({ kind: 'describe', id, server }), '', signal, { settle, fail: reject });
+    });
   }
 
   /** Refuses what waits and does not connect again. */
@@ -67,30 +92,32 @@ export class RuntimeLink {
     this.#lost('closed');
   }
 
-  #ask(head: (id: number) => ToRuntime, method: string, body: string, signal: AbortSignal): Promise<Uint8Array> {
-    return new Promise((resolve, reject) => {
-      if (this.#closed) return reject(new Refusal('unavailable', 'the link to the runtime is closed'));
-      if (signal.aborted) return reject(new Refusal('unavailable', 'the caller has gone'));
-      const id = ++this.#lastId;
-      const abort = () => {
-        this.#pending.delete(id);
-        this.#send(encodeFrame({ kind: 'cancel', id }));
-        reject(new Refusal('unavailable', 'the caller has gone'));
-      };
-      signal.addEventListener('abort', abort, { once: true });
-      this.#pending.set(id, {
-        method,
-        resolve: (result) => {
-          signal.removeEventListener('abort', abort);
-          resolve(result);
-        },
-        reject: (refusal) => {
-          signal.removeEventListener('abort', abort);
-          reject(refusal);
-        },
-      });
-      this.#send(encodeFrame(head(id), body));
-    });
+  #begin(head: (id: number) => ToRuntime, body: Uint8Array | string, signal: AbortSignal, request: Request): void {
+    if (this.#closed || signal.aborted) {
+      const why = this.#closed ? 'the link to the runtime is closed' : 'the caller has gone';
+      request.fail(new Refusal('unavailable', why));
+      return;
+    }
+    const id = ++this.#lastId;
+    const abort = () => this.#withdraw(id, new Refusal('unavailable', 'the caller has gone'));
+    signal.addEventListener('abort', abort, { once: true });
+    this.#pending.set(id, { request, forget: () => signal.removeEventListener('abort', abort) });
+    this.#send(encodeFrame(head(id), body));
+  }
+
+  #withdraw(id: number, why: Refusal): void {
+    const request = this.#ended(id);
+    if (request === undefined) return;
+    this.#send(encodeFrame({ kind: 'cancel', id }));
+    request.fail(why);
+  }
+
+  /** Takes out what waits no more; ids are never used again. */
+  #ended(id: number): Request | undefined {
+    const pending = this.#pending.get(id);
+    this.#pending.delete(id);
+    pending?.forget();
+    return pending?.request;
   }
 
   /** Frames of one turn of the event loop leave in one write. */
@@ -127,14 +154,36 @@ export class RuntimeLink {
   }
 
   #receive({ head, body }: LinkFrame<FromRuntime>): void {
-    const pending = this.#pending.get(head.id);
-    // An answer that crossed its cancellation; or progress, which no stage sanitizes yet.
-    if (pending === undefined || head.kind === 'notification' || head.kind === 'ask' || head.kind === 'listening')
-      return;
-    this.#pending.delete(head.id);
-    if (head.kind === 'result') pending.resolve(body);
-    else if (head.kind === 'error') pending.reject(upstreamError(pending.method, body));
-    else pending.reject(upstreamFailure(head.code, head.detail));
+    const { id, kind } = head;
+    const request = this.#pending.get(id)?.request;
+    // What crossed a cancellation.
+    if (request === undefined) return;
+    if (kind === 'notification') this.#notify(id, request, body);
+    else if (kind === 'ask') void this.#ask(head, request, body);
+    else if (kind === 'listening') request.listening?.ready();
+    else {
+      this.#ended(id);
+      if (kind === 'failed') request.fail(upstreamFailure(head.code, head.detail));
+      else request.settle(kind, body);
+    }
+  }
+
+  /** Whatever a listener makes of a message, it must not end the link, which all calls share. */
+  #notify(id: number, { call, listening }: Request, body: Uint8Array): void {
+    const message = plainText(body);
+    if (message === undefined) return;
+    try {
+      (call ?? listening)?.notify(message);
+    } catch (error) {
+      this.#withdraw(id, new Refusal('upstream', `a notification could not be read: ${String(error)}`));
+    }
+  }
+
+  async #ask({ id, ask, method }: FromRuntime & { kind: 'ask' }, { call }: Request, body: Uint8Array): Promise<void> {
+    const params = plainText(body);
+    const answer = params === undefined ? UNREADABLE : await (call?.ask({ method, params }) ?? UNREADABLE);
+    // The call may have ended while the client thought about it.
+    if (this.#pending.has(id)) this.#send(encodeFrame({ kind: 'reply', id, ask, outcome: answer.kind }, answer.raw));
   }
 
   #lost(why: string): void {
@@ -142,9 +191,27 @@ export class RuntimeLink {
     this.#socket = undefined;
     this.#corked = false;
     socket?.destroy();
-    const waiting = [...this.#pending.values()];
-    this.#pending.clear();
-    for (const pending of waiting)
-      pending.reject(new Refusal('unavailable', `the link to the runtime is lost: ${why}`));
+    const refusal = new Refusal('unavailable', `the link to the runtime is lost: ${why}`);
+    for (const id of [...this.#pending.keys()]) this.#ended(id)?.fail(refusal);
+  }
+}
+
+const UNREADABLE: RpcAnswer = { kind: 'error', raw: '{"code":-32600,"message":"Invalid request"}' };
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+function strictText(body: Uint8Array): string {
+  try {
+    return parseUnfrozen(body).text;
+  } catch (error) {
+    throw error instanceof MalformedJson ? new Refusal('upstream', `answer refused: ${error.message}`) : error;
+  }
+}
+
+/** What a notification or request says; undefined: nothing that can be read. It is judged, and parsed, where it goes. */
+function plainText(body: Uint8Array): string | undefined {
+  try {
+    return decoder.decode(body);
+  } catch {
+    return undefined;
   }
 }

@@ -2,9 +2,7 @@ import type { JsonObject } from '../../contract/json.ts';
 import { Refusal } from '../../contract/refusal.ts';
 import type { ExecutedMethod } from '../../contract/tool-call.ts';
 import { shownToken } from './json-pointer.ts';
-
-/** What a server may ask back for, and a client repeat (MCP 2026-07-28, Multi Round-Trip Requests). */
-const REPEATED = ['inputResponses', 'requestState'];
+import { REPEATED } from './repeated.ts';
 
 /** The members of params that the protocol knows. */
 export const paramsMembers: Readonly<Record<ExecutedMethod, readonly string[]>> = {

@@ -6,6 +6,7 @@ import type { CompiledInput } from './compile.ts';
 import { shownToken } from './json-pointer.ts';
 import { noLookalikes, paramsMembers } from './known-members.ts';
 import { completionArguments, cursorOnly, promptArguments, resourceUri } from './other-methods.ts';
+import { checkRepeated } from './repeated.ts';
 
 /**
  * The stage that lets only well-formed calls on (checklist `input.strict`, `input.bounds`).
@@ -24,7 +25,7 @@ interface ValidateDeps {
 }
 
 function argumentsOf({ method, params, pin, action }: Target, { inputs }: ValidateDeps): JsonObject | undefined {
-  checkBounds(params, method === 'tools/call');
+  checkBounds(params, method);
   noLookalikes(params, paramsMembers[method]);
   switch (method) {
     case 'tools/call':
@@ -51,11 +52,16 @@ function toolArguments(input: CompiledInput | undefined, params: JsonObject): Js
 }
 
 /** Every member is bounded on its own, so that `arguments` counts as the first level. */
-function checkBounds(params: JsonObject, isTool: boolean): void {
+function checkBounds(params: JsonObject, method: Target['method']): void {
   const keys = Object.keys(params);
   if (keys.length > 100) throw new Refusal('params', 'more than 100 members of params');
+  const isTool = method === 'tools/call';
   for (const key of keys) {
     const member = params[key];
+    if ((key === 'requestState' || key === 'inputResponses') && paramsMembers[method].includes(key)) {
+      checkRepeated(params);
+      continue;
+    }
     const why = outOfBounds(key, '') ?? (member === undefined ? undefined : outOfBounds(member, `/${shownToken(key)}`));
     if (why !== undefined) throw new Refusal(isTool && key === 'arguments' ? 'validation' : 'params', why);
   }

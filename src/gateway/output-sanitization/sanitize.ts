@@ -1,5 +1,6 @@
 import { Refusal } from '../../contract/refusal.ts';
-import { MalformedJson, parseStrict } from '../../contract/strict-json.ts';
+import { appendMembers, readObject, splice } from '../../contract/splice.ts';
+import { MalformedJson, parseUnfrozen } from '../../contract/strict-json.ts';
 import { type Executed, Sanitized } from '../../contract/tool-call.ts';
 import { redactJson } from './redact-json.ts';
 
@@ -11,30 +12,42 @@ export interface SanitizeDeps {
 }
 
 /**
- * The stage that every answer of a server passes (checklist `output.secrets`, `output.size`): within its size, JSON
- * that nobody can read differently, no secret in any carrier: text, structured content, resources, prompts, metadata,
+ * The stage that every answer of a server passes (checklist `output.secrets`, `output.size`): within its size, no secret in any carrier: text, structured content, resources, prompts, metadata,
  * texts of tool errors.
  * @throws Refusal `size`, `upstream`
  */
 export function sanitizeStage(deps: SanitizeDeps): (call: Executed) => Sanitized {
   return (call) => {
     const { server } = call.target;
-    const limit = deps.maxResult(server);
-    if (call.result.length > limit) throw new Refusal('size', `${server}: ${call.result.length} bytes, above ${limit}`);
-    const raw = parse(server, call.result);
-    const { json, findings } = redactJson(raw);
+    const { result, continuation } = call;
+    checkSize(server, result, deps.maxResult(server));
+    const { json, findings } = redactJson(result);
     // Two keys may have become one, by design of the server.
-    if (json !== raw) parse(server, Buffer.from(json, 'utf8'));
+    if (json !== result) checkAgain(server, json);
     // Names last: a server's cursor goes out inside of ours, where no filter would look.
-    return new Sanitized(call, deps.outbound(call, json), json === raw ? undefined : findings);
+    const named = deps.outbound(call, json);
+    const whole = continuation === undefined ? named : withState(named, continuation);
+    return new Sanitized(call, whole, json === result ? undefined : findings);
   };
 }
 
-function parse(server: string, bytes: Uint8Array): string {
+function checkSize(server: string, result: string, limit: number): void {
+  // A UTF-16 unit takes three bytes at most, so that most results need no counting.
+  if (result.length * 3 <= limit) return;
+  const size = Buffer.byteLength(result, 'utf8');
+  if (size > limit) throw new Refusal('size', `${server}: ${size} bytes, above ${limit}`);
+}
+
+function checkAgain(server: string, json: string): void {
   try {
-    return parseStrict(bytes).text;
+    parseUnfrozen(Buffer.from(json, 'utf8'));
   } catch (error) {
     if (!(error instanceof MalformedJson)) throw error;
     throw new Refusal('upstream', `${server}: result refused: ${error.message}`);
   }
+}
+
+/** Our own seal must not look like a secret to our own filter. */
+function withState(result: string, sealed: string): string {
+  return splice(result, [appendMembers(readObject(result), `"requestState":${JSON.stringify(sealed)}`)]);
 }

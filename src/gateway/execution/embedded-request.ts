@@ -1,0 +1,137 @@
+import { isObject, type JsonObject } from '../../contract/json.ts';
+import type { Verdict } from '../../contract/policy-engine.ts';
+import type { RefusalCode } from '../../contract/refusal.ts';
+import { MalformedJson, parseUnfrozen } from '../../contract/strict-json.ts';
+import type { Admitted } from '../../contract/tool-call.ts';
+import type { ServerRequest } from '../../contract/upstream.ts';
+import { type EmbeddedMethod, isEmbeddedMethod, missingCapability } from './capabilities.ts';
+import { EmbeddedRefusal, told } from './embedded-refusal.ts';
+import { type Accepts, acceptsOf } from './requested-schema.ts';
+
+/** Bytes and depth of the params of one request in mid-call. */
+const MAX_SIZE = 256 * 1024;
+const MAX_DEPTH = 20;
+
+/** What judges and records what a server sends in mid-call. */
+export interface Embedding {
+  /** Policy: may this call's server ask the client that, as the action `SERVER#METHOD`? */
+  readonly mayAsk: (call: Admitted, method: EmbeddedMethod) => Pick<Verdict, 'allow' | 'detail' | 'policies'>;
+  /** The output filter, for raw JSON. */
+  readonly redact: (json: string) => { readonly json: string; readonly findings: Readonly<Record<string, number>> };
+  /** Writes the record before the client is asked; what it throws refuses the request. `method` is the server's word. */
+  readonly record: (call: Admitted, fact: EmbeddedRecord) => void;
+}
+
+/** One request of a server, or the client's answer to it where that was refused. */
+export interface EmbeddedRecord {
+  readonly method: string;
+  readonly action: string;
+  readonly code: RefusalCode | 'ok';
+  readonly bytes: number;
+  readonly detail?: string;
+  readonly policies?: readonly string[];
+  readonly redacted?: Readonly<Record<string, number>>;
+}
+
+/** A request that may go to the client, as it goes there. */
+export interface Question {
+  readonly method: EmbeddedMethod;
+  /** Sanitized raw JSON. */
+  readonly params: string;
+  readonly value: JsonObject;
+  /** Of a form: whether accepted content fits. */
+  readonly accepts: Accepts | undefined;
+}
+
+/**
+ * Judges what a server asks of the client: known, declared by the client, permitted by policy, bounded, filtered; and
+ * records what became of it. What is recorded as `ok` is asked.
+ * @throws EmbeddedRefusal; Refusal `audit`
+ */
+export function judgeRequest(
+  embedding: Embedding,
+  call: Admitted,
+  capabilities: JsonObject,
+  request: ServerRequest,
+): Question {
+  const { method } = request;
+  const fact = { method, action: `${call.target.server}#${method}`, bytes: Buffer.byteLength(request.params) };
+  let verdict: Pick<Verdict, 'policies'> | undefined;
+  try {
+    if (!isEmbeddedMethod(method)) throw new EmbeddedRefusal('upstream', 'no request for a client', told.unknown);
+    if (fact.bytes > MAX_SIZE) throw new EmbeddedRefusal('size', `above ${MAX_SIZE} bytes`, told.malformed);
+    const asked = strictObject(request.params);
+    checkCapability(capabilities, method, asked);
+    verdict = permitted(embedding, call, method);
+    const { json, findings } = embedding.redact(request.params);
+    // The client answers what it saw, so that is what the answer is held against.
+    const value = json === request.params ? asked : strictObject(json);
+    const question = { method, params: json, value, accepts: shapeOf(method, value) };
+    const redacted = json === request.params ? {} : { redacted: findings };
+    embedding.record(call, { ...fact, code: 'ok', policies: verdict.policies, ...redacted });
+    return question;
+  } catch (error) {
+    if (error instanceof EmbeddedRefusal) {
+      const { code, detail } = error;
+      embedding.record(call, { ...fact, code, detail, ...(verdict && { policies: verdict.policies }) });
+    }
+    throw error;
+  }
+}
+
+function strictObject(raw: string): JsonObject {
+  try {
+    const { value } = parseUnfrozen(Buffer.from(raw), MAX_DEPTH);
+    if (isObject(value)) return value;
+  } catch (error) {
+    if (!(error instanceof MalformedJson)) throw error;
+    throw new EmbeddedRefusal('upstream', error.message, told.malformed);
+  }
+  throw new EmbeddedRefusal('upstream', 'params are no object', told.malformed);
+}
+
+function checkCapability(capabilities: JsonObject, method: EmbeddedMethod, params: JsonObject): void {
+  const required = missingCapability(capabilities, method, params);
+  if (required === undefined) return;
+  const [name = ''] = Object.keys(required);
+  // The method is not there at all, or there without what these params need (MCP 2025-11-25, Elicitation).
+  const how = isObject(capabilities[name]) ? told.malformed : told.unknown;
+  const detail = `the client declared no ${JSON.stringify(required)}`;
+  throw new EmbeddedRefusal('missing-capability', detail, how, required);
+}
+
+function permitted(embedding: Embedding, call: Admitted, method: EmbeddedMethod) {
+  const verdict = embedding.mayAsk(call, method);
+  if (!verdict.allow) throw new EmbeddedRefusal('policy', verdict.detail, told.denied);
+  return verdict;
+}
+
+function shapeOf(method: EmbeddedMethod, params: JsonObject): Accepts | undefined {
+  // A task of the client's would outlive the call that everything here is bound to.
+  if (params.task !== undefined) malformed('as a task');
+  if (method === 'roots/list') return undefined;
+  if (method === 'sampling/createMessage') {
+    if (!Array.isArray(params.messages)) malformed('no messages');
+    return undefined;
+  }
+  if (typeof params.message !== 'string') malformed('no message');
+  if (params.mode === 'url') {
+    checkUrl(params.url);
+    return undefined;
+  }
+  if (params.mode !== undefined && params.mode !== 'form') malformed('an unknown mode');
+  return acceptsOf(params.requestedSchema);
+}
+
+/** A person will be led there: over TLS, or to this machine; never with a name and password in it. */
+function checkUrl(text: unknown): void {
+  const url = typeof text === 'string' && !/[\s\p{C}\\]/u.test(text) ? URL.parse(text) : null;
+  if (url === null) malformed('no URL');
+  const loopback = /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/.test(url.hostname);
+  if (url.protocol !== 'https:' && !(url.protocol === 'http:' && loopback)) malformed(`the scheme ${url.protocol}`);
+  if (url.username !== '' || url.password !== '') malformed('user information in the URL');
+}
+
+function malformed(detail: string): never {
+  throw new EmbeddedRefusal('upstream', detail.slice(0, 256), told.malformed);
+}

@@ -1,0 +1,64 @@
+import type { Caller } from '../../contract/caller.ts';
+import type { Admitted } from '../../contract/tool-call.ts';
+import type { RpcAnswer, ServerRequest, UpstreamCall } from '../../contract/upstream.ts';
+import { toldCapabilities } from './capabilities.ts';
+import type { Embedding } from './embedded-request.ts';
+import { MidCall } from './mid-call.ts';
+
+const encoder = new TextEncoder();
+
+/** One request to a server. What happens in mid-call has its own object, made when something happens. */
+export class Exchange implements UpstreamCall {
+  readonly method: string;
+  readonly params: Uint8Array;
+  readonly subject: string;
+  readonly capabilities: string;
+  readonly logLevel: string | undefined;
+  readonly headers: readonly string[];
+  readonly signal: AbortSignal;
+  readonly #embedding: Embedding;
+  readonly #call: Admitted;
+  readonly #caller: Caller;
+  #midCall: MidCall | undefined;
+
+  /** @param params raw JSON */
+  constructor(
+    embedding: Embedding,
+    call: Admitted,
+    caller: Caller,
+    params: string,
+    signal: AbortSignal,
+    midCall: MidCall | undefined,
+  ) {
+    const { target, subject } = call;
+    this.method = target.method;
+    this.params = encoder.encode(params);
+    this.subject = subject.key;
+    this.capabilities = toldCapabilities(caller.capabilities);
+    this.logLevel = caller.logLevel;
+    this.headers = target.headers;
+    this.signal = signal;
+    this.#embedding = embedding;
+    this.#call = call;
+    this.#caller = caller;
+    this.#midCall = midCall;
+  }
+
+  get midCall(): MidCall {
+    this.#midCall ??= new MidCall(this.#embedding, this.#call, this.#caller);
+    return this.#midCall;
+  }
+
+  /** Undefined: nothing has happened. */
+  get happened(): MidCall | undefined {
+    return this.#midCall;
+  }
+
+  notify(message: string): void {
+    this.midCall.notify(message);
+  }
+
+  ask(request: ServerRequest): Promise<RpcAnswer> {
+    return this.midCall.ask(request);
+  }
+}

@@ -1,0 +1,131 @@
+import type { Caller } from '../../contract/caller.ts';
+import { Refusal } from '../../contract/refusal.ts';
+import type { Admitted } from '../../contract/tool-call.ts';
+import type { RpcAnswer, ServerRequest } from '../../contract/upstream.ts';
+import { missingCapability } from './capabilities.ts';
+import { EmbeddedRefusal, errorTo, told } from './embedded-refusal.ts';
+import type { Embedding, Question } from './embedded-request.ts';
+import { Exchange } from './exchange.ts';
+
+/** What a held call's request is answered with: its end, or what the server wants to know before it goes on. */
+export type Turn =
+  | RpcAnswer
+  | { readonly kind: 'asked'; readonly questions: readonly (readonly [key: string, question: Question])[] };
+
+interface Open {
+  readonly question: Question;
+  answer(answer: RpcAnswer): void;
+}
+
+interface Waiter {
+  resolve(turn: Turn | Promise<Turn>): void;
+  reject(error: unknown): void;
+}
+
+/**
+ * A call that a client of 2026-07-28 makes, to a server that may turn out to be older: what such a one asks in mid-call
+ * becomes the answer to the client's request, and the call goes on when the client repeats that with answers.
+ */
+export class HeldCall extends Exchange {
+  readonly #controller: AbortController;
+  readonly #questions = new Map<string, Open>();
+  #caller: Caller;
+  #lastKey = 0;
+  #waiter: Waiter | undefined;
+  #end: Promise<RpcAnswer> | undefined;
+
+  constructor(embedding: Embedding, call: Admitted, caller: Caller, params: string) {
+    const controller = new AbortController();
+    super(embedding, call, caller, params, controller.signal, undefined);
+    this.#controller = controller;
+    this.#caller = caller;
+  }
+
+  /** @param answer the end of the request to the server */
+  begin(answer: Promise<RpcAnswer>): void {
+    const ended = (): void => {
+      this.#end = answer;
+      for (const open of this.#questions.values()) open.answer(errorTo(told.failed));
+      this.#questions.clear();
+      this.#settle();
+    };
+    answer.then(ended, ended);
+  }
+
+  /** The client has come back. */
+  resume(call: Admitted, caller: Caller): void {
+    this.#caller = caller;
+    this.midCall.attach(call, caller);
+    for (const [key, { question, answer }] of this.#questions) {
+      if (missingCapability(caller.capabilities, question.method, question.value) === undefined) continue;
+      this.#questions.delete(key);
+      answer(errorTo(told.unknown));
+    }
+  }
+
+  /** Gives the server what the client answered; what nobody asked is nobody's. @param answers raw results by key */
+  answer(answers: ReadonlyMap<string, string>): void {
+    for (const [key, { question, answer }] of this.#questions) {
+      const raw = answers.get(key);
+      if (raw === undefined) continue;
+      this.#questions.delete(key);
+      answer(this.midCall.accept(question, { kind: 'result', raw }));
+    }
+  }
+
+  /**
+   * What the client's request is answered with. While it waits, a client that goes away ends the call.
+   * @throws what the request to the server rejects with
+   */
+  async next(): Promise<Turn> {
+    const { signal } = this.#caller;
+    const gone = (): void => this.cancel();
+    signal.addEventListener('abort', gone, { once: true });
+    try {
+      return await new Promise<Turn>((resolve, reject) => {
+        this.#waiter = { resolve, reject };
+        if (signal.aborted) gone();
+        else this.#settle();
+      });
+    } finally {
+      signal.removeEventListener('abort', gone);
+      this.#waiter = undefined;
+      this.happened?.detach();
+    }
+  }
+
+  cancel(): void {
+    this.#controller.abort();
+    this.#waiter?.reject(new Refusal('unavailable', 'the caller has gone'));
+  }
+
+  override async ask(request: ServerRequest): Promise<RpcAnswer> {
+    try {
+      if (this.#end !== undefined || !isRepeatable(this.method))
+        throw new EmbeddedRefusal('upstream', 'a request that the client cannot be asked', told.unknown);
+      const question = this.midCall.judge(request, this.#caller.capabilities);
+      return await new Promise<RpcAnswer>((answer) => {
+        this.#questions.set(`request-${++this.#lastKey}`, { question, answer });
+        // What a server asks at once is answered by one request of the client.
+        setImmediate(() => this.#settle());
+      });
+    } catch (error) {
+      return this.midCall.failed(error);
+    }
+  }
+
+  #settle(): void {
+    const waiter = this.#waiter;
+    if (waiter === undefined) return;
+    if (this.#end !== undefined) waiter.resolve(this.#end);
+    else if (this.#questions.size > 0) {
+      const questions = [...this.#questions].map(([key, { question }]) => [key, question] as const);
+      waiter.resolve({ kind: 'asked', questions });
+    }
+  }
+}
+
+/** The methods that a client may be asked to repeat with more input (MCP 2026-07-28, Multi Round-Trip Requests). */
+export function isRepeatable(method: string): boolean {
+  return method === 'tools/call' || method === 'prompts/get' || method === 'resources/read';
+}

@@ -1,0 +1,147 @@
+import type { Caller } from '../../contract/caller.ts';
+import { isObject, type Json, type JsonObject } from '../../contract/json.ts';
+import { Refusal } from '../../contract/refusal.ts';
+import type { Admitted } from '../../contract/tool-call.ts';
+import type { RpcAnswer, ServerRequest } from '../../contract/upstream.ts';
+import { judgeNotification } from './embedded-notification.ts';
+import { EmbeddedRefusal, errorTo, told } from './embedded-refusal.ts';
+import { type Embedding, judgeRequest, type Question } from './embedded-request.ts';
+import { faultOf } from './embedded-response.ts';
+
+/** What one call of a client may make its server send: requests, notifications, and the bytes of these. */
+const MAX_REQUESTS = 20;
+const MAX_NOTIFICATIONS = 1000;
+const MAX_BYTES = 1024 * 1024;
+
+/** What happens between one call and its answer. Most calls have none. */
+export class MidCall {
+  readonly #embedding: Embedding;
+  readonly #token: Json | undefined;
+  readonly #elicitations = new Set<string>();
+  #call: Admitted;
+  /** Undefined: nobody is there to be told anything. */
+  #caller: Caller | undefined;
+  #tokenNow: string | undefined;
+  #requests = 0;
+  #notifications = 0;
+  #bytes = 0;
+  #missing: JsonObject | undefined;
+  #fault: unknown;
+
+  constructor(embedding: Embedding, call: Admitted, caller: Caller) {
+    this.#embedding = embedding;
+    this.#call = call;
+    this.#token = tokenOf(call);
+    this.#caller = caller;
+    this.#tokenNow = rawToken(call);
+  }
+
+  /** From now on, this is the client's request that waits for the answer. */
+  attach(call: Admitted, caller: Caller): void {
+    this.#call = call;
+    this.#caller = caller;
+    this.#tokenNow = rawToken(call);
+  }
+
+  detach(): void {
+    this.#caller = undefined;
+  }
+
+  /** The capabilities for want of which a request was not asked. */
+  get missing(): JsonObject | undefined {
+    return this.#missing;
+  }
+
+  /** Why the call must end, whatever its server answers: a fault of ours in what came before. */
+  get fault(): unknown {
+    return this.#fault;
+  }
+
+  notify(message: string): void {
+    const caller = this.#caller;
+    this.#bytes += message.length;
+    if (caller === undefined || ++this.#notifications > MAX_NOTIFICATIONS || this.#bytes > MAX_BYTES) return;
+    const { frame } = this.#call;
+    const listener = {
+      frame,
+      logLevel: caller.logLevel,
+      token: this.#token,
+      tokenNow: this.#tokenNow,
+      elicitations: this.#elicitations,
+    };
+    const judged = judgeNotification(message, listener, this.#embedding.redact);
+    if (judged !== undefined) caller.notify(judged);
+  }
+
+  /**
+   * Judges what the server asks, by what the client has declared.
+   * @throws EmbeddedRefusal; Refusal `audit`
+   */
+  judge(request: ServerRequest, capabilities: JsonObject): Question {
+    if (++this.#requests > MAX_REQUESTS)
+      throw new EmbeddedRefusal('upstream', `more than ${MAX_REQUESTS} requests of the server`, told.failed);
+    try {
+      const question = judgeRequest(this.#embedding, this.#call, capabilities, request);
+      const { mode, elicitationId } = question.value;
+      if (mode === 'url' && typeof elicitationId === 'string') this.#elicitations.add(elicitationId);
+      return question;
+    } catch (error) {
+      if (error instanceof EmbeddedRefusal && isObject(error.required))
+        this.#missing = { ...this.#missing, ...error.required };
+      throw error;
+    }
+  }
+
+  /** Asks the client in its session, as often as the server may ask. Never rejects. */
+  async ask(request: ServerRequest): Promise<RpcAnswer> {
+    const caller = this.#caller;
+    // Where nobody can be asked, the client can be taken to have declared nothing.
+    const capabilities = caller?.ask === undefined ? {} : caller.capabilities;
+    try {
+      const question = this.judge(request, capabilities);
+      return this.accept(question, await this.put(question));
+    } catch (error) {
+      return this.failed(error);
+    }
+  }
+
+  /** @throws Refusal when the client does not answer in time, or its session ends */
+  async put({ method, params }: Pick<Question, 'method' | 'params'>): Promise<RpcAnswer> {
+    const caller = this.#caller;
+    if (caller?.ask === undefined) throw new Refusal('upstream', 'wants input that this client cannot be asked for');
+    return caller.ask({ method, params });
+  }
+
+  /** The client's answer if it is one to this question; else an error, and a record of why. */
+  accept(question: Question, answer: RpcAnswer): RpcAnswer {
+    const fault = faultOf(question, answer);
+    if (fault === undefined) return answer;
+    this.refuseAnswer(question.method, answer, fault);
+    return errorTo(told.badAnswer);
+  }
+
+  refuseAnswer(method: string, { raw }: RpcAnswer, fault: string): void {
+    const action = `${this.#call.target.server}#${method}`;
+    const detail = `the client's answer: ${fault.slice(0, 256)}`;
+    this.#embedding.record(this.#call, { method, action, code: 'params', bytes: Buffer.byteLength(raw), detail });
+  }
+
+  /** What the server is told instead of an answer. */
+  failed(error: unknown): RpcAnswer {
+    if (error instanceof EmbeddedRefusal) return errorTo(error);
+    if (!(error instanceof Refusal) || error.code === 'audit') this.#fault ??= error;
+    return errorTo(told.failed);
+  }
+}
+
+function tokenOf({ target }: Admitted): Json | undefined {
+  const { _meta: meta } = target.params;
+  const token = isObject(meta) ? meta.progressToken : undefined;
+  return typeof token === 'string' || typeof token === 'number' ? token : undefined;
+}
+
+/** A token is a text or an integer, so that it is the same however it is written. */
+function rawToken(call: Admitted): string | undefined {
+  const token = tokenOf(call);
+  return token === undefined ? undefined : JSON.stringify(token);
+}

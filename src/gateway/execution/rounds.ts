@@ -1,0 +1,126 @@
+import { randomUUID } from 'node:crypto';
+import type { Caller } from '../../contract/caller.ts';
+import { Refusal } from '../../contract/refusal.ts';
+import { appendMembers, readObject, splice } from '../../contract/splice.ts';
+import type { Admitted } from '../../contract/tool-call.ts';
+import type { RpcAnswer } from '../../contract/upstream.ts';
+import { EmbeddedRefusal } from './embedded-refusal.ts';
+import type { Embedding, Question } from './embedded-request.ts';
+import { faultOf } from './embedded-response.ts';
+import { type InputRequired, mayWantInput, readInputRequired, sanitizedResult, withInput } from './input-required.ts';
+import type { MidCall } from './mid-call.ts';
+import { acceptsOf } from './requested-schema.ts';
+import type { Asked, Continuation } from './sealed-state.ts';
+
+/** How often one call of an older client is made anew with more input. */
+const MAX_ROUNDS = 8;
+
+/**
+ * What a client of 2026-07-28 is answered with, and what it will have to bring back.
+ * @throws Refusal when any of the requests must not be asked: all or nothing
+ */
+export function relayed(
+  wanted: InputRequired,
+  { capabilities }: Caller,
+  midCall: MidCall,
+): { readonly result: string; readonly continuation: Continuation } {
+  const questions = wanted.requests.map((request) => midCall.judge(request, capabilities));
+  const asked = wanted.requests.map(({ key }, index): [string, Asked] => [key, askedOf(questions[index])]);
+  const own = wanted.state === undefined ? {} : { state: wanted.state };
+  return {
+    result: sanitizedResult(wanted, questions),
+    continuation: { kind: 'relayed', ...own, asked: Object.fromEntries(asked) },
+  };
+}
+
+function askedOf(question: Question | undefined): Asked {
+  if (question === undefined) throw new Error('a request that was not judged');
+  const { method, accepts, value } = question;
+  return accepts === undefined || value.requestedSchema === undefined
+    ? { method }
+    : { method, schema: value.requestedSchema };
+}
+
+/**
+ * Holds a client's answers against what was asked; answers to nothing are left to the server, which ignores them.
+ * @throws Refusal params
+ */
+export function judgeResponses(
+  embedding: Embedding,
+  call: Admitted,
+  asked: Readonly<Record<string, Asked>>,
+  responses: ReadonlyMap<string, string>,
+): void {
+  for (const [key, { method, schema }] of Object.entries(asked)) {
+    const raw = responses.get(key);
+    if (raw === undefined) continue;
+    const accepts = schema === undefined ? undefined : acceptsOf(schema);
+    const fault = faultOf({ method, accepts }, { kind: 'result', raw });
+    if (fault === undefined) continue;
+    const detail = `the client's answer: ${fault.slice(0, 256)}`;
+    const action = `${call.target.server}#${method}`;
+    embedding.record(call, { method, action, code: 'params', bytes: Buffer.byteLength(raw), detail });
+    throw new Refusal('params', detail);
+  }
+}
+
+/**
+ * Asks a client of an older revision, in its session, for what a server of 2026-07-28 wants, and makes the call anew
+ * until it is answered.
+ * @param params raw JSON of the first call
+ * @throws Refusal when something must not be asked, the client gives an error, or the server asks without end
+ */
+export async function roundsInSession(
+  first: InputRequired,
+  params: string,
+  caller: Caller,
+  midCall: MidCall,
+  again: (params: string) => Promise<RpcAnswer>,
+): Promise<RpcAnswer> {
+  let wanted: InputRequired | undefined = first;
+  for (let round = 0; round < MAX_ROUNDS; round++) {
+    const responses = await responsesTo(wanted, caller, midCall);
+    const answer = await again(withInput(params, responses, wanted.state));
+    wanted = answer.kind === 'result' && mayWantInput(answer.raw) ? readInputRequired(answer.raw) : undefined;
+    if (wanted === undefined) return answer;
+  }
+  throw new Refusal('upstream', `wants input after ${MAX_ROUNDS} rounds`);
+}
+
+async function responsesTo(
+  { requests }: InputRequired,
+  caller: Caller,
+  midCall: MidCall,
+): Promise<ReadonlyMap<string, string>> {
+  if (caller.ask === undefined && requests.length > 0)
+    throw new Refusal('upstream', 'wants input that a client without a session cannot give');
+  const questions = requests.map((request): [string, Question] => [request.key, judged(request, caller, midCall)]);
+  return new Map(
+    await Promise.all(
+      questions.map(async ([key, question]): Promise<[string, string]> => {
+        const { method } = question;
+        const answer = midCall.accept(question, await midCall.put({ method, params: inLegacyShape(question) }));
+        if (answer.kind === 'error')
+          throw new Refusal('upstream', `${method}: the client gave ${answer.raw.slice(0, 256)}`);
+        return [key, answer.raw];
+      }),
+    ),
+  );
+}
+
+/** The code for a missing capability is one that older clients do not know. */
+function judged(request: InputRequired['requests'][number], caller: Caller, midCall: MidCall): Question {
+  try {
+    return midCall.judge(request, caller.capabilities);
+  } catch (error) {
+    if (error instanceof EmbeddedRefusal && error.code === 'missing-capability')
+      throw new Refusal('upstream', error.detail);
+    throw error;
+  }
+}
+
+/** An elicitation by URL has an id in 2025-11-25, and none later. */
+function inLegacyShape({ method, params, value }: Question): string {
+  if (method !== 'elicitation/create' || value.mode !== 'url' || value.elicitationId !== undefined) return params;
+  return splice(params, [appendMembers(readObject(params), `"elicitationId":"${randomUUID()}"`)]);
+}
