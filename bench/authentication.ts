@@ -44,6 +44,7 @@ function arrived(token: string): Arrived {
     at: 0,
     remote: '127.0.0.1',
     server: undefined,
+    transport: 'streamable',
     httpMethod: 'POST',
     query: '',
     headers: { authorization: `Bearer ${token}` },

@@ -21,6 +21,8 @@ export class Arrived {
   readonly remote: string;
   /** The one server of `/mcp/SERVER`; undefined: all of them. */
   readonly server: string | undefined;
+  /** `sse`: HTTP+SSE of 2024-11-05, at `/mcp/SERVER/sse`. */
+  readonly transport: 'streamable' | 'sse';
   readonly httpMethod: string;
   /** Raw query string without `?`. */
   readonly query: string;
@@ -38,6 +40,7 @@ export class Arrived {
     this.at = request.at;
     this.remote = request.remote;
     this.server = request.server;
+    this.transport = request.transport;
     this.httpMethod = request.httpMethod;
     this.query = request.query;
     this.headers = request.headers;
@@ -100,7 +103,7 @@ export class Framed {
   readonly subject: Subject;
   readonly until: number;
   readonly frame: Frame;
-  constructor(from: Authenticated, frame: Frame) {
+  constructor(from: Authenticated | Framed, frame: Frame) {
     this.arrived = from.arrived;
     this.subject = from.subject;
     this.until = from.until;
@@ -205,16 +208,19 @@ export class Admitted {
   }
 }
 
-/** The upstream's `result` as raw JSON. (An upstream's JSON-RPC `error` is a refusal: its text goes to the log only.) */
+/**
+ * The upstream's `result` as raw JSON that has passed `parseStrict`. (An upstream's JSON-RPC `error` is a refusal: its
+ * text goes to the log only.)
+ */
 export class Executed {
   readonly #stage = 'executed';
   readonly arrived: Arrived;
   readonly frame: Frame;
   readonly target: Target;
-  readonly result: Uint8Array;
+  readonly result: string;
   /** The sealed `requestState` of a result that is `input_required`; it is added behind the filter. */
   readonly continuation: string | undefined;
-  constructor(from: Admitted, result: Uint8Array, continuation: string | undefined) {
+  constructor(from: Admitted, result: string, continuation: string | undefined) {
     this.arrived = from.arrived;
     this.frame = from.frame;
     this.target = from.target;

@@ -1,4 +1,5 @@
 import type { Answer } from '../contract/answer.ts';
+import type { Attendance, Caller } from '../contract/caller.ts';
 import { Refusal } from '../contract/refusal.ts';
 import type {
   Admitted,
@@ -19,15 +20,28 @@ export interface Rooms {
   readonly version: number;
   authenticate(call: Arrived): Promise<Authenticated>;
   guard(call: Authenticated): void;
-  frame(call: Authenticated): Promise<Framed>;
-  /** The whole answer where no server is needed (lifecycle, lists); undefined: the method is executed. */
+  /** GET and DELETE: streams that carry no call, and the end of a session; resolves when a stream is over. */
+  stream(call: Authenticated): Promise<Answer>;
+  /** One message, or the members of a batch, each good or refused. */
+  frame(call: Authenticated): Promise<Framed | readonly (Framed | Refusal)[]>;
+  /** Takes a notification, or a client's response to a server's request: neither has an answer. */
+  receive(call: Framed): void;
+  /** Finds the session of a request, and with it the client that can be told and asked things in mid-call. */
+  attend(call: Framed): Attendance;
+  /** The whole answer where no server is needed (lifecycle, lists); undefined: the call walks on. */
   answer(call: Framed): Answer | undefined;
   identify(call: Framed): Known;
   validate(call: Known): Validated;
   authorize(call: Validated): Authorized;
-  execute(call: Admitted): Promise<Executed>;
+  execute(call: Admitted, caller: Caller): Promise<Executed>;
   sanitize(call: Executed): Sanitized;
+  /** `resources/subscribe` and `resources/unsubscribe`. */
+  subscribe(call: Admitted, caller: Caller): Promise<Answer>;
+  /** `subscriptions/listen`: each resource that it names is admitted like a call. Resolves when the stream is over. */
+  listen(call: Framed, caller: Caller, admit: (call: Framed) => Promise<Admitted>): Promise<Answer>;
   respond(call: Sanitized): Answer;
+  accept(): Answer;
+  batch(answers: readonly Answer[]): Answer;
   refuse(refusal: Refusal, call: Arrived, frame: Frame | undefined): Answer;
 }
 
@@ -50,35 +64,16 @@ export function createPipeline(deps: PipelineDeps): (arrived: Arrived) => Promis
     const rooms = deps.rooms();
     if (rooms === undefined) return NOT_YET;
     const trail = new AuditTrail(deps.audit, arrived, rooms.version);
-    let framed: Framed | undefined;
     try {
       const authenticated = await rooms.authenticate(arrived);
       trail.authenticated(authenticated);
       rooms.guard(authenticated);
-      framed = await rooms.frame(authenticated);
-      trail.framed(framed);
-
-      const answer = rooms.answer(framed);
-      if (answer !== undefined) {
-        await trail.answered(answer.body.length);
-        deps.count('ok');
-        return answer;
-      }
-
-      const known = rooms.identify(framed);
-      trail.identified(known);
-      const validated = rooms.validate(known);
-      const authorized = rooms.authorize(validated);
-      const admitted = await trail.admit(authorized);
-      const executed = await rooms.execute(admitted);
-      const sanitized = rooms.sanitize(executed);
-      await trail.completed(sanitized);
-      deps.count('ok');
-      return rooms.respond(sanitized);
+      if (arrived.httpMethod !== 'POST') return await stream(authenticated, trail, rooms, deps);
+      const messages = await rooms.frame(authenticated);
+      if ('frame' in messages) return await one(messages, trail, rooms, deps);
+      return await batch(messages, authenticated, rooms, deps);
     } catch (error) {
-      const refusal = await close(error, arrived, trail, deps);
-      deps.count(refusal.code);
-      return rooms.refuse(refusal, arrived, framed?.frame);
+      return refuse(error, { arrived, trail, rooms, deps });
     }
   };
 }
@@ -86,8 +81,118 @@ export function createPipeline(deps: PipelineDeps): (arrived: Arrived) => Promis
 /** There is no policy yet, so nothing is permitted; whoever asks learns only that. */
 const NOT_YET: Answer = { status: 503, headers: { 'retry-after': '1' }, body: '' };
 
+async function stream(call: Authenticated, trail: AuditTrail, rooms: Rooms, deps: PipelineDeps): Promise<Answer> {
+  await trail.streamed(call);
+  const answer = await rooms.stream(call);
+  deps.count('ok');
+  return answer;
+}
+
+async function one(call: Framed, trail: AuditTrail, rooms: Rooms, deps: PipelineDeps): Promise<Answer> {
+  const { answer, attendance } = await walk(call, trail, rooms, deps);
+  attendance?.answered(answer.body);
+  return call.arrived.transport === 'sse' && attendance !== undefined ? rooms.accept() : answer;
+}
+
+/** Each walks the line alone; where one of them has made the answer a stream, the others' answers are events of it. */
+async function batch(
+  messages: readonly (Framed | Refusal)[],
+  { arrived, subject, until }: Authenticated,
+  rooms: Rooms,
+  deps: PipelineDeps,
+): Promise<Answer> {
+  const walked = await Promise.all(
+    messages.map(async (message) => {
+      const trail = new AuditTrail(deps.audit, arrived, rooms.version);
+      trail.authenticated({ subject });
+      if (message instanceof Refusal) return { answer: await refuse(message, { arrived, trail, rooms, deps }) };
+      return walk(message, trail, rooms, deps);
+    }),
+  );
+  for (const { answer, attendance } of walked) attendance?.answered(answer.body);
+  return rooms.batch(walked.map(({ answer }) => answer));
+}
+
+interface Walked {
+  readonly answer: Answer;
+  /** Absent: it was no request, or its session is not there. */
+  readonly attendance?: Attendance | undefined;
+}
+
+/** The line itself. */
+async function walk(framed: Framed, trail: AuditTrail, rooms: Rooms, deps: PipelineDeps): Promise<Walked> {
+  const { arrived, frame } = framed;
+  let attendance: Attendance | undefined;
+  try {
+    trail.framed(framed);
+    if (frame.id === undefined || frame.response !== undefined) {
+      rooms.receive(framed);
+      await trail.answered(0);
+      deps.count('ok');
+      return { answer: rooms.accept() };
+    }
+    attendance = rooms.attend(framed);
+    const { caller } = attendance;
+    const own = rooms.answer(framed);
+    if (own !== undefined) await trail.answered(own.body.length);
+    const answer = own ?? (await further(framed, attendance.caller, trail, rooms, deps));
+    deps.count('ok');
+    return { answer, attendance };
+  } catch (error) {
+    return { answer: await refuse(error, { arrived, trail, rooms, deps }, frame), attendance };
+  }
+}
+
+/** What the gateway answers itself is on record too, before it is given. */
+async function further(
+  framed: Framed,
+  caller: Caller,
+  trail: AuditTrail,
+  rooms: Rooms,
+  deps: PipelineDeps,
+): Promise<Answer> {
+  if (framed.frame.method === 'subscriptions/listen') {
+    await trail.answered(0);
+    const admitOne = (call: Framed) => admit(call, new AuditTrail(deps.audit, call.arrived, rooms.version), rooms);
+    return rooms.listen(framed, caller, admitOne);
+  }
+  const admitted = await admit(framed, trail, rooms);
+  if (admitted.target.method === 'resources/subscribe') {
+    const answer = await rooms.subscribe(admitted, caller);
+    await trail.completed(answer.body.length);
+    return answer;
+  }
+  const executed = await rooms.execute(admitted, caller);
+  const sanitized = rooms.sanitize(executed);
+  await trail.completed(sanitized.result.length, sanitized.redacted);
+  return rooms.respond(sanitized);
+}
+
+/** From the message to the record of its intent: only then may anything happen. */
+async function admit(framed: Framed, trail: AuditTrail, rooms: Rooms): Promise<Admitted> {
+  const known = rooms.identify(framed);
+  trail.identified(known);
+  const validated = rooms.validate(known);
+  const authorized = rooms.authorize(validated);
+  return trail.admit(authorized);
+}
+
+interface Refused {
+  readonly arrived: Arrived;
+  readonly trail: AuditTrail;
+  readonly rooms: Rooms;
+  readonly deps: PipelineDeps;
+}
+
+/** The one way out of every failure: recorded, counted, and told to the caller as far as it may know. */
+async function refuse(error: unknown, { arrived, trail, rooms, deps }: Refused, frame?: Frame): Promise<Answer> {
+  const refusal = await recorded(error, arrived, trail, deps);
+  deps.count(refusal.code);
+  return rooms.refuse(refusal, arrived, frame);
+}
+
 /** Records the refusal. What is not a refusal is a fault of ours: the caller learns nothing of it. */
-async function close(error: unknown, arrived: Arrived, trail: AuditTrail, deps: PipelineDeps): Promise<Refusal> {
+async function recorded(error: unknown, arrived: Arrived, trail: AuditTrail, deps: PipelineDeps): Promise<Refusal> {
   const refusal = error instanceof Refusal ? error : new Refusal('internal', String(error));
   if (refusal !== error) deps.fault(arrived.incident, error);
   try {

@@ -19,6 +19,7 @@ import { loadCedar } from '../drivers/policy-engine/cedar/load.ts';
 import { log } from './log.ts';
 import { openRuntime, refusedBy } from './runtime-client.ts';
 import { notListening, unless } from './start-faults.ts';
+import { unservable } from './unservable.ts';
 
 /** A running innerkeep: all zones of one machine. */
 export interface Control {
@@ -52,6 +53,7 @@ export async function startControl(configFile: string, state: string, stopping: 
   stateDirectory(config.state);
   const platform = `${process.platform}-${process.arch}`;
   const pinned = await unless(stopping, prepareServers(config, readLock(config.directory), registry, platform));
+  checkTools(config, pinned.gateway);
   checkPolicies(
     config,
     policies,
@@ -134,6 +136,15 @@ function issuersOf(config: Config, issuer: Issuer): GatewayBundle['issuers'] {
   const external = trustedIssuers(config);
   if (external.length > 0) return external;
   return [{ issuer: issuer.issuerUrl, jwks: issuer.jwks(), tenant: { claim: 'tenant' }, embedded: true }];
+}
+
+function checkTools(config: Config, servers: GatewayBundle['servers']): void {
+  const faults = servers.flatMap(({ pins, tools }) =>
+    unservable(pins.name, pins.tools, tools).map(({ tool, message, mend }) =>
+      config.fault({ path: ['servers', pins.name, 'tools', tool], message, mend }),
+    ),
+  );
+  if (faults.length > 0) throw new ConfigError(faults.flatMap(({ problems }) => problems));
 }
 
 function checkPolicies(config: Config, sources: readonly PolicySource[], pins: Parameters<typeof loadCedar>[1]): void {

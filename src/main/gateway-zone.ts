@@ -1,25 +1,41 @@
-import { hash } from 'node:crypto';
+import { hash, randomBytes } from 'node:crypto';
 import type { AuditSink } from '../contract/audit-sink.ts';
 import type { GatewayBundle } from '../contract/bundle.ts';
 import { Refusal } from '../contract/refusal.ts';
+import type { Subject } from '../contract/tool-call.ts';
+import type { UpstreamListening } from '../contract/upstream.ts';
 import type { FromGateway, GatewayOpening, IssuerAnswer, IssuerRequest, ToGateway } from '../contract/zone-link.ts';
 import { AuditLogBroken, openFileSink } from '../drivers/audit-sink/file.ts';
 import { edgeBudget } from '../gateway/audit/trail.ts';
 import { authenticateStage } from '../gateway/authentication/stage.ts';
+import { HeldCalls } from '../gateway/execution/held-calls.ts';
 import { RuntimeLink } from '../gateway/execution/runtime-link.ts';
+import { StateSeal } from '../gateway/execution/sealed-state.ts';
 import { redact } from '../gateway/output-sanitization/redact.ts';
+import { redactJson } from '../gateway/output-sanitization/redact-json.ts';
 import { createPipeline, type Rooms } from '../gateway/pipeline.ts';
+import { type OpenSession, Sessions } from '../gateway/sessions/sessions.ts';
+import { Subscriptions, type View } from '../gateway/subscriptions/subscriptions.ts';
 import { createEdge, type Edge } from '../gateway/transport/edge.ts';
 import { openOutbound } from '../gateway/transport/outbound.ts';
+import { asFailure, type Upstream } from '../runtime/upstream/upstream.ts';
 import { log } from './log.ts';
 import { Remotes } from './remotes.ts';
-import { furnish } from './rooms.ts';
+import { furnish, type Standing } from './rooms.ts';
 
 /** Anonymous refusals a second that are recorded one by one, and as many events of connections that are logged. */
 const EDGE_RECORDS = 50;
 /** Milliseconds that calls in flight get when the zone ends. */
 const GRACE = 3000;
 const COUNTS_EVERY = 1000;
+
+const clock = {
+  now: Date.now,
+  setTimer: (run: () => void, ms: number) => {
+    const timer = setTimeout(run, ms).unref();
+    return () => clearTimeout(timer);
+  },
+};
 
 /** Zone 1 as a process of its own: opens the edge, serves by the bundle that zone 0 sends, ends with its channel to it. */
 export function gatewayZone(): void {
@@ -55,11 +71,8 @@ class GatewayZone {
   #bundle: GatewayBundle | undefined;
   #rooms: Rooms | undefined;
   #link: RuntimeLink | undefined;
-  readonly #authenticate = authenticateStage({
-    bundle: () => this.#inForce(),
-    fetchPublic: openOutbound(),
-    now: Date.now,
-  });
+  #upstreams: ReadonlyMap<string, Upstream> = new Map();
+  readonly #standing: Standing;
 
   static async open(opening: GatewayOpening, send: (message: FromGateway) => void): Promise<GatewayZone> {
     const zone = new GatewayZone(opening, send);
@@ -71,15 +84,30 @@ class GatewayZone {
     this.#send = send;
     this.#sink = openAudit(opening.audit);
     const provisional = { origin: '', serverNames: [], allowedOrigins: [], unauthenticated: 421, maxBody: 0 } as const;
+    const audit = {
+      sink: this.#sink,
+      now: Date.now,
+      redact,
+      digest: (raw: string) => hash('sha256', raw, 'base64url'),
+      edgeBudget: edgeBudget(EDGE_RECORDS, Date.now),
+    };
+    this.#standing = {
+      authenticate: authenticateStage({ bundle: () => this.#inForce(), fetchPublic: openOutbound(), now: Date.now }),
+      sessions: new Sessions({ clock }),
+      subscriptions: new Subscriptions({
+        listen: (server, listening) => this.#listen(server, listening),
+        clock,
+        redact: (json) => redactJson(json).json,
+        fault: (error) => log({ event: 'fault', error: text(error), stack: stack(error) }),
+      }),
+      // What was sealed by a process that is no more cannot be gone on with: nothing of it is left.
+      seal: new StateSeal(randomBytes(32), Date.now),
+      held: new HeldCalls(),
+      audit,
+    };
     const handle = createPipeline({
       rooms: () => this.#rooms,
-      audit: {
-        sink: this.#sink,
-        now: Date.now,
-        redact,
-        digest: (raw) => hash('sha256', raw, 'base64url'),
-        edgeBudget: edgeBudget(EDGE_RECORDS, Date.now),
-      },
+      audit,
       fault: (incident, error) => log({ event: 'fault', incident, error: text(error), stack: stack(error) }),
       count: (code) => this.#count(code),
     });
@@ -103,14 +131,40 @@ class GatewayZone {
   apply(bundle: GatewayBundle): void {
     try {
       this.#link ??= new RuntimeLink(bundle.runtimeSocket);
-      this.#rooms = furnish(bundle, this.#authenticate, this.#link, this.#remotes.of(bundle.servers));
+      this.#upstreams = this.#remotes.of(bundle.servers);
+      const { rooms, view } = furnish(bundle, this.#standing, this.#link, this.#upstreams);
+      this.#rooms = rooms;
       this.#bundle = bundle;
+      this.#tell(bundle, view);
       this.#sink.append({ time: new Date().toISOString(), event: 'bundle', bundle: bundle.version }).catch((error) => {
         log({ event: 'fault', error: `the bundle's record could not be written: ${text(error)}` });
       });
       this.#send({ kind: 'applied', version: bundle.version });
     } catch (error) {
       this.#send({ kind: 'refused', exit: 2, message: text(error) });
+    }
+  }
+
+  /** Clients in mid-stream learn what the bundle changes for them; who may be here no more leaves. */
+  #tell({ revoked }: GatewayBundle, view: View): void {
+    const { sessions, subscriptions } = this.#standing;
+    const ended = new Set(revoked);
+    const isRevoked = ({ tokenId }: Subject) => tokenId !== undefined && ended.has(tokenId);
+    sessions.revoke(isRevoked);
+    subscriptions.revoke(isRevoked);
+    const open: OpenSession[] = [];
+    sessions.each((session) => open.push(session));
+    void subscriptions.bundleApplied(view, open);
+  }
+
+  async #listen(server: string, listening: UpstreamListening): Promise<void> {
+    const remote = this.#upstreams.get(server);
+    if (remote === undefined) return this.#link?.listen(server, listening);
+    try {
+      await remote.listen(listening);
+    } catch (error) {
+      const { code, detail } = asFailure(error);
+      throw new Refusal(code, detail);
     }
   }
 
@@ -128,7 +182,10 @@ class GatewayZone {
   }
 
   async close(): Promise<void> {
+    this.#standing.subscriptions.close();
+    this.#standing.sessions.close();
     await this.#edge.close(GRACE);
+    this.#standing.held.close();
     this.#link?.close();
     await this.#remotes.close();
     this.#sink.close();

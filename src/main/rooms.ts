@@ -1,40 +1,60 @@
 import packageJson from '../../package.json' with { type: 'json' };
 import type { GatewayBundle } from '../contract/bundle.ts';
 import { loadCedar } from '../drivers/policy-engine/cedar/load.ts';
+import { type AuditDeps, AuditTrail } from '../gateway/audit/trail.ts';
 import type { authenticateStage } from '../gateway/authentication/stage.ts';
-import { authorizeStage, visibility } from '../gateway/authorization/authorize.ts';
-import { createCatalogue } from '../gateway/descriptors/catalogue.ts';
+import { authorizeStage, decision, visibility } from '../gateway/authorization/authorize.ts';
+import { actionOf, createCatalogue } from '../gateway/descriptors/catalogue.ts';
 import { identifyStage } from '../gateway/descriptors/identify.ts';
-import { lists } from '../gateway/descriptors/lists.ts';
+import { listDigests, lists } from '../gateway/descriptors/lists.ts';
 import { outbound } from '../gateway/descriptors/outbound.ts';
 import { createVisibility } from '../gateway/descriptors/visibility.ts';
+import type { Embedding } from '../gateway/execution/embedded-request.ts';
 import { executeStage, type Remote } from '../gateway/execution/execute.ts';
+import type { HeldCalls } from '../gateway/execution/held-calls.ts';
 import type { RuntimeLink } from '../gateway/execution/runtime-link.ts';
+import type { StateSeal } from '../gateway/execution/sealed-state.ts';
 import { compileInputs } from '../gateway/input-validation/compile.ts';
 import { validateStage } from '../gateway/input-validation/validate.ts';
+import { redactJson } from '../gateway/output-sanitization/redact-json.ts';
 import { sanitizeStage } from '../gateway/output-sanitization/sanitize.ts';
 import type { Rooms } from '../gateway/pipeline.ts';
-import { frame } from '../gateway/protocol/frame.ts';
+import { frame, subscriptionOf } from '../gateway/protocol/frame.ts';
 import { decodeHeader } from '../gateway/protocol/headers.ts';
 import { lifecycle } from '../gateway/protocol/lifecycle.ts';
 import { answeredBy } from '../gateway/protocol/methods.ts';
-import { acceptedAnswer, refusalAnswer, resultAnswer } from '../gateway/protocol/respond.ts';
+import { acceptedAnswer, batchAnswer, endedAnswer, refusalAnswer, resultAnswer } from '../gateway/protocol/respond.ts';
+import type { Sessions } from '../gateway/sessions/sessions.ts';
+import type { Subscriptions, View } from '../gateway/subscriptions/subscriptions.ts';
 import { guard } from '../gateway/transport/guard.ts';
 import { asFailure } from '../runtime/upstream/upstream.ts';
 
-type Authenticate = ReturnType<typeof authenticateStage>;
+/** What outlives bundles. */
+export interface Standing {
+  /** Holds verdicts and foreign issuers' keys, and asks for the bundle at each call. */
+  readonly authenticate: ReturnType<typeof authenticateStage>;
+  readonly sessions: Sessions;
+  readonly subscriptions: Subscriptions;
+  readonly seal: StateSeal;
+  readonly held: HeldCalls;
+  readonly audit: AuditDeps;
+}
+
+export interface Furnished {
+  readonly rooms: Rooms;
+  readonly view: View;
+}
 
 /**
  * Furnishes every room for one bundle.
- * @param authenticate outlives bundles: it holds verdicts and foreign issuers' keys, and asks for the bundle at each call
  * @throws Error naming what of the bundle cannot be used
  */
 export function furnish(
   bundle: GatewayBundle,
-  authenticate: Authenticate,
+  { authenticate, sessions, subscriptions, seal, held, audit }: Standing,
   link: RuntimeLink,
   remotes: ReadonlyMap<string, Remote>,
-): Rooms {
+): Furnished {
   const { servers, edge } = bundle;
   const { engine, problems } = loadCedar(
     bundle.policies,
@@ -56,29 +76,78 @@ export function furnish(
   const shown = createVisibility(catalogue, visible);
   const answerLists = lists({ catalogue, visibility: shown, visible });
   const answerLifecycle = lifecycle({ version: packageJson.version, servers: shown.servers });
+  const decide = decision({ engine, servers, now: Date.now });
+  const embedding: Embedding = {
+    mayAsk: ({ subject, target }, method) => decide(subject, target.server, actionOf(target.server, method), {}),
+    redact: redactJson,
+    record: (call, fact) => {
+      const trail = new AuditTrail(audit, call.arrived, bundle.version);
+      trail.authenticated(call);
+      return trail.embedded(fact);
+    },
+  };
 
-  return {
+  const rooms: Rooms = {
     version: bundle.version,
     authenticate,
     guard: (call) => guard(call, edge),
-    frame,
+    stream: async (call) => {
+      if (call.arrived.httpMethod === 'DELETE') sessions.end(call);
+      else if (call.arrived.transport === 'sse') await sessions.listenSse(call);
+      else return sessions.listen(call);
+      return endedAnswer();
+    },
+    frame: (call) => frame(call, sessions.revisionOf(call)),
+    receive: (call) => sessions.receive(call),
+    attend: (call) => sessions.attend(call),
     answer: (call) => {
-      if (call.frame.id === undefined || call.frame.response) return acceptedAnswer();
+      const { frame } = call;
       shown.admit(call);
-      const by = answeredBy(call.frame);
-      const result = by === 'lifecycle' ? answerLifecycle(call) : answerLists(call);
-      return result === undefined ? undefined : resultAnswer(call.frame, result);
+      switch (answeredBy(frame)) {
+        case 'lifecycle': {
+          const answer = resultAnswer(frame, answerLifecycle(call));
+          if (frame.method !== 'initialize' || call.arrived.transport === 'sse') return answer;
+          return { ...answer, headers: { ...answer.headers, 'mcp-session-id': sessions.open(call) } };
+        }
+        case 'session':
+          sessions.setLevel(call);
+          return resultAnswer(frame, '{}');
+        case 'listen':
+        case 'subscriptions':
+          return undefined;
+        case 'pins':
+        case 'executed': {
+          const result = answerLists(call);
+          return result === undefined ? undefined : resultAnswer(frame, result);
+        }
+      }
     },
     identify: identifyStage({ catalogue, visibility: shown, visible, decodeHeader }),
     validate: validateStage({ inputs: inputs.byAction }),
     authorize: authorizeStage({ engine, servers, now: Date.now }),
-    execute: executeStage({ link, remotes, failureOf: asFailure }),
+    execute: executeStage({ link, remotes, failureOf: asFailure, embedding, seal, held }),
     sanitize: sanitizeStage({
       outbound: ({ target, arrived, frame: { modern } }, raw) =>
         outbound(target, arrived.server === undefined, modern, raw),
       maxResult: (server) => byName.get(server)?.maxResult ?? 0,
     }),
+    subscribe: async (call, caller) => {
+      const un = call.frame.method === 'resources/unsubscribe';
+      const result = await (un ? subscriptions.unsubscribe(call, caller) : subscriptions.subscribe(call, caller));
+      return resultAnswer(call.frame, result);
+    },
+    listen: async (call, caller, admit) => {
+      const result = await subscriptions.listen(call, caller, (uri) => admit(subscriptionOf(call, uri)));
+      return resultAnswer(call.frame, result);
+    },
     respond: (call) => resultAnswer(call.frame, call.result),
+    accept: acceptedAnswer,
+    batch: batchAnswer,
     refuse: (refusal, call, frame) => refusalAnswer(refusal, call, edge, frame),
   };
+  const view: View = {
+    lists: listDigests({ catalogue, visibility: shown, visible }),
+    permits: (subject, { server, action, params }) => decide(subject, server, action, { uri: params.uri ?? null }).allow,
+  };
+  return { rooms, view };
 }

@@ -124,7 +124,9 @@ export async function openBench(options: BenchOptions = {}) {
         if (arrived.headers.authorization !== 'Bearer good') throw new Refusal('unauthenticated', 'no good token');
         const call = new Authenticated(arrived, alice, 0);
         guard(call, settings);
-        framed = await frame(call);
+        const read = await frame(call, undefined);
+        if (!('frame' in read)) throw new Refusal('invalid-request', 'a batch');
+        framed = read;
         if (framed.frame.id === undefined || framed.frame.response) return acceptedAnswer();
         visibility.admit(framed);
         return resultAnswer(framed.frame, answer(framed));

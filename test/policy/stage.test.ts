@@ -42,6 +42,7 @@ function call(who: Subject, method: ExecutedMethod, action: string, params: Json
     at: NOON,
     remote: '',
     server: undefined,
+    transport: 'streamable',
     httpMethod: 'POST',
     query: '',
     headers: {},

@@ -4,6 +4,7 @@ import type { TestContext } from 'node:test';
 import { add } from '../../src/cli/add.ts';
 import { tools } from '../../src/cli/tools.ts';
 import type { LiveDescriptors } from '../../src/contract/runtime-link.ts';
+import { unservable } from '../../src/main/unservable.ts';
 import { scratch } from './scratch.ts';
 
 export const handshake = JSON.stringify({
@@ -55,6 +56,7 @@ export function addRooms(
       config: join(home, 'innerkeep.yaml'),
       state: join(home, '.innerkeep'),
       describe: async () => rooms.says(),
+      inspect: unservable,
       ask,
       env,
     };

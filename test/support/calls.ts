@@ -32,6 +32,7 @@ export function known(target: Pick<Target, 'method' | 'pin'>, paramsRaw: string)
     at: 0,
     remote: '127.0.0.1',
     server: undefined,
+    transport: 'streamable',
     httpMethod: 'POST',
     query: '',
     headers: {},
@@ -62,17 +63,13 @@ export function known(target: Pick<Target, 'method' | 'pin'>, paramsRaw: string)
   });
 }
 
-/** A call to a tool of server `srv` that has been executed. */
-export function executed(result: string | Uint8Array): Executed {
+/** A call to a tool of server `srv` that has been executed; `result` is strict JSON. */
+export function executed(result: string, continuation?: string): Executed {
   const pin = { name: 'tool', raw: '{}', digest: '' };
   const validated = new Validated(known({ method: 'tools/call', pin }, '{"name":"tool"}'), {
     arguments: {},
     raw: '{}',
   });
   const authorized = new Authorized(validated, { allow: true, policies: [], detail: '' });
-  return new ExecutedCall(
-    new Admitted(authorized),
-    typeof result === 'string' ? Buffer.from(result, 'utf8') : result,
-    undefined,
-  );
+  return new ExecutedCall(new Admitted(authorized), result, continuation);
 }

@@ -42,7 +42,7 @@ export class AuditTrail {
     this.#facts = { incident: arrived.incident, remote: arrived.remote, bundle };
   }
 
-  authenticated(call: Authenticated): void {
+  authenticated(call: Pick<Authenticated, 'subject'>): void {
     this.#known = true;
     this.#facts.subject = call.subject.id;
     this.#facts.tenant = call.subject.tenant;
@@ -64,14 +64,24 @@ export class AuditTrail {
     return new Admitted(call);
   }
 
+  /** A stream was opened, or a session ended, by the HTTP method alone. */
+  streamed({ arrived }: Authenticated): Promise<void> {
+    this.#facts.method = arrived.httpMethod;
+    return this.#write({ event: 'answer' });
+  }
+
+  /** What a server asked of the client in mid-call, and what became of it. */
+  embedded(facts: Pick<AuditRecord, 'method' | 'action' | 'code' | 'bytes'>): Promise<void> {
+    return this.#write({ ...facts, event: 'embedded' });
+  }
+
   /** The gateway answered by itself, from the pins. */
   answered(bytes: number): Promise<void> {
     return this.#write({ event: 'answer', bytes });
   }
 
-  completed(call: Sanitized): Promise<void> {
-    const { redacted } = call;
-    return this.#write({ event: 'outcome', code: 'ok', bytes: call.result.length, ...(redacted && { redacted }) });
+  completed(bytes: number, redacted?: Sanitized['redacted']): Promise<void> {
+    return this.#write({ event: 'outcome', code: 'ok', bytes, ...(redacted && { redacted }) });
   }
 
   async refused(refusal: Refusal): Promise<void> {

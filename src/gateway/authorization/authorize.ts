@@ -1,5 +1,6 @@
 import type { GatewayServer } from '../../contract/bundle.ts';
-import type { PolicyEngine } from '../../contract/policy-engine.ts';
+import type { Json } from '../../contract/json.ts';
+import type { PolicyEngine, Verdict } from '../../contract/policy-engine.ts';
 import { Refusal } from '../../contract/refusal.ts';
 import { Authorized, type Subject, type Target, type Validated } from '../../contract/tool-call.ts';
 import { argumentsOf, factsOf } from './question.ts';
@@ -51,6 +52,20 @@ export function watchPermitted(
     const params = { arguments: undefined, raw: target.paramsRaw };
     const { allow, notCanonical } = deps.engine.decide({ ...facts, arguments: argumentsOf(target, params) });
     return allow && notCanonical === undefined;
+  };
+}
+
+/** Whether a subject may do this to a server now: for what happens beside its calls, in their course or behind them. */
+export type Decide = (subject: Subject, server: string, action: string, args: Json) => Verdict;
+
+/** Tenants first, policy second. */
+export function decision(deps: AuthorizationDeps & { readonly servers: readonly GatewayServer[] }): Decide {
+  const servers = new Map(deps.servers.map((server) => [server.pins.name, server]));
+  return (subject, name, action, args) => {
+    const server = servers.get(name);
+    if (!server || !sameTenant(subject.tenant, server))
+      return { allow: false, policies: [], detail: `${name} is not of the tenant ${subject.tenant}` };
+    return deps.engine.decide({ ...factsOf(subject, action, deps.now()), arguments: args });
   };
 }
 

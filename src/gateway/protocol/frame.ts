@@ -1,8 +1,8 @@
 import { isObject, type Json, type JsonObject } from '../../contract/json.ts';
 import { Refusal } from '../../contract/refusal.ts';
-import { findMember, readObject } from '../../contract/splice.ts';
+import { findMember, readArray, readObject } from '../../contract/splice.ts';
 import { MalformedJson, parseUnfrozen } from '../../contract/strict-json.ts';
-import { type Authenticated, Framed } from '../../contract/tool-call.ts';
+import { type Authenticated, Framed, type Revision } from '../../contract/tool-call.ts';
 import type { RpcAnswer } from '../../contract/upstream.ts';
 import { MODERN, revisionOf } from './revision.ts';
 
@@ -17,14 +17,49 @@ export class FramingRefusal extends Refusal {
   }
 }
 
+/** Messages of one batch (MCP 2025-03-26, removed in 2025-06-18). */
+const MAX_BATCH = 32;
+
+export type Messages = Framed | readonly (Framed | FramingRefusal)[];
+
 /**
- * Reads one JSON-RPC 2.0 message.
+ * Reads one JSON-RPC 2.0 message; where the revision has batches, up to 32 of them, each good or refused on its own.
+ * @param agreed the revision of the session that the request names
  * @throws Refusal body-size, body-timeout, overload, parse, invalid-request, and those of `revisionOf`
  */
-export async function frame(call: Authenticated): Promise<Framed> {
+export async function frame(call: Authenticated, agreed: Revision | undefined): Promise<Messages> {
   const { text, value } = parse(await call.arrived.body());
-  if (!isObject(value)) throw new Refusal('invalid-request', Array.isArray(value) ? 'a batch' : 'no object');
-  const { members } = readObject(text);
+  if (!Array.isArray(value)) return message(call, text, 0, value, agreed);
+  const header = call.arrived.headers['mcp-protocol-version'] ?? agreed;
+  if (call.arrived.transport === 'sse' || (header !== undefined && header !== WITH_BATCHES))
+    throw new Refusal('invalid-request', 'a batch');
+  if (value.length === 0 || value.length > MAX_BATCH)
+    throw new Refusal('invalid-request', `a batch of ${value.length}`);
+  const starts = readArray(text, 0);
+  return value.map((one, at) => {
+    try {
+      const framed = message(call, text, starts[at] ?? 0, one, WITH_BATCHES);
+      if (framed.frame.method !== 'initialize') return framed;
+      throw new FramingRefusal(new Refusal('invalid-request', 'initialize in a batch'), framed.frame.id);
+    } catch (error) {
+      if (error instanceof FramingRefusal) return error;
+      throw error;
+    }
+  });
+}
+
+const WITH_BATCHES = '2025-03-26';
+
+/** The wish to be told of one resource, out of a `subscriptions/listen`: it walks the line as if it had come alone. */
+export function subscriptionOf(call: Framed, uri: string): Framed {
+  const params = { uri };
+  const paramsRaw = JSON.stringify(params);
+  return new Framed(call, { ...call.frame, method: 'resources/subscribe', params, paramsRaw });
+}
+
+function message(call: Authenticated, text: string, from: number, value: Json, agreed: Revision | undefined): Framed {
+  if (!isObject(value)) throw new FramingRefusal(new Refusal('invalid-request', 'no object'), undefined);
+  const { members } = readObject(text, from);
   const rawOf = (key: string) => {
     const member = findMember(members, key);
     return member && text.slice(member.start, member.end);
@@ -32,10 +67,11 @@ export async function frame(call: Authenticated): Promise<Framed> {
 
   const id = checkId(value, rawOf('id'));
   try {
-    const { headers } = call.arrived;
+    const { headers, transport } = call.arrived;
     if (value.jsonrpc !== '2.0') throw new Refusal('invalid-request', 'jsonrpc is not "2.0"');
     const { method, params } = checkShape(value, id);
-    const revision = revisionOf({ method, params, isRequest: id !== undefined }, headers);
+    const said = { method, params, isRequest: id !== undefined };
+    const revision = transport === 'sse' ? HTTP_SSE : revisionOf(said, headers, agreed);
     const modern = revision === MODERN;
     const isResponse = value.method === undefined;
     if (isResponse && modern) throw new Refusal('invalid-request', 'a response');
@@ -53,6 +89,9 @@ export async function frame(call: Authenticated): Promise<Framed> {
   }
 }
 
+/** The only revision that HTTP+SSE is spoken in, whatever its client would rather have. */
+const HTTP_SSE = '2024-11-05';
+
 function parse(bytes: Uint8Array): { readonly text: string; readonly value: Json } {
   try {
     // What goes on to a server is frozen when it is in the server's own words.
@@ -65,7 +104,7 @@ function parse(bytes: Uint8Array): { readonly text: string; readonly value: Json
 /** MCP: a string or an integer, never null; an integer that two readers could round differently is none. */
 function checkId(message: JsonObject, raw: string | undefined): string | undefined {
   if (raw === undefined || typeof message.id === 'string' || Number.isSafeInteger(message.id)) return raw;
-  throw new Refusal('invalid-request', 'an id that is neither string nor safe integer');
+  throw new FramingRefusal(new Refusal('invalid-request', 'an id that is neither string nor safe integer'), undefined);
 }
 
 function responseOf(message: JsonObject, rawOf: (key: string) => string | undefined): RpcAnswer {

@@ -22,6 +22,17 @@ export function acceptedAnswer(): Answer {
   return { status: 202, headers: { 'cache-control': 'no-store' }, body: '' };
 }
 
+/** The answer to a DELETE, and to a GET that had no stream to give or whose stream is over. */
+export function endedAnswer(): Answer {
+  return { status: 204, headers: { 'cache-control': 'no-store' }, body: '' };
+}
+
+/** The answers to a batch's requests; notifications have none (MCP 2025-03-26 transports). */
+export function batchAnswer(answers: readonly Answer[]): Answer {
+  const bodies = answers.flatMap(({ body }) => (body === '' ? [] : [body]));
+  return bodies.length === 0 ? acceptedAnswer() : { status: 200, headers: HEADERS, body: `[${bodies.join(',')}]` };
+}
+
 /**
  * The one place where a refusal becomes bytes: the table's status, code and text, a reason and the incident id;
  * `detail` stays here. Unauthenticated requests get constant bytes, whatever their cause.
@@ -72,7 +83,7 @@ function unauthenticated(call: Arrived, edge: EdgeSettings): Answer {
 
 function extraHeaders(refusal: Refusal, status: number): Readonly<Record<string, string>> {
   if (status === 429) return { 'retry-after': '1' };
-  if (refusal.code === 'http-method') return { allow: 'POST' };
+  if (refusal.code === 'http-method') return { allow: 'POST, GET, DELETE' };
   if (refusal.code === 'body-size' || refusal.code === 'body-timeout') return { connection: 'close' };
   return {};
 }

@@ -7,8 +7,6 @@ import { mirroredMember } from './methods.ts';
 export const MODERN = '2026-07-28';
 /** The newest first: what `initialize` falls back to. */
 const LEGACY = ['2025-11-25', '2025-06-18', '2025-03-26'] as const;
-/** The revision that has HTTP+SSE only; its clients send no header. */
-const OLDEST = '2024-11-05';
 export const SUPPORTED = [MODERN, ...LEGACY] as const;
 
 const VERSION_KEY = 'io.modelcontextprotocol/protocolVersion';
@@ -22,36 +20,26 @@ export interface Message {
   readonly isRequest: boolean;
 }
 
-/** What is known of a message beside itself. */
-export interface Connection {
-  readonly transport: 'streamable' | 'sse';
-  /** What the `initialize` of its session has agreed on. */
-  readonly agreed: Revision | undefined;
-}
-
 /**
  * The revision that a message is written in. 2026-07-28 says so in the body, and its headers must agree; older ones
  * say so in the header, and its absence means what the session has agreed on, or else 2025-03-26; `initialize` brings
- * its own wish. HTTP+SSE has the older ones only, and 2024-11-05.
+ * its own wish.
+ * @param agreed what the `initialize` of the message's session has agreed on
  * @throws Refusal missing-envelope, header-mismatch, unsupported-version, protocol-version
  */
-export function revisionOf(message: Message, headers: Headers, connection?: Connection): Revision {
+export function revisionOf(message: Message, headers: Headers, agreed?: Revision): Revision {
   const header = headers['mcp-protocol-version'] && withoutSpace(headers['mcp-protocol-version']);
   const meta = isObject(message.params?._meta) ? message.params._meta : {};
-  if (connection?.transport !== 'sse') {
-    if (Object.hasOwn(meta, VERSION_KEY)) return modernRevision(message, meta, header, headers);
-    if (header === MODERN) return withoutEnvelope(message, headers);
-  }
-  const spoken: readonly Revision[] = connection?.transport === 'sse' ? [...LEGACY, OLDEST] : LEGACY;
-  const unsaid = connection?.agreed ?? spoken.at(-1);
-  const known = header === undefined ? unsaid : spoken.find((revision) => revision === header);
+  if (Object.hasOwn(meta, VERSION_KEY)) return modernRevision(message, meta, header, headers);
+  if (header === MODERN) return withoutEnvelope(message, headers);
+  const known = header === undefined ? (agreed ?? LEGACY[2]) : LEGACY.find((revision) => revision === header);
   if (known === undefined) throw new Refusal('protocol-version', `MCP-Protocol-Version: ${header}`);
-  return message.method === 'initialize' ? negotiated(message.params?.protocolVersion, spoken) : known;
+  return message.method === 'initialize' ? negotiated(message.params?.protocolVersion) : known;
 }
 
 /** The client's version where we speak it, else our newest one that has a handshake (MCP 2025-11-25, Lifecycle). */
-function negotiated(wish: Json | undefined, spoken: readonly Revision[]): Revision {
-  return spoken.find((revision) => revision === wish) ?? LEGACY[0];
+function negotiated(wish: Json | undefined): Revision {
+  return LEGACY.find((revision) => revision === wish) ?? LEGACY[0];
 }
 
 function modernRevision(message: Message, meta: JsonObject, header: string | undefined, headers: Headers): Revision {

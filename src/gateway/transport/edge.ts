@@ -145,7 +145,7 @@ export function createEdge(deps: EdgeDeps): Edge {
     const where = route(path);
     switch (where.kind) {
       case 'mcp':
-        return deps.handle(arrive(request, response, where.server, cut === -1 ? '' : url.slice(cut + 1), waits));
+        return deps.handle(arrive(request, response, where, cut === -1 ? '' : url.slice(cut + 1), waits));
       case 'resource-metadata':
         if (request.method !== 'GET' && request.method !== 'HEAD') return BAD_METHOD;
         return resourceMetadata(deps.settings().origin, where.server, deps.issuers());
@@ -160,7 +160,7 @@ export function createEdge(deps: EdgeDeps): Edge {
   function arrive(
     request: IncomingMessage,
     response: ServerResponse,
-    server: string | undefined,
+    { server, transport }: Pick<Arrived, 'server' | 'transport'>,
     query: string,
     waits: boolean,
   ): Arrived {
@@ -176,6 +176,7 @@ export function createEdge(deps: EdgeDeps): Edge {
       at: deps.now(),
       remote: remoteOf(request),
       server,
+      transport,
       httpMethod: request.method ?? '',
       query,
       headers: flatHeaders(request),

@@ -19,9 +19,12 @@ export function guard(call: Authenticated, edge: EdgeSettings): void {
   checkHost(headers, edge);
   checkOrigin(headers, edge);
   checkQuery(query);
-  if (httpMethod !== 'POST') throw new Refusal('http-method', httpMethod);
-  checkMediaType(headers);
-  checkAccept(headers);
+  const { transport } = call.arrived;
+  if (httpMethod === 'POST') {
+    checkMediaType(headers);
+    if (transport === 'streamable') checkAccept(headers, ['application/json', 'text/event-stream']);
+  } else if (httpMethod === 'GET') checkAccept(headers, ['text/event-stream']);
+  else if (httpMethod !== 'DELETE' || transport === 'sse') throw new Refusal('http-method', httpMethod);
 }
 
 /** A name that is ours, with the port that is ours: what a rebound DNS name cannot send. @throws Refusal host */
@@ -61,8 +64,8 @@ function checkMediaType(headers: Headers): void {
 /** As most clients write it. */
 const BOTH = 'application/json, text/event-stream';
 
-/** A client must be able to read both forms of an answer (MCP 2025-03-26 ff., Sending Messages to the Server). */
-function checkAccept(headers: Headers): void {
+/** A client must be able to read every form that an answer may have (MCP 2025-03-26 ff., Sending Messages to the Server). */
+function checkAccept(headers: Headers, wanted: readonly string[]): void {
   const accept = headers.accept ?? '*/*';
   if (accept === BOTH) return;
   const ranges = accept
@@ -72,6 +75,5 @@ function checkAccept(headers: Headers): void {
     .map((range) => range.split(';', 1)[0]?.trim());
   const takes = (type: string) =>
     ranges.some((range) => range === type || range === `${type.split('/')[0]}/*` || range === '*/*');
-  if (!takes('application/json') || !takes('text/event-stream'))
-    throw new Refusal('not-acceptable', `Accept: ${accept}`);
+  if (!wanted.every(takes)) throw new Refusal('not-acceptable', `Accept: ${accept}`);
 }
