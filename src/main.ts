@@ -21,11 +21,11 @@ const commands: Readonly<Record<string, Command>> = {
   },
   async add({ rest, json, config, state }) {
     const { add } = await import('./cli/add.ts');
-    return add([...rest], { ...io, json }, { config, state, describe: await describer(config, state) });
+    return add([...rest], { ...io, json }, { config, state, ...(await reviewers(config, state)) });
   },
   async tools({ rest, json, config, state }) {
     const { tools } = await import('./cli/tools.ts');
-    return tools([...rest], { ...io, json }, { config, state, describe: await describer(config, state) });
+    return tools([...rest], { ...io, json }, { config, state, ...(await reviewers(config, state)) });
   },
   async up({ rest, json, config, state }) {
     const { values } = options(rest, { 'self-check': { type: 'string' } }, 0);
@@ -61,9 +61,11 @@ const commands: Readonly<Record<string, Command>> = {
   },
 };
 
-async function describer(config: string, state: string) {
+/** What the control plane needs of the other zones to review a server. */
+async function reviewers(config: string, state: string) {
   const { describe } = await import('./main/runtime-client.ts');
-  return (server: RuntimeServer) => describe(server, config, state);
+  const { unservable: inspect } = await import('./main/unservable.ts');
+  return { describe: (server: RuntimeServer) => describe(server, config, state), inspect };
 }
 
 async function main([name = '--help', ...argv]: readonly string[]): Promise<number | undefined> {

@@ -18,7 +18,7 @@ import {
 import { npmSettings } from '../control-plane/packages/npm-settings.ts';
 import { type Installed, installPackage } from '../control-plane/packages/package-server.ts';
 import { runtimeServer, sourceOf } from '../control-plane/packages/pins-for.ts';
-import { type Describe, lockedServer } from '../control-plane/packages/review.ts';
+import { type Describe, demandServable, type Inspect, lockedServer } from '../control-plane/packages/review.ts';
 import { Store } from '../control-plane/packages/store.ts';
 import { addRequest, blockFor } from './add-request.ts';
 import { type Ask, type Io, personAtTerminal, printable } from './terminal.ts';
@@ -28,6 +28,7 @@ interface AddDeps {
   readonly config: string;
   readonly state: string;
   readonly describe: Describe;
+  readonly inspect: Inspect;
   /** Default: the person at the terminal, where there is one. */
   readonly ask?: Ask;
   /** Default: this process's. Says how the registry is reached. */
@@ -62,6 +63,7 @@ export async function add(argv: readonly string[], io: Io, deps: AddDeps): Promi
   try {
     const live = await deps.describe(runtimeServer(request.name, server, installed.locked, config));
     const locked = lockedServer(installed.locked, live);
+    demandServable(deps.inspect, request.name, locked.pins.tools, server.tools);
     if (!io.json) io.stdout(report(request.name, locked, installed.facts));
     if (!request.yes && !(await ask?.(`Add ${request.name}?`))) throw new SafetyError('not added');
     const unchanged = readFileSync(file, 'utf8') === text && lockText(readLock(config.directory)) === lockText(lock);

@@ -15,7 +15,7 @@ import {
 import { npmSettings } from '../control-plane/packages/npm-settings.ts';
 import { type Pins, pinsOf } from '../control-plane/packages/pins.ts';
 import { ensureFiles, lockedFor, runtimeServer } from '../control-plane/packages/pins-for.ts';
-import { type Describe, withPins } from '../control-plane/packages/review.ts';
+import { type Describe, demandServable, type Inspect, withPins } from '../control-plane/packages/review.ts';
 import { Store } from '../control-plane/packages/store.ts';
 import { options, UsageError } from './options.ts';
 import { type Ask, type Io, personAtTerminal, printable } from './terminal.ts';
@@ -25,6 +25,7 @@ interface ToolsDeps {
   readonly config: string;
   readonly state: string;
   readonly describe: Describe;
+  readonly inspect: Inspect;
   /** Default: the person at the terminal, where there is one. */
   readonly ask?: Ask;
   /** Default: this process's. */
@@ -67,6 +68,9 @@ export async function tools(argv: readonly string[], io: Io, deps: ToolsDeps): P
   for (const name of names) found.push(await ask(name, config, lock, deps));
   if (verb === 'diff') {
     print(found, io);
+    for (const { name, live } of found)
+      for (const { message, mend } of deps.inspect(name, live.tools, config.servers[name]?.tools ?? {}))
+        io.stderr(printable(`${name}: ${message}; ${mend}`).concat('\n'));
     return found.some(({ changes }) => changes.length > 0) ? 1 : 0;
   }
   return approve(found, tool, values.yes, lock, config, io, deps);
@@ -138,18 +142,20 @@ async function approve(
   const changed = found.filter(({ changes }) => changes.length > 0);
   print(found, io);
   if (changed.length === 0) return 0;
+  const approved = changed.map(({ name, locked, live }) => {
+    const pins = pinnedServer(name, locked);
+    return { name, locked, pins: tool === undefined ? live : { ...pins, tools: oneTool(tool, pins, live) } };
+  });
+  for (const { name, pins } of approved)
+    demandServable(deps.inspect, name, pins.tools, config.servers[name]?.tools ?? {});
   if (!yes && person === undefined)
     throw new SafetyError('there is nobody to ask', 'add --yes when the differences have been reviewed');
   const what = tool === undefined ? changed.map(({ name }) => name).join(', ') : `${changed[0]?.name}/${tool}`;
   if (!yes && !(await person?.(`Pin what ${what} says now?`))) throw new SafetyError('not approved; the pins stay');
-  const next = changed.reduce((before, { name, locked, live }) => {
-    const pins = pinnedServer(name, locked);
-    return withLocked(
-      before,
-      name,
-      withPins(locked, tool === undefined ? live : { ...pins, tools: oneTool(tool, pins, live) }),
-    );
-  }, lock);
+  const next = approved.reduce(
+    (before, { name, locked, pins }) => withLocked(before, name, withPins(locked, pins)),
+    lock,
+  );
   if (lockText(readLock(config.directory)) !== lockText(lock))
     throw configError(lockPath(config.directory), 'the lock was changed meanwhile', 'run tools approve again');
   replaceFiles([{ path: lockPath(config.directory), text: lockText(next) }]);

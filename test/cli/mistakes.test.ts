@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, test } from 'node:test';
@@ -93,6 +93,22 @@ test('add and tools diff name the server that does not answer: exit 2, not the 1
   }
   rmSync(join(workspace.dir, 'data/broken'));
   assert.equal(await workspace.must('tools', 'approve', '--json'), '{"servers":[{"name":"tiny","changes":[]}]}\n');
+});
+
+test('up names the server and the tool whose schema cannot be enforced, and starts nothing', async () => {
+  workspace = new Workspace({ ...empty, 'server/server.mjs': SERVER });
+  await workspace.must('add', './server', '--name', 'tiny', '--yes', '--', 'node', 'server.mjs');
+  const config = readFileSync(join(workspace.dir, 'innerkeep.yaml'), 'utf8');
+  writeFileSync(
+    join(workspace.dir, 'innerkeep.yaml'),
+    `${config}    tools: { hi: { open_schema: [/properties/no] } }\n`,
+  );
+  const { code, stdout, stderr } = await workspace.run('up', '--json');
+  assert.deepEqual([code, stdout], [2, ''], stderr);
+  assert.match(
+    stderr,
+    /innerkeep\.yaml:\d+:\d+: servers\.tiny\.tools\.hi: tool hi: .*; take \/properties\/no out of servers\.tiny/,
+  );
 });
 
 test('words and options that a command does not know are refused, not passed over', async () => {

@@ -196,3 +196,18 @@ test('there is no configuration yet: exit 2 with the way to make one', async (t)
   const run = room.add('./notes', '--name', 'n', '--yes', '--', 'node');
   await assert.rejects(run, (error) => error instanceof ConfigError && /innerkeep init/.test(error.message));
 });
+
+const backward = {
+  name: 'backward',
+  inputSchema: { type: 'object', properties: { text: { type: 'string', pattern: '(a)\\1' } } },
+};
+
+test('refuses a tool whose schema cannot be enforced, by name and with the mend, before anything is written', async (t) => {
+  const { room, run, untouched } = rooms(t);
+  room.says = () => live(echo, backward);
+  await assert.rejects(
+    run('--yes'),
+    refused(/notes: tool backward: inputSchema at \/properties\/text.*another version of the server/s),
+  );
+  untouched();
+});

@@ -85,3 +85,19 @@ test('ls shows the pins without asking anybody', async (t) => {
   assert.equal(await room.tools('ls'), 0);
   assert.match(room.out, /^notes: dir:notes\n {2}echo {2}sha256-/);
 });
+
+const backward = { ...sum, inputSchema: { type: 'object', properties: { a: { type: 'string', pattern: '(?<=x)y' } } } };
+
+test('approve refuses a tool whose schema cannot be enforced, by name; the pins stay, and others can be approved', async (t) => {
+  const room = await rooms(t);
+  const before = room.read('innerkeep.lock');
+  room.says = () => live(turned, backward);
+  for (const which of ['notes', 'notes/sum'])
+    await assert.rejects(
+      room.tools('approve', which, '--yes'),
+      (error) => error instanceof SafetyError && /notes: tool sum: inputSchema at \/properties\/a/.test(error.message),
+    );
+  assert.equal(room.read('innerkeep.lock'), before);
+  assert.equal(await room.tools('approve', 'notes/echo', '--yes'), 0);
+  assert.notEqual(room.read('innerkeep.lock'), before);
+});

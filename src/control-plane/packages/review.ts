@@ -1,5 +1,7 @@
 import type { RuntimeServer } from '../../contract/bundle.ts';
+import type { PinnedDescriptor, ToolSettings } from '../../contract/descriptors.ts';
 import type { LiveDescriptors } from '../../contract/runtime-link.ts';
+import { SafetyError } from '../config/problem.ts';
 import type { LockedServer } from './lock.ts';
 import { openLevels } from './open-levels.ts';
 import type { LockedFiles } from './package-server.ts';
@@ -7,6 +9,29 @@ import { type Pins, pinsOf } from './pins.ts';
 
 /** Asks a server, in a sandbox, what it offers. */
 export type Describe = (server: RuntimeServer) => Promise<LiveDescriptors>;
+
+/** A tool that the gateway could not serve as it describes itself; one of these would stop every start. */
+export interface Unservable {
+  readonly tool: string;
+  /** With the tool's name. */
+  readonly message: string;
+  readonly mend: string;
+}
+
+/** Looks for such tools. */
+export type Inspect = (
+  server: string,
+  tools: readonly PinnedDescriptor[],
+  settings: Readonly<Record<string, ToolSettings>>,
+) => readonly Unservable[];
+
+/** @throws SafetyError when one of these tools could not be served */
+export function demandServable(inspect: Inspect, ...server: Parameters<Inspect>): void {
+  const found = inspect(...server);
+  if (found.length === 0) return;
+  const why = found.map(({ message, mend }) => `${server[0]}: ${message}; ${mend}`).join('\n');
+  throw new SafetyError(`what cannot be enforced is not served, and would stop every start:\n${why}`);
+}
 
 /** The lock's entry of files and what their server says of itself. */
 export function lockedServer(files: LockedFiles, live: LiveDescriptors): LockedServer {

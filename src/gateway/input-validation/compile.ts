@@ -1,6 +1,5 @@
 import { Build, Errors } from 'typebox/schema';
-import type { GatewayServer } from '../../contract/bundle.ts';
-import type { PinnedDescriptor, ToolSettings } from '../../contract/descriptors.ts';
+import type { PinnedDescriptor, PinnedServer, ToolSettings } from '../../contract/descriptors.ts';
 import { isObject, type Json, type JsonObject } from '../../contract/json.ts';
 import { MalformedJson, parseStrict } from '../../contract/strict-json.ts';
 import { AdditionalProperties, findOpenLevels } from './additional-properties.ts';
@@ -68,8 +67,13 @@ export interface CompiledInputs {
   readonly refused: readonly { readonly server: string; readonly error: SchemaError }[];
 }
 
+export interface Described {
+  readonly pins: Pick<PinnedServer, 'name' | 'tools'>;
+  readonly tools: Readonly<Record<string, ToolSettings>>;
+}
+
 /** Compiles every tool of a bundle, once. */
-export function compileInputs(servers: readonly GatewayServer[]): CompiledInputs {
+export function compileInputs(servers: readonly Described[]): CompiledInputs {
   const byAction = new Map<string, CompiledInput>();
   const refused: { readonly server: string; readonly error: SchemaError }[] = [];
   for (const { pins, tools } of servers) {
