@@ -157,7 +157,7 @@ function flagsOf(descriptor: number): number {
 
 function findBubblewrap(): string {
   const found = ['/usr/bin/bwrap', '/usr/local/bin/bwrap'].find((path) => existsSync(path));
-  if (found === undefined) throw new Error('bubblewrap is not installed; apt-get install bubblewrap');
+  if (found === undefined) throw new Error('bubblewrap is not installed');
   return found;
 }
 

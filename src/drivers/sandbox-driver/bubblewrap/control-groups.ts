@@ -41,14 +41,12 @@ interface Hierarchies {
 }
 
 const required = ['memory', 'pids'];
-const mend =
-  'run innerkeep as root, or on cgroup v2 with a delegated group: systemd-run --user --scope -p Delegate=yes ./innerkeep up';
 
 /**
  * Finds where this process may make groups: below its own group in each cgroup v1 hierarchy, else below the nearest
  * ancestor that hands memory and pids down in cgroup v2 (a group with processes of its own cannot).
  *
- * `procfs` is where /proc is mounted. Throws an error with the mend where there is no such place.
+ * `procfs` is where /proc is mounted. Throws where there is no such place; the probe has the mend.
  */
 export function controlGroups(procfs = '/proc'): ControlGroups {
   const hierarchies = find(procfs);
@@ -74,13 +72,13 @@ function find(procfs: string): Hierarchies {
   }
   if (required.every((controller) => controller in parents)) return { version: 1, parents };
   const unified = mounts.find(({ version }) => version === 2);
-  if (unified === undefined) throw new Error(`no cgroup file system is mounted; ${mend}`);
+  if (unified === undefined) throw new Error('no cgroup file system is mounted');
   for (let parent = below(unified, own.get('') ?? '/'); ; parent = dirname(parent)) {
     const handedDown = read(join(parent, 'cgroup.subtree_control')).trim().split(' ');
     if (required.every((controller) => handedDown.includes(controller))) {
       return { version: 2, parents: { unified: parent } };
     }
-    if (parent.length <= unified.point.length) throw new Error(`no cgroup hands memory and pids down to us; ${mend}`);
+    if (parent.length <= unified.point.length) throw new Error('no cgroup hands memory and pids down to us');
   }
 }
 
@@ -142,7 +140,7 @@ function create({ version, parents }: Hierarchies, name: string, limits: GroupLi
     }
   } catch (error) {
     group.remove();
-    throw new Error(`cgroup limits cannot be set (${(error as Error).message}); ${mend}`);
+    throw new Error(`cgroup limits cannot be set (${(error as Error).message})`);
   }
   return group;
 }

@@ -15,7 +15,7 @@ const patience = 20_000;
  * Starts throw-away sandboxes with a hostile script and reports what it achieved. Never rejects: what could not be
  * tried did not hold.
  *
- * @param bubblewrap finds the program; throws with the mend where it is absent
+ * @param bubblewrap finds the program; throws where it is absent
  */
 export async function probeSandbox(bubblewrap: () => string, start: Start): Promise<SandboxProbe> {
   const driver = 'bubblewrap';
@@ -100,7 +100,10 @@ const mends: readonly (readonly [RegExp, string])[] = [
     'sysctl -w kernel.unprivileged_userns_clone=1; sysctl -w user.max_user_namespaces=15000',
   ],
   [/mount namespace/, 'start the runtime with: unshare --mount --propagation private'],
-  [/cgroup/, 'run as root, or with a delegated cgroup: systemd-run --user --scope -p Delegate=yes ./innerkeep up'],
+  [
+    /cgroup/,
+    'run innerkeep as root, or on cgroup v2 with a delegated group: systemd-run --user --scope -p Delegate=yes ./innerkeep up',
+  ],
 ];
 
 function mendFor(controls: readonly Attempt[]): string {
