@@ -94,6 +94,32 @@ test('subscriptions/listen: its events go out; its end, by either side, is a can
   assert.deepEqual(client.said, []);
 });
 
+test('a subscription outlives its token: asked for again with the new one, and all it is for counts as changed', async (t) => {
+  let token = 'first';
+  const tag = { _meta: { 'io.modelcontextprotocol/subscriptionId': 'a' } };
+  const honoured = { notifications: { toolsListChanged: true, resourceSubscriptions: ['a:b'] }, ...tag };
+  const edge = await scriptedEdge(t, (heard) => {
+    event(heard, { jsonrpc: '2.0', method: 'notifications/subscriptions/acknowledged', params: honoured });
+    if (edge.heard.length === 2) return;
+    token = 'second';
+    event(heard, { jsonrpc: '2.0', id: 'a', result: { resultType: 'complete' } });
+    heard.answer.end();
+  });
+  const client = bridged(t, edge, async () => token);
+  client.send({ id: 'a', method: 'subscriptions/listen', params: { ...honoured, _meta } });
+  const said = [await client.next(), await client.next(), await client.next()];
+  assert.deepEqual(
+    said.map(({ method }) => method),
+    ['subscriptions/acknowledged', 'tools/list_changed', 'resources/updated'].map((name) => `notifications/${name}`),
+  );
+  assert.deepEqual(said[2].params, { uri: 'a:b', ...tag });
+  const [first, second] = edge.heard.map(({ headers, text }) => [headers.authorization, text]);
+  assert.deepEqual([first?.[0], second?.[0], first?.[1]], ['Bearer first', 'Bearer second', second?.[1]]);
+  edge.heard[1]?.answer.end();
+  assert.equal((await client.next()).method, 'notifications/cancelled');
+  await client.end();
+});
+
 test('Mcp-Param-*: learnt from a tools/list that passes', async (t) => {
   const edge = await scriptedEdge(t, (heard) => result(heard, { tools: [marked], resultType: 'complete' }));
   const client = bridged(t, edge);

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Incoming, isAnswer, isRequest, keyOf, type Message, notification } from './message.ts';
+import { type Incoming, isAnswer, isRequest, keyOf, type Message, notification, readOne } from './message.ts';
 import { messages, Position } from './messages.ts';
 import type { Flight, Relay } from './relay.ts';
 import { fresh, headersOf, passes, Refused, type Session } from './session.ts';
@@ -126,7 +126,8 @@ export class LegacySession {
         if (reply.statusCode === 404 && session.id !== undefined) return await this.#renew(session);
         // 405: there is no such stream (MCP 2025-03-26 ff., Listening for Messages from the Server).
         if (reply.statusCode === 405) return;
-        if (!passes(reply.statusCode)) throw new Refused(reply.statusCode);
+        // What it came to is kept no more: it goes on with what comes now.
+        if (!passes(reply.statusCode) && position.lastEventId === undefined) throw new Refused(reply.statusCode);
         position.lastEventId = undefined;
       } catch (error) {
         if (signal.aborted || error instanceof Refused) throw error;
@@ -169,8 +170,8 @@ export class LegacySession {
     const reply = await this.#wire.post(text, headers, signal, false);
     let answer: Message | undefined;
     for await (const part of messages(reply, new Position())) {
-      const message = JSON.parse(part) as Message;
-      if (isAnswer(message)) answer = message;
+      const message = readOne(part);
+      if (message !== undefined && isAnswer(message)) answer = message;
     }
     if (reply.statusCode >= 400) throw new Refused(reply.statusCode);
     return { reply, ...(answer && { answer }) };

@@ -15,6 +15,7 @@ interface Params {
   readonly taskId?: unknown;
   readonly arguments?: unknown;
   readonly requestId?: unknown;
+  readonly notifications?: Readonly<Record<string, unknown>> & { readonly resourceSubscriptions?: readonly string[] };
   readonly _meta?: Readonly<Record<string, unknown>>;
 }
 
@@ -45,6 +46,12 @@ export function read(text: string): Incoming | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** One message; undefined for a batch too. */
+export function readOne(text: string): Message | undefined {
+  const { messages = [] } = read(text) ?? {};
+  return messages.length === 1 ? messages[0] : undefined;
 }
 
 /** 1 and "1" are two ids. */

@@ -1,7 +1,8 @@
-import { type Incoming, isAnswer, type Message, notification, VERSION_KEY } from './message.ts';
+import { type Incoming, isAnswer, type Message, readOne, VERSION_KEY } from './message.ts';
 import { messages, Position, whole } from './messages.ts';
 import { Mirrors } from './mirrors.ts';
 import type { Flight, Relay } from './relay.ts';
+import { subscribe } from './subscription.ts';
 import type { Reply, Wire } from './wire.ts';
 
 const HEADER_MISMATCH = -32020;
@@ -20,7 +21,9 @@ export class ModernCalls {
   }
 
   async post(incoming: Incoming, message: Message, flight: Flight): Promise<void> {
-    const reply = await this.#send(incoming.text, message, flight);
+    const send = () => this.#send(incoming.text, message, flight);
+    if (message.method === 'subscriptions/listen') return subscribe(send, flight, this.#wire, this.#relay);
+    const reply = await send();
     if (reply.statusCode >= 400) return this.#mend(reply, incoming, message, flight);
     await this.#take(reply, message, flight);
   }
@@ -34,20 +37,13 @@ export class ModernCalls {
       if (message.method === 'tools/list' && isAnswer(answer)) this.#mirrors.learn(answer.result?.tools);
     };
     for await (const text of messages(reply, new Position())) await this.#relay.out(text, flight, look);
-    if (message.method === 'subscriptions/listen') {
-      // Over stdio a server ends a subscription by cancelling the request that made it.
-      for (const requestId of flight.open) {
-        flight.settle(requestId);
-        await this.#relay.out(notification('notifications/cancelled', { requestId, reason: 'The stream ended' }));
-      }
-    }
     await this.#relay.fail(flight, 'The gateway gave no answer');
   }
 
   /** A tool may want arguments mirrored that this bridge has not heard of: it asks once, and calls again. */
   async #mend(reply: Reply, incoming: Incoming, message: Message, flight: Flight): Promise<void> {
     const text = await whole(reply);
-    if (message.method === 'tools/call' && codeOf(text) === HEADER_MISMATCH) {
+    if (message.method === 'tools/call' && readOne(text)?.error?.code === HEADER_MISMATCH) {
       const before = JSON.stringify(this.#mirrors.of(message));
       await this.#askForMarks(message, flight.signal);
       if (JSON.stringify(this.#mirrors.of(message)) !== before) {
@@ -73,20 +69,12 @@ export class ModernCalls {
       const reply = await this.#wire.post(JSON.stringify(request), this.#mirrors.of(request), signal, true);
       let answer: Message | undefined;
       for await (const text of messages(reply, new Position())) {
-        const message = JSON.parse(text) as Message;
-        if (isAnswer(message)) answer = message;
+        const message = readOne(text);
+        if (message !== undefined && isAnswer(message)) answer = message;
       }
       this.#mirrors.learn(answer?.result?.tools);
       cursor = answer?.result?.nextCursor;
       if (typeof cursor !== 'string') return;
     }
-  }
-}
-
-function codeOf(text: string): number | undefined {
-  try {
-    return (JSON.parse(text) as Message).error?.code;
-  } catch {
-    return undefined;
   }
 }

@@ -1,5 +1,16 @@
 import type { LineOutput } from './lines.ts';
-import { failure, type Id, type Incoming, isAnswer, isRequest, keyOf, type Message, notification } from './message.ts';
+import {
+  failure,
+  type Id,
+  type Incoming,
+  isAnswer,
+  isRequest,
+  keyOf,
+  type Message,
+  notification,
+  read,
+  readOne,
+} from './message.ts';
 import { whole } from './messages.ts';
 import type { Reply } from './wire.ts';
 
@@ -51,9 +62,9 @@ export class Relay {
    * @param look sees each message before the client does
    */
   async out(text: string, flight?: Flight, look?: (message: Message) => void): Promise<void> {
-    const parsed = parse(text);
+    const parsed = read(text);
     if (parsed === undefined) return this.complain('the gateway sent what is not JSON');
-    for (const message of parsed) {
+    for (const message of parsed.messages) {
       look?.(message);
       if (isAnswer(message)) flight?.settle(message.id);
       else if (isRequest(message)) this.#asked.set(keyOf(message.id), message.id);
@@ -89,20 +100,10 @@ export class Relay {
   /** Writes what the gateway answered instead of a result; an error that names no request answers all of the line. */
   async refused(reply: Reply, flight: Flight, text?: string): Promise<void> {
     const body = text ?? (await whole(reply));
-    const [message] = parse(body) ?? [];
+    const message = readOne(body);
     if (message !== undefined && isAnswer(message) && flight.settle(message.id)) return this.#output.write(body);
     if (flight.open.length === 0) return this.complain(`the gateway answered ${reply.statusCode}`);
     if (message?.error !== undefined) return this.refuse(flight, message.error);
     await this.fail(flight, `The gateway answered ${reply.statusCode}`);
-  }
-}
-
-function parse(text: string): readonly Message[] | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    const all: readonly unknown[] = Array.isArray(value) ? value : [value];
-    return all.filter((one): one is Message => typeof one === 'object' && one !== null);
-  } catch {
-    return undefined;
   }
 }

@@ -32,6 +32,11 @@ export class Wire {
     this.#asides = new Agent(options);
   }
 
+  /** The token that the next request goes with. */
+  token(): Promise<string> {
+    return this.#gateway.token();
+  }
+
   async post(body: string, headers: Headers, signal: AbortSignal, isCall: boolean): Promise<Reply> {
     return request(this.#gateway.url, {
       dispatcher: isCall ? this.#calls : this.#asides,
@@ -74,6 +79,6 @@ export class Wire {
   }
 
   async #authorization(): Promise<Headers> {
-    return { authorization: `Bearer ${await this.#gateway.token()}` };
+    return { authorization: `Bearer ${await this.token()}` };
   }
 }

@@ -5,7 +5,11 @@ import { lineOutput } from '../../../src/cli/connect/lines.ts';
 import type { Json } from './scripted-edge.ts';
 
 /** The bridge between a test, which is its client over stdio, and an edge. */
-export function bridged(t: TestContext, edge: { readonly url: string; readonly ca: string }) {
+export function bridged(
+  t: TestContext,
+  edge: { readonly url: string; readonly ca: string },
+  token = async () => 'good',
+) {
   const input = new PassThrough();
   const output = new PassThrough();
   const said: string[] = [];
@@ -24,7 +28,7 @@ export function bridged(t: TestContext, edge: { readonly url: string; readonly c
   };
   const lines = lineOutput(output);
   lines.closed.addEventListener('abort', () => input.destroy());
-  const done = bridge(input, lines, complain, { ...edge, token: async () => 'good' });
+  const done = bridge(input, lines, complain, { ...edge, token });
   t.after(() => input.destroy());
   done.catch(() => undefined);
   const until = async <T>(find: () => T | undefined): Promise<T> => {
