@@ -45,8 +45,16 @@ export async function remoteServer(t: TestContext, manners: Manners, tls?: Serve
   return { settings, heard, asked: (method: string) => heard.filter((one) => one.message.method === method) };
 }
 
-export const json = (response: ServerResponse, value: unknown, headers: Record<string, string> = {}): true => {
-  response.writeHead(200, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(value));
+/** What a server of the older era says to whoever does not begin with `initialize`. */
+const NO_SESSION = { jsonrpc: '2.0', id: null, error: { code: -32000, message: 'Bad Request: not initialized' } };
+
+export const json = (
+  response: ServerResponse,
+  value: unknown,
+  headers: Record<string, string> = {},
+  status = 200,
+): true => {
+  response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(value));
   return true;
 };
 
@@ -59,7 +67,9 @@ export const textResult = (id: number | undefined, text: string) => ({
 function polite({ method, message: { id, method: asked, params } }: Heard, response: ServerResponse): void {
   const capabilities = { tools: {} };
   const serverInfo = { name: 'crm', version: '1' };
-  if (method === 'DELETE' || id === undefined || asked === undefined) response.writeHead(202).end();
+  if (method === 'GET') response.writeHead(405).end();
+  else if (method === 'DELETE' || id === undefined || asked === undefined) response.writeHead(202).end();
+  else if (asked === 'server/discover') json(response, NO_SESSION, {}, 400);
   else if (asked === 'initialize')
     json(response, { jsonrpc: '2.0', id, result: { protocolVersion: '2025-11-25', capabilities, serverInfo } });
   else if (asked === 'tools/list') json(response, { jsonrpc: '2.0', id, result: { tools: [{ name: 'echo' }] } });

@@ -1,132 +1,136 @@
 import type { Dispatcher } from 'undici';
+import { Asides } from '../asides.ts';
 import { type Message, readMessage } from '../message.ts';
-import { asFailure, cancelled, printable, type RpcAnswer, UpstreamFailure } from '../upstream.ts';
+import { asFailure, cancelled, type RpcAnswer, type UpstreamCall, UpstreamFailure } from '../upstream.ts';
+import { decode, plainResult, readText } from './answer.ts';
 import { EventReader } from './event-reader.ts';
-import type { Target } from './target.ts';
+import { bad, broken, HttpFailure } from './failures.ts';
+import { bodyKind, type Headers, sessionId } from './head.ts';
+import { withoutBody } from './headers.ts';
+import { Pause } from './pause.ts';
+import { Resumption } from './resumption.ts';
+import type { Watched } from './watch.ts';
+import type { Wire } from './wire.ts';
 
-/** Beside the answer: bytes of a whole response, of an excerpt for the log, and what may follow the answer. */
+/** Bytes: beside the answer on a stream, after it, and of the body of a refusal. */
 const MAX_EXTRA_BYTES = 1024 * 1024;
-const MAX_EXCERPT = 512;
 const MAX_TRAILING = 64 * 1024;
-/** Milliseconds for a response to end after its answer was read; then the connection is given up. */
+const MAX_ERROR = 64 * 1024;
+const MAX_EXCERPT = 512;
+/** Milliseconds for a stream to end after its answer was read; then the connection is given up. */
 const LINGER = 1000;
 
-export interface Post {
-  readonly httpMethod: 'POST' | 'DELETE';
+/** One JSON-RPC request on its way. */
+export interface Asking {
+  readonly id: number;
   /** Names and values, alternating. */
   readonly headers: string[];
-  readonly body: Buffer | null;
-  /** The id that must be answered; undefined: a notification, a response, a DELETE. */
-  readonly id: number | undefined;
-  /** Milliseconds from the moment a connection is there. */
+  readonly body: Buffer;
+  /** Milliseconds: for a connection, and from then on for the answer. */
   readonly deadline: number;
-  /** Bytes of one message. */
-  readonly maxResult: number;
-  readonly signal?: AbortSignal | undefined;
-  /** What the server sends on the stream before its answer. */
-  onAside?(message: Message): void;
+  readonly modern: boolean;
+  /** Whose request it is; undefined: our own, of which nobody hears more than the answer. */
+  readonly call: UpstreamCall | undefined;
+  readonly signal: AbortSignal | undefined;
 }
 
-export interface Reply {
-  readonly sessionId: string | undefined;
-  readonly answer: RpcAnswer | undefined;
-}
-
-/** The server answered with an HTTP status other than success. */
-export class HttpFailure extends UpstreamFailure {
-  readonly status: number;
-
-  constructor(status: number, excerpt: string) {
-    super('upstream', `HTTP status ${status}${excerpt === '' ? '' : `: ${JSON.stringify(excerpt)}`}`);
-    this.status = status;
-  }
-}
-
-/** One POST and its response, JSON or event stream. Rejects with UpstreamFailure. */
-export function exchange(target: Target, post: Post): Promise<Reply> {
-  return new Promise((resolve, reject) => {
-    const handler = new Exchange(post, resolve, reject);
-    const { httpMethod: method, headers, body } = post;
-    target.pool.dispatch({ path: target.path, method, headers, body }, handler);
-  });
-}
-
-type Headers = Readonly<Record<string, string | string[] | undefined>>;
-
-class Exchange implements Dispatcher.DispatchHandler {
-  readonly #post: Post;
-  readonly #resolve: (reply: Reply) => void;
+/**
+ * One POST and its answer, in JSON or on an event stream, which may break and be resumed. Only what the plain case
+ * needs is made beforehand.
+ */
+export class Exchange implements Dispatcher.DispatchHandler, Watched {
+  /** The session that the answer's head opens: an id, none, or why it is none. */
+  session: string | undefined | UpstreamFailure;
+  readonly #wire: Wire;
+  readonly #asking: Asking;
+  readonly #resolve: (answer: RpcAnswer) => void;
   readonly #reject: (failure: UpstreamFailure) => void;
-  readonly #onAbort = () => this.#fail(cancelled());
   #controller: Dispatcher.DispatchController | undefined;
-  #timer: NodeJS.Timeout | undefined;
+  #deadlineAt: number;
   #settled = false;
   #status = 0;
-  #sessionId: string | undefined;
-  #chunks: Buffer[] = [];
+  #json = false;
+  #chunk: Buffer | undefined;
+  #more: Buffer[] | undefined;
   #bytes = 0;
-  #trailing = 0;
   #events: EventReader | undefined;
+  #asides: Asides | undefined;
+  #pause: Pause | undefined;
+  #resumption: Resumption | undefined;
 
-  constructor(post: Post, resolve: (reply: Reply) => void, reject: (failure: UpstreamFailure) => void) {
-    this.#post = post;
+  constructor(
+    wire: Wire,
+    asking: Asking,
+    resolve: (answer: RpcAnswer) => void,
+    reject: (failure: UpstreamFailure) => void,
+  ) {
+    this.#wire = wire;
+    this.#asking = asking;
     this.#resolve = resolve;
     this.#reject = reject;
-    post.signal?.addEventListener('abort', this.#onAbort, { once: true });
-    if (post.signal?.aborted) this.#onAbort();
+    this.#deadlineAt = wire.watch.after(asking.deadline);
+  }
+
+  start(): void {
+    const { calls, path } = this.#wire.target;
+    const { headers, body, signal } = this.#asking;
+    if (signal?.aborted) this.#fail(cancelled());
+    else {
+      this.#wire.watch.add(this);
+      calls.dispatch({ path, method: 'POST', headers, body }, this);
+    }
+  }
+
+  /** What the server sends in mid-call on another stream of the session. */
+  aside(message: Exclude<Message, { kind: 'answer' }>): void {
+    if (this.#settled) return;
+    try {
+      this.#receiveAside(message);
+    } catch (error) {
+      this.#fail(asFailure(error));
+    }
+  }
+
+  check(now: number): void {
+    const { signal, deadline } = this.#asking;
+    if (this.#settled) {
+      if (now >= this.#deadlineAt) this.#give(bad('a stream that goes on after the answer'));
+    } else if (signal?.aborted) this.#withdraw(cancelled());
+    else if (now >= (this.#pause?.until ?? this.#deadlineAt))
+      this.#withdraw(
+        new UpstreamFailure('upstream', `no ${this.#controller ? 'answer' : 'connection'} within ${deadline} ms`),
+      );
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller;
-    if (this.#settled) {
-      controller.abort(cancelled());
-      return;
-    }
-    const { deadline } = this.#post;
-    this.#timer = setTimeout(
-      () => this.#fail(new UpstreamFailure('upstream', `no answer within ${deadline} ms`)),
-      deadline,
-    );
+    if (this.#settled) controller.abort(cancelled());
+    else this.#deadlineAt = this.#wire.watch.after(this.#asking.deadline);
   }
 
   onResponseStart(_: Dispatcher.DispatchController, status: number, headers: Headers): void {
     this.#status = status;
-    if (this.#failed) return;
-    const failure = this.#post.id === undefined ? this.#done(undefined) : this.#begin(headers);
-    if (failure) this.#fail(failure);
-  }
-
-  /** What is wrong with the head of a successful response, if anything is. */
-  #begin(headers: Headers): UpstreamFailure | undefined {
-    const encoding = headers['content-encoding'];
-    if (encoding !== undefined && encoding !== 'identity') return bad(`content-encoding ${String(encoding)}`);
-    const sessionId = headers['mcp-session-id'];
-    if (sessionId !== undefined) {
-      if (typeof sessionId !== 'string' || !/^[\x21-\x7e]{1,1024}$/.test(sessionId)) return bad('a bad session id');
-      this.#sessionId = sessionId;
-    }
-    const type = String(headers['content-type']).split(';', 1)[0]?.trim().toLowerCase();
-    if (type === 'text/event-stream')
-      this.#events = new EventReader(this.#post.maxResult, (data) => this.#receive(data));
-    else if (type !== 'application/json') return bad(`content type ${String(headers['content-type'])}`);
-    return undefined;
+    const kind = bodyKind(headers);
+    this.#json = kind === 'json';
+    if (this.#refused) return;
+    this.session = sessionId(headers);
+    if (kind === 'events') this.#events = new EventReader(this.#wire.maxResult, (data) => this.#receive(data));
+    else if (kind !== 'json') this.#fail(kind);
   }
 
   /** Redirects are not followed either. */
-  get #failed(): boolean {
+  get #refused(): boolean {
     return this.#status < 200 || this.#status > 299;
   }
 
-  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+  onResponseData(_: Dispatcher.DispatchController, chunk: Buffer): void {
+    this.#bytes += chunk.length;
     if (this.#settled) {
-      this.#trailing += chunk.length;
-      if (this.#trailing > MAX_TRAILING) controller.abort(bad('more after the answer'));
+      if (this.#bytes > MAX_TRAILING) this.#give(bad('more after the answer'));
       return;
     }
-    this.#bytes += chunk.length;
     try {
-      if (this.#failed) this.#excerpt(chunk);
-      else if (this.#events) this.#stream(this.#events, chunk);
+      if (this.#events) this.#stream(this.#events, chunk);
       else this.#collect(chunk);
     } catch (error) {
       this.#fail(asFailure(error));
@@ -134,62 +138,143 @@ class Exchange implements Dispatcher.DispatchHandler {
   }
 
   onResponseEnd(): void {
-    clearTimeout(this.#timer);
-    if (this.#settled) return;
     try {
-      const whole = this.#chunks.length === 1 && this.#chunks[0] ? this.#chunks[0] : Buffer.concat(this.#chunks);
-      if (this.#failed) this.#fail(new HttpFailure(this.#status, excerptOf(whole)));
-      else if (this.#events) this.#fail(bad('a stream that ended without the answer'));
-      else this.#receive(whole);
-      if (!this.#settled) this.#fail(bad('a message that is not the answer'));
+      if (this.#settled) this.#wire.watch.delete(this);
+      else if (this.#events) this.#lost(bad('a stream that ended without the answer'));
+      else if (this.#refused) this.#refuse(this.#body());
+      else this.#readBody(this.#body());
     } catch (error) {
       this.#fail(asFailure(error));
     }
   }
 
   onResponseError(_: Dispatcher.DispatchController, error: Error): void {
-    clearTimeout(this.#timer);
-    const { code } = error as NodeJS.ErrnoException;
-    this.#fail(
-      error instanceof UpstreamFailure
-        ? error
-        : new UpstreamFailure('upstream', `${code ?? error.name}: ${error.message}`),
-    );
-  }
-
-  #excerpt(chunk: Buffer): void {
-    this.#chunks.push(chunk);
-    if (this.#bytes > MAX_EXCERPT) this.#fail(new HttpFailure(this.#status, excerptOf(Buffer.concat(this.#chunks))));
+    if (this.#settled) this.#wire.watch.delete(this);
+    else if (this.#events && !(error instanceof UpstreamFailure)) this.#lost(broken(error));
+    else this.#fail(broken(error));
   }
 
   #stream(events: EventReader, chunk: Buffer): void {
-    if (this.#bytes > this.#post.maxResult + MAX_EXTRA_BYTES) throw new UpstreamFailure('size', 'too long a stream');
+    if (this.#bytes > this.#wire.maxResult + MAX_EXTRA_BYTES) throw new UpstreamFailure('size', 'too long a stream');
     events.push(chunk);
   }
 
   #collect(chunk: Buffer): void {
-    if (this.#bytes > this.#post.maxResult)
-      throw new UpstreamFailure('size', `a response of more than ${this.#post.maxResult} bytes`);
-    this.#chunks.push(chunk);
+    const { maxResult } = this.#wire;
+    if (!this.#refused && this.#bytes > maxResult)
+      throw new UpstreamFailure('size', `a response of more than ${maxResult} bytes`);
+    if (this.#chunk === undefined) this.#chunk = chunk;
+    else if (this.#more === undefined) this.#more = [this.#chunk, chunk];
+    else this.#more.push(chunk);
+    if (this.#refused && this.#bytes > (this.#json ? MAX_ERROR : MAX_EXCERPT))
+      throw new HttpFailure(this.#status, this.#body());
   }
 
-  #receive(bytes: Uint8Array): void {
-    if (this.#settled) return;
+  #body(): Buffer {
+    return this.#more === undefined ? (this.#chunk ?? Buffer.alloc(0)) : Buffer.concat(this.#more);
+  }
+
+  #readBody(bytes: Buffer): void {
+    const plain = plainResult(decode(bytes), this.#asking.id);
+    if (plain !== undefined) {
+      this.#done({ kind: 'result', raw: plain });
+      return;
+    }
     const message = readMessage(bytes);
-    if (message.kind !== 'answer') this.#post.onAside?.(message);
-    else if (message.id === this.#post.id) this.#done(message.answer);
-    else throw bad(`id ${JSON.stringify(message.id).slice(0, 64)}, not ${this.#post.id}`);
+    if (message.kind !== 'answer') throw bad('a message that is not the answer');
+    this.#answered(message);
   }
 
-  #done(answer: RpcAnswer | undefined): undefined {
+  /**
+   * A status other than success. From 2026-07-28 on, and from some older servers, its body answers the request; a 404 of
+   * an older one means that the session is over (MCP 2025-11-25, Session Management).
+   */
+  #refuse(bytes: Buffer): void {
+    const { id, modern } = this.#asking;
+    const failure = new HttpFailure(this.#status, bytes);
+    if (!this.#json || (this.#status === 404 && !modern)) throw failure;
+    let message: Message;
+    try {
+      message = readMessage(bytes);
+    } catch {
+      throw failure;
+    }
+    if (message.kind !== 'answer' || message.id !== id || message.answer.kind !== 'error') throw failure;
+    this.#done(message.answer);
+  }
+
+  #receive(data: string): void {
+    if (this.#settled) return;
+    const plain = plainResult(data, this.#asking.id);
+    if (plain !== undefined) {
+      this.#done({ kind: 'result', raw: plain });
+      return;
+    }
+    const message = readText(data);
+    if (message.kind === 'answer') this.#answered(message);
+    else this.#receiveAside(message);
+  }
+
+  #answered({ id, answer }: Message & { kind: 'answer' }): void {
+    if (id !== this.#asking.id) throw bad(`id ${JSON.stringify(id).slice(0, 64)}, not ${this.#asking.id}`);
+    this.#done(answer);
+  }
+
+  #receiveAside(message: Exclude<Message, { kind: 'answer' }>): void {
+    const { call, headers, modern } = this.#asking;
+    if (message.kind === 'request' && modern) throw bad('a request (removed in MCP 2026-07-28)');
+    this.#asides ??= new Asides({
+      notify: call && ((raw) => call.notify(raw)),
+      ask: call && ((request) => call.ask(request)),
+      respond: (response) => this.#wire.side.post(headers, response),
+      onAsking: (open) => this.#wait(open, call?.subject ?? ''),
+    });
+    this.#asides.receive(message);
+  }
+
+  /** The server waits for the client, and the deadline stands still. */
+  #wait(open: boolean, subject: string): void {
+    this.#pause ??= new Pause(this.#wire, subject);
+    if (!open) this.#deadlineAt += this.#pause.end();
+    else if (this.#pause.may) this.#pause.begin();
+    else this.#fail(new UpstreamFailure('overload', 'too many calls wait for their clients'));
+  }
+
+  /** The stream is over and the answer has not come. */
+  #lost(failure: UpstreamFailure): void {
+    const { modern, headers } = this.#asking;
+    const { lastId, retry } = this.#events ?? {};
+    if (modern || lastId === undefined) {
+      this.#fail(failure);
+      return;
+    }
+    this.#resumption = new Resumption(this.#wire, withoutBody(headers), lastId, {
+      data: (text) => this.#receive(text),
+      failed: (why) => this.#fail(why),
+    });
+    this.#resumption.again(retry);
+  }
+
+  #done(answer: RpcAnswer): void {
     this.#settle();
-    // The connection is kept when the response ends by itself soon.
-    if (this.#events || answer === undefined)
-      this.#timer = setTimeout(
-        () => this.#controller?.abort(bad('a stream that goes on after the answer')),
-        LINGER,
-      ).unref();
-    this.#resolve({ sessionId: this.#sessionId, answer });
+    // The connection is kept when the stream ends by itself soon.
+    if (this.#events && this.#resumption === undefined) {
+      this.#bytes = 0;
+      this.#deadlineAt = this.#wire.watch.after(LINGER);
+      this.#wire.watch.add(this);
+    }
+    this.#resolve(answer);
+  }
+
+  /** To an older server a disconnect is no cancellation (MCP 2025-11-25, Cancellation); it is told. */
+  #withdraw(failure: UpstreamFailure): void {
+    const { id, headers, modern, call } = this.#asking;
+    if (this.#controller && !modern && call)
+      this.#wire.side.post(
+        headers,
+        `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":${id}}}`,
+      );
+    this.#fail(failure);
   }
 
   #fail(failure: UpstreamFailure): void {
@@ -199,18 +284,18 @@ class Exchange implements Dispatcher.DispatchHandler {
     this.#controller?.abort(failure);
   }
 
+  #give(why: UpstreamFailure): void {
+    this.#wire.watch.delete(this);
+    this.#controller?.abort(why);
+  }
+
   #settle(): void {
     this.#settled = true;
-    this.#chunks = [];
-    clearTimeout(this.#timer);
-    this.#post.signal?.removeEventListener('abort', this.#onAbort);
+    this.#wire.watch.delete(this);
+    this.#chunk = undefined;
+    this.#more = undefined;
+    this.#asides?.end();
+    this.#pause?.end();
+    this.#resumption?.close();
   }
-}
-
-function bad(what: string): UpstreamFailure {
-  return new UpstreamFailure('upstream', `the server sent ${what}`);
-}
-
-function excerptOf(bytes: Buffer): string {
-  return printable(bytes.toString('utf8').slice(0, MAX_EXCERPT), MAX_EXCERPT);
 }

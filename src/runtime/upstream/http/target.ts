@@ -3,13 +3,20 @@ import { createSecureContext } from 'node:tls';
 import { Pool } from 'undici';
 import type { RemoteServer } from '../../../contract/bundle.ts';
 
-/** Connections to one server; calls beyond that wait in order inside the pool. */
+/** Connections for calls; what is beyond that waits in order. */
 const CONNECTIONS = 64;
+/** Connections for answers to the server's own requests, cancellations and ends of sessions. */
+const SIDE_CONNECTIONS = 8;
+/** Streams that are held open, over all subjects. */
+export const MAX_STREAMS = 256;
 /** Milliseconds for TCP and TLS together. */
 const CONNECT_TIMEOUT = 5000;
 
+/** Three sets of connections to one server, so that a call that waits for an answer never keeps that answer away. */
 export interface Target {
-  readonly pool: Pool;
+  readonly calls: Pool;
+  readonly side: Pool;
+  readonly streams: Pool;
   /** Path and query of the one MCP endpoint. */
   readonly path: string;
 }
@@ -24,15 +31,20 @@ export function openTarget({ name, url, ca }: RemoteServer): Target {
   if (username !== '' || password !== '') throw new Error(`${name}: credentials in the URL`);
   if (protocol !== 'https:' && !(protocol === 'http:' && isLoopback(hostname)))
     throw new Error(`${name}: ${protocol}// is for loopback addresses only`);
-  const pool = new Pool(origin, {
-    connections: CONNECTIONS,
-    allowH2: false,
-    // Deadlines are the call's own.
-    headersTimeout: 0,
-    bodyTimeout: 0,
-    connect: { timeout: CONNECT_TIMEOUT, ...(protocol === 'https:' ? tls(ca) : {}) },
-  });
-  return { pool, path: pathname + search };
+  const connect = { timeout: CONNECT_TIMEOUT, ...(protocol === 'https:' ? tls(ca) : {}) };
+  // Deadlines are the call's own.
+  const pool = (connections: number): Pool =>
+    new Pool(origin, { connections, allowH2: false, headersTimeout: 0, bodyTimeout: 0, connect });
+  return {
+    calls: pool(CONNECTIONS),
+    side: pool(SIDE_CONNECTIONS),
+    streams: pool(MAX_STREAMS),
+    path: pathname + search,
+  };
+}
+
+export async function closeTarget({ calls, side, streams }: Target): Promise<void> {
+  await Promise.all([calls.destroy(), side.destroy(), streams.destroy()]);
 }
 
 function tls(ca: string | undefined) {

@@ -1,0 +1,26 @@
+import { printable, UpstreamFailure } from '../upstream.ts';
+
+/** Characters of a body that go to the log. */
+const MAX_EXCERPT = 512;
+
+/** The server answered with an HTTP status other than success. */
+export class HttpFailure extends UpstreamFailure {
+  readonly status: number;
+
+  constructor(status: number, body: Buffer) {
+    const excerpt = printable(body.toString('utf8', 0, MAX_EXCERPT), MAX_EXCERPT);
+    super('upstream', `HTTP status ${status}${excerpt === '' ? '' : `: ${JSON.stringify(excerpt)}`}`);
+    this.status = status;
+  }
+}
+
+export function bad(what: string): UpstreamFailure {
+  return new UpstreamFailure('upstream', `the server sent ${what}`);
+}
+
+/** What undici says of a connection. */
+export function broken(error: Error): UpstreamFailure {
+  if (error instanceof UpstreamFailure) return error;
+  const { code } = error as NodeJS.ErrnoException;
+  return new UpstreamFailure('upstream', `${code ?? error.name}: ${error.message}`);
+}
