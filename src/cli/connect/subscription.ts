@@ -26,6 +26,7 @@ export async function subscribe(send: () => Promise<Reply>, flight: Flight, wire
       await reply.body.dump();
       break;
     }
+    last = undefined;
     for await (const text of messages(reply, new Position())) {
       const message = readOne(text);
       if (message !== undefined && isAnswer(message)) last = text;
