@@ -45,7 +45,8 @@ export class Registry {
   }
 
   /**
-   * The session of whoever asks, in the scope that is asked in. Why it is none is for the log alone.
+   * The session of whoever asks, in the scope that is asked in, over the transport that it was opened on. Why it is
+   * none is for the log alone.
    * @throws Refusal unknown-session, alike for all that is not there for the asking subject
    */
   find(id: string, call: Bearer): Session {
@@ -57,5 +58,11 @@ export class Registry {
     own?.delete(session);
     own?.add(session);
     return session;
+  }
+
+  /** As `find`, without using it. */
+  peek(id: string, call: Bearer): Session | undefined {
+    const session = this.#byId.get(id);
+    return session?.foreignTo(call) === undefined ? session : undefined;
   }
 }

@@ -1,7 +1,7 @@
 import type { Attendance, CallerSession } from '../../contract/caller.ts';
 import type { JsonObject } from '../../contract/json.ts';
 import { Refusal } from '../../contract/refusal.ts';
-import type { Framed, Revision, Subject } from '../../contract/tool-call.ts';
+import type { Arrived, Framed, Revision, Subject } from '../../contract/tool-call.ts';
 import type { RpcAnswer } from '../../contract/upstream.ts';
 import { Asks } from './asks.ts';
 import type { Bearer } from './carrier.ts';
@@ -30,6 +30,7 @@ export class Session<S extends Streams = Streams> implements CallerSession {
   readonly streams: S;
   capabilities: JsonObject = {};
   logLevel: string | undefined;
+  readonly #transport: Arrived['transport'];
   readonly #clock: Clock;
   readonly #limits: SessionLimits;
   readonly #onEnd: () => void;
@@ -46,6 +47,7 @@ export class Session<S extends Streams = Streams> implements CallerSession {
     this.id = id;
     this.revision = revision;
     this.server = call.arrived.server;
+    this.#transport = call.arrived.transport;
     this.#clock = clock;
     this.#limits = limits;
     this.#onEnd = onEnd;
@@ -77,7 +79,8 @@ export class Session<S extends Streams = Streams> implements CallerSession {
   foreignTo({ arrived, subject }: Bearer): string | undefined {
     if (this.ended.aborted || this.#clock.now() >= this.#due()) return 'ended';
     if (subject.key !== this.#subject.key || subject.tenant !== this.#subject.tenant) return 'of another subject';
-    return arrived.server === this.server ? undefined : 'of another scope';
+    if (arrived.server !== this.server) return 'of another scope';
+    return arrived.transport === this.#transport ? undefined : 'of another transport';
   }
 
   /** A request has come in it; it lives as long as the token that came with that, and a little longer. */

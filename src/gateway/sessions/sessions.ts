@@ -58,6 +58,12 @@ export class Sessions {
     return session.id;
   }
 
+  /** The revision of the session that a request names; undefined where it names none of its own, which is refused later. */
+  revisionOf(call: Authenticated): Revision | undefined {
+    const id = sessionId(call);
+    return id === undefined ? undefined : this.#registry.peek(id, call)?.revision;
+  }
+
   /**
    * Gives a request its caller. `answered` must be called for each, whatever becomes of it: until then it is in flight.
    * @throws Refusal unknown-session, protocol-version, overload, invalid-request, params
@@ -100,6 +106,7 @@ export class Sessions {
    */
   async listen(call: Authenticated): Promise<Answer> {
     const { streams } = this.#named(call);
+    if (!(streams instanceof ResumableStreams)) throw new Refusal('http-method', 'a second stream over HTTP+SSE');
     const carrier = streams.listen(call, call.arrived.headers['last-event-id']);
     await carrier?.over;
     return NOTHING;
@@ -107,7 +114,7 @@ export class Sessions {
 
   /** DELETE. @throws Refusal http-method without a session, unknown-session, protocol-version */
   end(call: Authenticated): void {
-    this.#named(call).session.end('the client ended it');
+    this.#named(call).end('the client ended it');
   }
 
   /**
@@ -148,26 +155,33 @@ export class Sessions {
   }
 
   #sessionOf(call: Framed): Session | undefined {
-    const { headers, query, transport } = call.arrived;
-    if (transport === 'streamable')
-      return headers['mcp-session-id'] === undefined ? undefined : this.#named(call).session;
-    const session = this.#registry.find(new URLSearchParams(query).get('session') ?? '', call);
-    if (!(session.streams instanceof SingleStream)) throw new Refusal('unknown-session', 'no session of HTTP+SSE');
-    return session;
+    const id = sessionId(call);
+    return id === undefined ? undefined : this.#find(id, call);
+  }
+
+  /** @throws Refusal http-method where no session is named, and those of `#find` */
+  #named(call: Bearer): Session {
+    const id = sessionId(call);
+    if (id === undefined) throw new Refusal('http-method', `${call.arrived.httpMethod} without a session`);
+    return this.#find(id, call);
   }
 
   /** Where a client does not repeat the revision, the session's holds (MCP 2025-06-18 transports, Protocol Version Header). */
-  #named(call: Bearer): { readonly session: Session; readonly streams: ResumableStreams } {
-    const { headers, httpMethod } = call.arrived;
-    const id = headers['mcp-session-id'];
-    if (id === undefined) throw new Refusal('http-method', `${httpMethod} without a session`);
+  #find(id: string, call: Bearer): Session {
     const session = this.#registry.find(id, call);
-    const { streams, revision } = session;
-    if (!(streams instanceof ResumableStreams)) throw new Refusal('unknown-session', 'a session of HTTP+SSE');
-    const version = headers['mcp-protocol-version']?.trim() ?? revision;
-    if (version !== revision) throw new Refusal('protocol-version', `${version} in a session of ${revision}`);
-    return { session, streams };
+    const { headers, transport } = call.arrived;
+    const version = headers['mcp-protocol-version']?.trim() ?? session.revision;
+    if (transport === 'streamable' && version !== session.revision) {
+      throw new Refusal('protocol-version', `${version} in a session of ${session.revision}`);
+    }
+    return session;
   }
+}
+
+/** HTTP+SSE has it in the query of the endpoint that was announced; where that is gone, so is the session. */
+function sessionId({ arrived }: Bearer): string | undefined {
+  if (arrived.transport === 'streamable') return arrived.headers['mcp-session-id'];
+  return new URLSearchParams(arrived.query).get('session') ?? '';
 }
 
 function capabilitiesOf(params: JsonObject | undefined): JsonObject {
