@@ -43,7 +43,8 @@ export interface IssuerRequest {
 
 export interface IssuerAnswer {
   readonly status: number;
-  readonly headers: Readonly<Record<string, string>>;
+  /** A list is as many header lines: cookies cannot be joined (RFC 6265 §3). */
+  readonly headers: Readonly<Record<string, string | string[]>>;
   readonly body: string;
 }
 

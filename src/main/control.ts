@@ -247,7 +247,7 @@ class GatewayHandle {
     const unavailable = { status: 503, headers: {}, body: '' };
     const answer = (await this.#issuer?.handle(request).catch(() => undefined)) ?? undefined;
     if (answer === undefined) return this.zone.send({ kind: 'issued', id, answer: unavailable });
-    const headers = Object.fromEntries(Object.entries(answer.headers).map(([name, value]) => [name, String(value)]));
-    this.zone.send({ kind: 'issued', id, answer: { status: answer.status, headers, body: answer.body.toString() } });
+    const { status, headers, body } = answer;
+    this.zone.send({ kind: 'issued', id, answer: { status, headers, body: body.toString() } });
   }
 }

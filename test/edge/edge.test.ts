@@ -344,6 +344,19 @@ test("hands the issuer's endpoints on, bounded, and without what strangers say o
   }
 });
 
+test("the issuer's cookies stay as many lines as they are", async () => {
+  const cookies = ['a=1; Path=/oauth; Secure', 'b=2; Expires=Wed, 01 Jan 2031 00:00:00 GMT'];
+  const open = await openBench({
+    issuer: async () => ({ status: 200, headers: { 'set-cookie': cookies }, body: '' }),
+  });
+  try {
+    const { headers } = await open.send({ method: 'POST', token: undefined, path: '/oauth/token' });
+    assert.deepEqual(headers['set-cookie'], cookies);
+  } finally {
+    await open.close();
+  }
+});
+
 test('cuts off who sends without end, who pipelines without end, and who says nothing', async () => {
   const open = await openBench({ limits: { headers: 300, body: 60_000, handshake: 300 }, execute: () => '{}' });
   try {

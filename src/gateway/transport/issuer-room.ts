@@ -59,8 +59,8 @@ export function issuerRoom(deps: IssuerDeps): (request: IncomingMessage, url: st
   }
 }
 
-function own(headers: Readonly<Record<string, string | undefined>>): Record<string, string> {
-  const kept: Record<string, string> = {};
+function own<Value>(headers: Readonly<Record<string, Value | undefined>>): Record<string, Value> {
+  const kept: Record<string, Value> = {};
   for (const [name, value] of Object.entries(headers)) {
     if (value !== undefined && !OURS.test(name.toLowerCase())) kept[name] = value;
   }
