@@ -317,20 +317,12 @@ function native(pattern: string): RegExp {
 
 test('a tool that cannot be enforced is told by server and tool, and the others are compiled', () => {
   const pin = (name: string, inputSchema: object) => ({ name, raw: JSON.stringify({ name, inputSchema }), digest: '' });
-  const pins = {
-    name: 'srv',
-    protocolVersion: '',
-    capabilities: {},
-    serverInfo: {},
-    prompts: [],
-    resourceTemplates: [],
-  };
   const tools = [
     pin('good', object({})),
     pin('bad', object({ a: { pattern: '(a)\\1' } })),
     pin('toString', object({})),
   ];
-  const { byAction, refused } = compileInputs([{ pins: { ...pins, tools }, tools: {}, deadline: 1, maxResult: 1 }]);
+  const { byAction, refused } = compileInputs([{ pins: { name: 'srv', tools }, tools: {} }]);
   assert.deepEqual([...byAction.keys()], ['srv/good', 'srv/toString']);
   assert.deepEqual(
     refused.map(({ server, error }) => [server, error.tool, error.pointer]),

@@ -67,7 +67,7 @@ export interface CompiledInputs {
   readonly refused: readonly { readonly server: string; readonly error: SchemaError }[];
 }
 
-export interface Described {
+interface Described {
   readonly pins: Pick<PinnedServer, 'name' | 'tools'>;
   readonly tools: Readonly<Record<string, ToolSettings>>;
 }
