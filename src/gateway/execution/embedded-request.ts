@@ -18,8 +18,8 @@ export interface Embedding {
   readonly mayAsk: (call: Admitted, method: EmbeddedMethod) => Pick<Verdict, 'allow' | 'detail' | 'policies'>;
   /** The output filter, for raw JSON. */
   readonly redact: (json: string) => { readonly json: string; readonly findings: Readonly<Record<string, number>> };
-  /** Writes the record before the client is asked; what it throws refuses the request. `method` is the server's word. */
-  readonly record: (call: Admitted, fact: EmbeddedRecord) => void;
+  /** Writes the record before the client is asked; a rejection refuses the request. `method` is the server's word. */
+  readonly record: (call: Admitted, fact: EmbeddedRecord) => Promise<void>;
 }
 
 /** One request of a server, or the client's answer to it where that was refused. */
@@ -48,12 +48,12 @@ export interface Question {
  * records what became of it. What is recorded as `ok` is asked.
  * @throws EmbeddedRefusal; Refusal `audit`
  */
-export function judgeRequest(
+export async function judgeRequest(
   embedding: Embedding,
   call: Admitted,
   capabilities: JsonObject,
   request: ServerRequest,
-): Question {
+): Promise<Question> {
   const { method } = request;
   const fact = { method, action: `${call.target.server}#${method}`, bytes: Buffer.byteLength(request.params) };
   let verdict: Pick<Verdict, 'policies'> | undefined;
@@ -68,12 +68,12 @@ export function judgeRequest(
     const value = json === request.params ? asked : strictObject(json);
     const question = { method, params: json, value, accepts: shapeOf(method, value) };
     const redacted = json === request.params ? {} : { redacted: findings };
-    embedding.record(call, { ...fact, code: 'ok', policies: verdict.policies, ...redacted });
+    await embedding.record(call, { ...fact, code: 'ok', policies: verdict.policies, ...redacted });
     return question;
   } catch (error) {
     if (error instanceof EmbeddedRefusal) {
       const { code, detail } = error;
-      embedding.record(call, { ...fact, code, detail, ...(verdict && { policies: verdict.policies }) });
+      await embedding.record(call, { ...fact, code, detail, ...(verdict && { policies: verdict.policies }) });
     }
     throw error;
   }
@@ -134,4 +134,21 @@ function checkUrl(text: unknown): void {
 
 function malformed(detail: string): never {
   throw new EmbeddedRefusal('upstream', detail.slice(0, 256), told.malformed);
+}
+
+/** An answer of a client that does not go to the server. */
+export function recordBadAnswer(
+  embedding: Embedding,
+  call: Admitted,
+  method: EmbeddedMethod,
+  raw: string,
+  why: string,
+) {
+  return embedding.record(call, {
+    method,
+    action: `${call.target.server}#${method}`,
+    code: 'params',
+    bytes: Buffer.byteLength(raw),
+    detail: `the client's answer: ${why.slice(0, 256)}`,
+  });
 }

@@ -89,7 +89,7 @@ async function conclude(
   if (wanted === undefined) return executed(call, answer.raw, undefined);
   if (!isRepeatable(call.target.method)) throw new Refusal('upstream', 'wants input where none can be given');
   if (call.frame.modern) {
-    const { result, continuation } = relayed(wanted, caller, exchange.midCall);
+    const { result, continuation } = await relayed(wanted, caller, exchange.midCall);
     return executed(call, result, deps.seal.seal(call, continuation));
   }
   const again = async (params: string): Promise<RpcAnswer> => {
@@ -122,7 +122,7 @@ async function resume(deps: ExecutionDeps, call: Admitted, caller: Caller): Prom
   const next = deps.seal.open(call, requestState);
   const responses = rawResponses(call.params.raw, inputResponses);
   if (next.kind === 'relayed') {
-    judgeResponses(deps.embedding, call, next.asked, responses);
+    await judgeResponses(deps.embedding, call, next.asked, responses);
     return run(deps, call, caller, withOwnState(call.params.raw, next.state));
   }
   const held = deps.held.take(next.id);

@@ -14,7 +14,7 @@ export type Turn =
 
 interface Open {
   readonly question: Question;
-  answer(answer: RpcAnswer): void;
+  answer(answer: RpcAnswer | Promise<RpcAnswer>): void;
 }
 
 interface Waiter {
@@ -101,9 +101,10 @@ export class HeldCall extends Exchange {
 
   override async ask(request: ServerRequest): Promise<RpcAnswer> {
     try {
-      if (this.#end !== undefined || !isRepeatable(this.method))
+      if (!isRepeatable(this.method))
         throw new EmbeddedRefusal('upstream', 'a request that the client cannot be asked', told.unknown);
-      const question = this.midCall.judge(request, this.#caller.capabilities);
+      const question = await this.midCall.judge(request, this.#caller.capabilities);
+      if (this.#end !== undefined) return errorTo(told.failed);
       return await new Promise<RpcAnswer>((answer) => {
         this.#questions.set(`request-${++this.#lastKey}`, { question, answer });
         // What a server asks at once is answered by one request of the client.

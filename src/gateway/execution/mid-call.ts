@@ -5,7 +5,7 @@ import type { Admitted } from '../../contract/tool-call.ts';
 import type { RpcAnswer, ServerRequest } from '../../contract/upstream.ts';
 import { judgeNotification } from './embedded-notification.ts';
 import { EmbeddedRefusal, errorTo, told } from './embedded-refusal.ts';
-import { type Embedding, judgeRequest, type Question } from './embedded-request.ts';
+import { type Embedding, judgeRequest, type Question, recordBadAnswer } from './embedded-request.ts';
 import { faultOf } from './embedded-response.ts';
 
 /** What one call of a client may make its server send: requests, notifications, and the bytes of these. */
@@ -77,11 +77,11 @@ export class MidCall {
    * Judges what the server asks, by what the client has declared.
    * @throws EmbeddedRefusal; Refusal `audit`
    */
-  judge(request: ServerRequest, capabilities: JsonObject): Question {
+  async judge(request: ServerRequest, capabilities: JsonObject): Promise<Question> {
     if (++this.#requests > MAX_REQUESTS)
       throw new EmbeddedRefusal('upstream', `more than ${MAX_REQUESTS} requests of the server`, told.failed);
     try {
-      const question = judgeRequest(this.#embedding, this.#call, capabilities, request);
+      const question = await judgeRequest(this.#embedding, this.#call, capabilities, request);
       const { mode, elicitationId } = question.value;
       if (mode === 'url' && typeof elicitationId === 'string') this.#elicitations.add(elicitationId);
       return question;
@@ -98,8 +98,8 @@ export class MidCall {
     // Where nobody can be asked, the client can be taken to have declared nothing.
     const capabilities = caller?.ask === undefined ? {} : caller.capabilities;
     try {
-      const question = this.judge(request, capabilities);
-      return this.accept(question, await this.put(question));
+      const question = await this.judge(request, capabilities);
+      return await this.accept(question, await this.put(question));
     } catch (error) {
       return this.failed(error);
     }
@@ -113,17 +113,11 @@ export class MidCall {
   }
 
   /** The client's answer if it is one to this question; else an error, and a record of why. */
-  accept(question: Question, answer: RpcAnswer): RpcAnswer {
+  async accept(question: Question, answer: RpcAnswer): Promise<RpcAnswer> {
     const fault = faultOf(question, answer);
     if (fault === undefined) return answer;
-    this.refuseAnswer(question.method, answer, fault);
+    await recordBadAnswer(this.#embedding, this.#call, question.method, answer.raw, fault);
     return errorTo(told.badAnswer);
-  }
-
-  refuseAnswer(method: string, { raw }: RpcAnswer, fault: string): void {
-    const action = `${this.#call.target.server}#${method}`;
-    const detail = `the client's answer: ${fault.slice(0, 256)}`;
-    this.#embedding.record(this.#call, { method, action, code: 'params', bytes: Buffer.byteLength(raw), detail });
   }
 
   /** What the server is told instead of an answer. */

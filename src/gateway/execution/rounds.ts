@@ -5,9 +5,16 @@ import { appendMembers, readObject, splice } from '../../contract/splice.ts';
 import type { Admitted } from '../../contract/tool-call.ts';
 import type { RpcAnswer } from '../../contract/upstream.ts';
 import { EmbeddedRefusal } from './embedded-refusal.ts';
-import type { Embedding, Question } from './embedded-request.ts';
+import { type Embedding, type Question, recordBadAnswer } from './embedded-request.ts';
 import { faultOf } from './embedded-response.ts';
-import { type InputRequired, mayWantInput, readInputRequired, sanitizedResult, withInput } from './input-required.ts';
+import {
+  type InputRequest,
+  type InputRequired,
+  mayWantInput,
+  readInputRequired,
+  sanitizedResult,
+  withInput,
+} from './input-required.ts';
 import type { MidCall } from './mid-call.ts';
 import { acceptsOf } from './requested-schema.ts';
 import type { Asked, Continuation } from './sealed-state.ts';
@@ -19,12 +26,12 @@ const MAX_ROUNDS = 8;
  * What a client of 2026-07-28 is answered with, and what it will have to bring back.
  * @throws Refusal when any of the requests must not be asked: all or nothing
  */
-export function relayed(
+export async function relayed(
   wanted: InputRequired,
   { capabilities }: Caller,
   midCall: MidCall,
-): { readonly result: string; readonly continuation: Continuation } {
-  const questions = wanted.requests.map((request) => midCall.judge(request, capabilities));
+): Promise<{ readonly result: string; readonly continuation: Continuation }> {
+  const questions = await Promise.all(wanted.requests.map((request) => midCall.judge(request, capabilities)));
   const asked = wanted.requests.map(({ key }, index): [string, Asked] => [key, askedOf(questions[index])]);
   const own = wanted.state === undefined ? {} : { state: wanted.state };
   return {
@@ -45,22 +52,20 @@ function askedOf(question: Question | undefined): Asked {
  * Holds a client's answers against what was asked; answers to nothing are left to the server, which ignores them.
  * @throws Refusal params
  */
-export function judgeResponses(
+export async function judgeResponses(
   embedding: Embedding,
   call: Admitted,
   asked: Readonly<Record<string, Asked>>,
   responses: ReadonlyMap<string, string>,
-): void {
+): Promise<void> {
   for (const [key, { method, schema }] of Object.entries(asked)) {
     const raw = responses.get(key);
     if (raw === undefined) continue;
     const accepts = schema === undefined ? undefined : acceptsOf(schema);
     const fault = faultOf({ method, accepts }, { kind: 'result', raw });
     if (fault === undefined) continue;
-    const detail = `the client's answer: ${fault.slice(0, 256)}`;
-    const action = `${call.target.server}#${method}`;
-    embedding.record(call, { method, action, code: 'params', bytes: Buffer.byteLength(raw), detail });
-    throw new Refusal('params', detail);
+    await recordBadAnswer(embedding, call, method, raw, fault);
+    throw new Refusal('params', `the client's answer: ${fault.slice(0, 256)}`);
   }
 }
 
@@ -94,12 +99,15 @@ async function responsesTo(
 ): Promise<ReadonlyMap<string, string>> {
   if (caller.ask === undefined && requests.length > 0)
     throw new Refusal('upstream', 'wants input that a client without a session cannot give');
-  const questions = requests.map((request): [string, Question] => [request.key, judged(request, caller, midCall)]);
+  // All are judged before any is asked.
+  const questions = await Promise.all(
+    requests.map(async (request): Promise<[string, Question]> => [request.key, await judged(request, caller, midCall)]),
+  );
   return new Map(
     await Promise.all(
       questions.map(async ([key, question]): Promise<[string, string]> => {
         const { method } = question;
-        const answer = midCall.accept(question, await midCall.put({ method, params: inLegacyShape(question) }));
+        const answer = await midCall.accept(question, await midCall.put({ method, params: inLegacyShape(question) }));
         if (answer.kind === 'error')
           throw new Refusal('upstream', `${method}: the client gave ${answer.raw.slice(0, 256)}`);
         return [key, answer.raw];
@@ -109,9 +117,9 @@ async function responsesTo(
 }
 
 /** The code for a missing capability is one that older clients do not know. */
-function judged(request: InputRequired['requests'][number], caller: Caller, midCall: MidCall): Question {
+async function judged(request: InputRequest, caller: Caller, midCall: MidCall): Promise<Question> {
   try {
-    return midCall.judge(request, caller.capabilities);
+    return await midCall.judge(request, caller.capabilities);
   } catch (error) {
     if (error instanceof EmbeddedRefusal && error.code === 'missing-capability')
       throw new Refusal('upstream', error.detail);

@@ -1,0 +1,121 @@
+import type { Caller } from '../../src/contract/caller.ts';
+import { isObject, type JsonObject } from '../../src/contract/json.ts';
+import { Refusal, type RefusalCode } from '../../src/contract/refusal.ts';
+import { parseStrict } from '../../src/contract/strict-json.ts';
+import { Admitted, Authorized, type Executed, Known, type Target, Validated } from '../../src/contract/tool-call.ts';
+import type { RpcAnswer, ServerRequest, UpstreamCall } from '../../src/contract/upstream.ts';
+import type { EmbeddedRecord } from '../../src/gateway/execution/embedded-request.ts';
+import { executeStage } from '../../src/gateway/execution/execute.ts';
+import { HeldCalls } from '../../src/gateway/execution/held-calls.ts';
+import { StateSeal } from '../../src/gateway/execution/sealed-state.ts';
+import { redactJson } from '../../src/gateway/output-sanitization/redact-json.ts';
+import { known } from '../support/calls.ts';
+
+export const ALL = { elicitation: { form: {}, url: {} }, sampling: {}, roots: {} } as const;
+
+export const FORM = {
+  message: 'Your name?',
+  requestedSchema: { type: 'object', properties: { name: { type: 'string', minLength: 1 } }, required: ['name'] },
+} as const;
+
+export const elicit = (params: object = FORM): ServerRequest => ({
+  method: 'elicitation/create',
+  params: JSON.stringify(params),
+});
+export const sample: ServerRequest = {
+  method: 'sampling/createMessage',
+  params: '{"messages":[{"role":"user","content":{"type":"text","text":"?"}}],"maxTokens":10}',
+};
+export const accepted = (name: string) => ({ action: 'accept', content: { name } });
+
+export const result = (value: unknown): RpcAnswer => ({ kind: 'result', raw: JSON.stringify(value) });
+export const text = (words: string) => result({ content: [{ type: 'text', text: words }] });
+
+/** How a server answers one call. */
+export type Server = (call: UpstreamCall, params: JsonObject) => Promise<RpcAnswer>;
+
+interface World {
+  readonly server: Server;
+  readonly denied?: readonly string[];
+  readonly now?: () => number;
+  readonly held?: HeldCalls;
+  readonly key?: Uint8Array;
+  readonly record?: (fact: EmbeddedRecord) => Promise<void>;
+}
+
+/** The stage with a remote server `srv` behind it. */
+export function stageWith({ server, denied = [], now = () => 0, held = new HeldCalls(), key, record }: World) {
+  const records: EmbeddedRecord[] = [];
+  const execute = executeStage({
+    link: { call: () => Promise.reject(new Error('no runtime here')) },
+    remotes: new Map([
+      ['srv', { call: async (call) => server(call, JSON.parse(Buffer.from(call.params).toString())) }],
+    ]),
+    failureOf: (error) => ({ code: 'upstream', detail: String(error) }),
+    embedding: {
+      mayAsk: (_call, method) => ({ allow: !denied.includes(method), detail: 'by the test', policies: ['p:1'] }),
+      redact: redactJson,
+      record: async (_call, fact) => {
+        await record?.(fact);
+        records.push(fact);
+      },
+    },
+    seal: new StateSeal(key ?? new Uint8Array(32).fill(7), now),
+    held,
+  });
+  return { execute, records };
+}
+
+export interface Client {
+  readonly modern?: boolean;
+  readonly subject?: string;
+  readonly tenant?: string;
+  readonly method?: Target['method'];
+  readonly params?: object;
+  readonly paramsRaw?: string;
+  readonly capabilities?: JsonObject;
+  readonly logLevel?: string;
+  readonly ask?: (request: ServerRequest) => Promise<RpcAnswer>;
+  readonly signal?: AbortSignal;
+}
+
+/** One request of a client, admitted, and what the client was told before its answer. */
+export function request(client: Client = {}) {
+  const { modern = false, subject = 'alice', tenant = 'acme', method = 'tools/call' } = client;
+  const raw = client.paramsRaw ?? JSON.stringify({ name: 'tool', arguments: {}, ...client.params });
+  const from = known({ method, pin: { name: 'tool', raw: '{}', digest: '' } }, raw);
+  const { value: params } = parseStrict(Buffer.from(raw));
+  if (!isObject(params)) throw new Error('params must be an object');
+  const revision = modern ? '2026-07-28' : '2025-11-25';
+  const framed = {
+    ...from,
+    arrived: from.arrived,
+    subject: { ...from.subject, id: subject, tenant, key: JSON.stringify([tenant, subject]) },
+    frame: { ...from.frame, revision, modern },
+  };
+  const call = new Known(framed as never, from.target);
+  const authorized = new Authorized(new Validated(call, { arguments: {}, raw }), {
+    allow: true,
+    policies: [],
+    detail: '',
+  });
+  const notifications: string[] = [];
+  const caller: Caller = {
+    capabilities: client.capabilities ?? ALL,
+    logLevel: client.logLevel,
+    signal: client.signal ?? new AbortController().signal,
+    notify: (message) => notifications.push(message),
+    ask: client.ask,
+    session: undefined,
+  };
+  return { call: new Admitted(authorized), caller, notifications };
+}
+
+/** The answer that a client would read, with the state where it has one. */
+export function answerOf({ result: raw, continuation }: Executed) {
+  return { ...JSON.parse(raw), ...(continuation !== undefined && { requestState: continuation }) };
+}
+
+export function refused(code: RefusalCode, detail = /(?:)/) {
+  return (error: unknown) => error instanceof Refusal && error.code === code && detail.test(error.detail);
+}
