@@ -1,6 +1,6 @@
 // npm run conformance: the official suite against the gateway, as a server and as a client. `server` or `client` as
 // argument runs that half alone; -v says what the suite complained about also where it is no failure.
-import { clientRuns, type Row, serverRuns } from './runs.ts';
+import { clientRuns, directRuns, type Row, serverRuns } from './runs.ts';
 import { judge, readExpectations } from './verdict.ts';
 
 const verbose = process.argv.includes('-v');
@@ -32,6 +32,7 @@ function report(rows: readonly Row[]): void {
 }
 
 line('run', 'required', 'others', 'checks +/-');
+if (half === undefined) await directRuns(report);
 if (half !== 'client') await serverRuns(report);
 if (half !== 'server') await clientRuns(report);
 const { passed, failed, excused, stale } = judge(all, expectations);

@@ -3,7 +3,7 @@ import { cpSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
 import { home } from '../support/tree.ts';
-import { clientScenarios } from './client/driver.ts';
+import { walksOf } from './client/driver.ts';
 import { Gateway } from './gateway.ts';
 import { type Scenario, testClient, testServer } from './suite.ts';
 
@@ -28,8 +28,17 @@ function required(revision: string): { readonly server: readonly string[]; reado
  * The fixture behind the gateway: over HTTP and in sandboxes, as it is and knowing the older era alone. A fixture that
  * speaks both eras is spoken to in the newer one, so the runs cross the eras both ways.
  */
-const UPSTREAMS = ['remote', 'stdio', 'remote-legacy', 'stdio-legacy'] as const;
-type Upstream = (typeof UPSTREAMS)[number];
+const UPSTREAMS = ['remote', 'stdio', 'remote-legacy', 'stdio-legacy'];
+
+/** The fixture over HTTP without a gateway: what fails here is not the gateway's fault. */
+export async function directRuns(report: (rows: readonly Row[]) => void): Promise<void> {
+  const { port, stop } = await remote();
+  try {
+    for (const revision of REVISIONS) report(await requirements(`http://localhost:${port}/mcp`, 'fixture', revision));
+  } finally {
+    stop();
+  }
+}
 
 /** Every server run, in order; `report` gets the rows of each when it is through. */
 export async function serverRuns(report: (rows: readonly Row[]) => void): Promise<void> {
@@ -43,9 +52,10 @@ export async function serverRuns(report: (rows: readonly Row[]) => void): Promis
     await gateway.add('stdio-legacy', './fixture', 'node', 'server.mjs', '--era=legacy');
     await gateway.start(...UPSTREAMS);
     for (const upstream of UPSTREAMS) {
-      for (const revision of REVISIONS) report(await requirements(gateway, upstream, revision));
+      for (const revision of REVISIONS) report(await requirements(gateway.url(upstream), upstream, revision));
       if (upstream.endsWith('-legacy')) continue;
-      for (const revision of ['2025-06-18', '2025-03-26']) report(await everything(gateway, upstream, revision));
+      for (const revision of ['2025-06-18', '2025-03-26'])
+        report(await everything(gateway.url(upstream), upstream, revision));
     }
   } catch (thrown) {
     throw new Error(`${thrown}\n${gateway.log}`, { cause: thrown });
@@ -55,9 +65,9 @@ export async function serverRuns(report: (rows: readonly Row[]) => void): Promis
   }
 }
 
-async function requirements(gateway: Gateway, upstream: Upstream, revision: string): Promise<readonly Row[]> {
+async function requirements(url: string, upstream: string, revision: string): Promise<readonly Row[]> {
   const list = required(revision).server;
-  const scenarios = await testServer(gateway.url(upstream), '--requirements', revision);
+  const scenarios = await testServer(url, '--requirements', revision);
   const missing = list.filter((name) => !scenarios.some((scenario) => scenario.name === name));
   if (missing.length > 0) throw new Error(`${upstream} ${revision}: never run: ${missing.join(', ')}`);
   // The lists ask for one server; towards the fixture that knows one era alone, they are run for what they show.
@@ -69,8 +79,8 @@ async function requirements(gateway: Gateway, upstream: Upstream, revision: stri
   }));
 }
 
-async function everything(gateway: Gateway, upstream: Upstream, revision: string): Promise<readonly Row[]> {
-  const scenarios = await testServer(gateway.url(upstream), '--suite', 'all', '--spec-version', revision);
+async function everything(url: string, upstream: string, revision: string): Promise<readonly Row[]> {
+  const scenarios = await testServer(url, '--suite', 'all', '--spec-version', revision);
   return scenarios.map((scenario) => ({ ...scenario, run: `${upstream} ${revision}`, required: true }));
 }
 
@@ -84,9 +94,12 @@ const CROSSED = {
 export async function clientRuns(report: (rows: readonly Row[]) => void): Promise<void> {
   const jobs = REVISIONS.flatMap((revision) => {
     const { client } = required(revision);
+    const walks = walksOf(revision);
+    const missing = client.filter((name) => !name.startsWith('auth/') && !walks.includes(name));
+    if (missing.length > 0) throw new Error(`no walk for ${missing.join(', ')}`);
     const other = revision === '2026-07-28' ? '2025-11-25' : '2026-07-28';
     return [
-      ...applicable(revision).map((scenario) => ({
+      ...walks.map((scenario) => ({
         scenario,
         revision,
         clientRevision: revision,
@@ -114,23 +127,6 @@ export async function clientRuns(report: (rows: readonly Row[]) => void): Promis
   await Promise.all([work(), work()]);
   for (const run of new Set(rows.map((row) => row.run)))
     report(rows.filter((row) => row.run === run).toSorted((a, b) => (a.name < b.name ? -1 : 1)));
-}
-
-/** The scenarios of a revision that are not about OAuth; each has a walk of the driver. */
-function applicable(revision: string): readonly string[] {
-  const modern = new Set([
-    'request-metadata',
-    'sep-2322-client-request-state',
-    'http-standard-headers',
-    'http-custom-headers',
-    'http-invalid-tool-headers',
-    'json-schema-ref-no-deref',
-  ]);
-  const legacy = new Set(['initialize', 'elicitation-sep1034-client-defaults', 'sse-retry']);
-  const walks = clientScenarios.filter((name) => !(revision === '2026-07-28' ? legacy : modern).has(name));
-  const missing = required(revision).client.filter((name) => !name.startsWith('auth/') && !walks.includes(name));
-  if (missing.length > 0) throw new Error(`no walk for ${missing.join(', ')}`);
-  return walks;
 }
 
 /** The fixture over HTTP, a process of its own. */

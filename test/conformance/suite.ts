@@ -44,7 +44,9 @@ export function testClient(command: string, scenario: string, revision: string, 
   const selection = ['--scenario', scenario, '--spec-version', revision];
   return inScratch(async (folder) => {
     const { code, printed } = await run(['client', '--command', command, '-o', folder, ...selection], env);
-    return judged(scenario, code === 0, resultsIn(folder).get(scenario) ?? [], printed);
+    const judgement = judged(scenario, code === 0, resultsIn(folder).get(scenario) ?? [], printed);
+    const [, cries] = /\nStderr:\n(.*?)\nResults saved/s.exec(printed) ?? [];
+    return cries === undefined ? judgement : { ...judgement, complaints: [...judgement.complaints, `CLIENT ${cries}`] };
   });
 }
 

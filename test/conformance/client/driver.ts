@@ -7,14 +7,27 @@ interface Context {
 
 type Walk = (client: Client, context: Context) => Promise<unknown>;
 
-/** Scenario → what a client does in it; the suite judges by what its server then sees. */
-const walks: Readonly<Record<string, Walk>> = {
-  initialize: (client) => client.listTools(),
-  'request-metadata': (client) => client.listTools(),
-  'json-schema-ref-no-deref': (client) => client.listTools(),
+/** What a client does in a scenario of either revision; the suite judges by what its server then sees. */
+const both: Readonly<Record<string, Walk>> = {
   tools_call: (client) => call(client, 'add_numbers', { a: 5, b: 3 }),
+  async 'json-schema-2020-12-preservation'(client) {
+    const { tools } = await client.listTools();
+    const schema = tools.find(({ name }) => name === 'json_schema_2020_12_tool')?.inputSchema;
+    await call(client, 'json_schema_echo', { schema });
+  },
+};
+
+const legacy: Readonly<Record<string, Walk>> = {
+  ...both,
+  initialize: (client) => client.listTools(),
   'elicitation-sep1034-client-defaults': (client) => call(client, 'test_client_elicitation_defaults'),
   'sse-retry': (client) => call(client, 'test_reconnection'),
+};
+
+const modern: Readonly<Record<string, Walk>> = {
+  ...both,
+  'request-metadata': (client) => client.listTools(),
+  'json-schema-ref-no-deref': (client) => client.listTools(),
 
   async 'sep-2322-client-request-state'(client) {
     const echo = call(client, 'test_mrtr_echo_state');
@@ -46,15 +59,12 @@ const walks: Readonly<Record<string, Walk>> = {
       await call(client, name, Object.fromEntries(args));
     }
   },
-
-  async 'json-schema-2020-12-preservation'(client) {
-    const { tools } = await client.listTools();
-    const schema = tools.find(({ name }) => name === 'json_schema_2020_12_tool')?.inputSchema;
-    await call(client, 'json_schema_echo', { schema });
-  },
 };
 
-export const clientScenarios: readonly string[] = Object.keys(walks);
+/** The scenarios of a revision that a client can walk through without OAuth. */
+export function walksOf(revision: string): readonly string[] {
+  return Object.keys(revision === '2026-07-28' ? modern : legacy);
+}
 
 /** A stock client that does what `scenario` is about, against the server at `url`. */
 export async function drive(scenario: string, revision: string, url: string, context: Context): Promise<void> {
@@ -66,7 +76,7 @@ export async function drive(scenario: string, revision: string, url: string, con
   client.setRequestHandler('elicitation/create', () => ({ action: 'accept', content: {} }));
   await client.connect(new StreamableHTTPClientTransport(new URL(url)));
   try {
-    await walks[scenario]?.(client, context);
+    await { ...legacy, ...modern }[scenario]?.(client, context);
   } finally {
     await client.close();
   }
