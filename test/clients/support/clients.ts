@@ -19,24 +19,26 @@ export type Way =
   | { readonly url: string; readonly ca?: string; readonly token?: string; readonly sse?: boolean }
   | { readonly command: readonly string[]; readonly cwd?: string };
 
+export interface Form {
+  readonly action: 'accept' | 'decline';
+  readonly content?: Readonly<Record<string, unknown>>;
+}
+
+export const ACCEPT: Form = { action: 'accept', content: { approve: true, note: 'go' } };
+export const DECLINE: Form = { action: 'decline' };
+
 /** The person, the model and the machine behind a client. */
 export interface Behind {
   /** What the person answers to a form. */
-  readonly form: {
-    readonly action: 'accept' | 'decline' | 'cancel';
-    readonly content?: Readonly<Record<string, unknown>>;
-  };
+  form: Form;
   readonly asked: string[];
   /** The progress that reached the client. (Its own callback misses what arrives together with the answer.) */
   readonly progress: number[];
-  /** Counts `tools/list_changed`. */
-  changes: number;
+  /** Called at each `tools/list_changed`. */
+  changed: () => void;
 }
 
-export function behind(action: 'accept' | 'decline' | 'cancel' = 'accept'): Behind {
-  const content = { approve: true, note: 'go' };
-  return { form: action === 'accept' ? { action, content } : { action }, asked: [], progress: [], changes: 0 };
-}
+export const behind = (): Behind => ({ form: ACCEPT, asked: [], progress: [], changed: () => undefined });
 
 export interface Result {
   readonly content: readonly { readonly type: string; readonly text?: string }[];
@@ -68,7 +70,7 @@ async function openClient2(kind: Kind, way: Way, who: Behind): Promise<Stock> {
   const client = new Client(info, {
     capabilities,
     versionNegotiation: { mode: mode as 'legacy' },
-    listChanged: { tools: { autoRefresh: false, debounceMs: 0, onChanged: () => void who.changes++ } },
+    listChanged: { tools: { autoRefresh: false, debounceMs: 0, onChanged: () => who.changed() } },
   });
   client.setRequestHandler('elicitation/create', async ({ params }) => {
     who.asked.push(params.message);
@@ -128,7 +130,7 @@ async function openSdk1(way: Way, who: Behind): Promise<Stock> {
     return said;
   });
   client.setRequestHandler(ListRootsRequestSchema, async () => ({ roots }));
-  client.setNotificationHandler(ToolListChangedNotificationSchema, () => void who.changes++);
+  client.setNotificationHandler(ToolListChangedNotificationSchema, () => who.changed());
   const { transport, done } = sdk1Transport(way);
   await client.connect(transport as Parameters<typeof client.connect>[0]);
   tap(transport, who);
