@@ -4,19 +4,23 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import type { RuntimeServer, SandboxedServer } from '../../src/contract/bundle.ts';
 import type { SandboxDriver } from '../../src/contract/sandbox-driver.ts';
+import type { RpcAnswer, UpstreamCall } from '../../src/contract/upstream.ts';
+import { upstreamError } from '../../src/gateway/execution/refusals.ts';
 import { RuntimeLink } from '../../src/gateway/execution/runtime-link.ts';
 import { startRuntime } from '../../src/runtime/runtime.ts';
-import { SandboxPool } from '../../src/runtime/sandboxing/pool.ts';
+import { type PoolLimits, SandboxPool } from '../../src/runtime/sandboxing/pool.ts';
 import { sandboxedUpstream } from '../../src/runtime/sandboxing/sandboxed-server.ts';
-import type { Upstream } from '../../src/runtime/upstream/upstream.ts';
 import { plainDriver } from './plain-driver.ts';
 
 const SERVERS = join(import.meta.dirname, 'servers');
 
-/** A sandboxed server that runs `servers/server.mjs` with these manners. */
-export function stdioServer(manners: string, more: Partial<SandboxedServer> & { file?: string } = {}): SandboxedServer {
-  const { file, ...settings } = more;
-  const command = ['node', join(SERVERS, 'server.mjs'), manners, ...(file === undefined ? [] : [file])];
+/** A sandboxed server that runs `servers/server.mjs`, or another `program`, with these manners. */
+export function stdioServer(
+  manners: string,
+  more: Partial<SandboxedServer> & { file?: string; program?: string } = {},
+): SandboxedServer {
+  const { file, program = 'server.mjs', ...settings } = more;
+  const command = ['node', join(SERVERS, program), manners, ...(file === undefined ? [] : [file])];
   const fixed = { kind: 'sandboxed', name: 'tool', driver: 'bubblewrap', root: SERVERS, mounts: [] } as const;
   return { ...fixed, command, memory: 64 << 20, deadline: 10_000, maxResult: 100_000, ...settings };
 }
@@ -45,22 +49,43 @@ export async function runtimeWith(
   return { directory, bundle, runtime, link, events };
 }
 
+/** A call, with nobody behind it who could be told or asked anything. */
+export function aCall(more: Partial<UpstreamCall> = {}): UpstreamCall {
+  return {
+    method: 'tools/call',
+    params: Buffer.from('{"name":"echo"}'),
+    subject: 'alice',
+    capabilities: '{}',
+    logLevel: undefined,
+    headers: [],
+    signal: new AbortController().signal,
+    notify: () => {},
+    ask: async () => ({ kind: 'error', raw: '{"code":-32601,"message":"Method not found"}' }),
+    ...more,
+  };
+}
+
+/** The first text of an answer that is a tool's result. */
+export function textOf({ kind, raw }: RpcAnswer): string {
+  if (kind === 'error') throw upstreamError('tools/call', raw, false);
+  return JSON.parse(raw).content[0].text;
+}
+
 /** One tools/call; resolves with the result's first text. */
 export async function callTool(
   link: RuntimeLink,
   { server = 'tool', subject = 'alice', echo = '', signal = new AbortController().signal, params = '' } = {},
 ): Promise<string> {
   const raw = params || JSON.stringify({ name: 'echo', arguments: { echo } });
-  const result = await link.call({ server, method: 'tools/call', subject }, raw, signal);
-  return JSON.parse(Buffer.from(result).toString()).content[0].text;
+  return textOf(await link.call(server, aCall({ subject, params: Buffer.from(raw), signal })));
 }
 
 /** The same server without the link between. */
-export function sandboxWith(t: TestContext, manners: string): Upstream {
-  const roomy = { starts: 2, live: 4, memory: 2 ** 40, idle: 2, queue: 10, handshake: 5000 };
-  const pool = new SandboxPool(roomy, () => {});
+export function sandboxWith(t: TestContext, server: SandboxedServer, limits: Partial<PoolLimits> = {}) {
+  const roomy = { starts: 2, live: 32, memory: 2 ** 40, idle: 2, queue: 10, handshake: 5000 };
+  const pool = new SandboxPool({ ...roomy, ...limits }, () => {});
+  const driver = plainDriver();
   t.after(() => pool.close());
-  const server = stdioServer(manners);
-  pool.add(server, plainDriver(), Date.now);
-  return sandboxedUpstream(server, pool);
+  pool.add(server, driver, Date.now);
+  return { upstream: sandboxedUpstream(server, pool, Date.now), pool, driver };
 }

@@ -26,8 +26,8 @@ export interface StartObserver {
 }
 
 /**
- * Starts one sandbox and shakes hands with the server in it, within `bound` milliseconds, or half of them where the
- * server's era is not known. Never rejects: what went wrong is returned, and the sandbox is then being killed.
+ * Starts one sandbox and shakes hands with the server in it, within `bound` milliseconds; where the server's era is not
+ * known, half of them must do. Never rejects: what went wrong is returned, and the sandbox is then being killed.
  */
 export async function startSandbox(
   server: SandboxedServer,
@@ -62,18 +62,20 @@ export async function startSandbox(
     }
   };
   let timer: NodeJS.Timeout | undefined;
+  const unanswered = () => session?.fail(new UpstreamFailure('isolation', `no handshake within ${bound / 2} ms`));
+  const impatience = era === undefined ? setTimeout(unanswered, bound / 2) : undefined;
   const bounded = new Promise<StartFailure>((resolve) => {
-    const ms = era === undefined ? bound / 2 : bound;
     timer = setTimeout(() => {
       late = true;
-      const failure = new UpstreamFailure('isolation', `no handshake within ${ms} ms`);
+      const failure = new UpstreamFailure('isolation', `no handshake within ${bound} ms`);
       session?.fail(failure);
-      resolve({ failure, probing: era === undefined && session !== undefined });
-    }, ms);
+      resolve({ failure, probing: false });
+    }, bound);
   });
   try {
     return await Promise.race([open(), bounded]);
   } finally {
+    clearTimeout(impatience);
     clearTimeout(timer);
   }
 }

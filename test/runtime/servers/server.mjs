@@ -44,35 +44,17 @@ const calls = {
   'bad-error': (id) => send({ id, error: 'no' }),
   missing: (id) => send({ id, error: { code: -32002, message: 'no such thing' } }),
   'invalid-params': (id) => send({ id, error: { code: -32602, message: 'no such thing' } }),
-  progress: (id, { _meta }) => {
-    send({ method: 'notifications/progress', params: { progressToken: 'not-ours', progress: 1 } });
-    send({ method: 'notifications/progress', params: { progressToken: _meta.progressToken, progress: 1 } });
-    send({ id, result: text('done') });
-  },
-  asks: (id) => {
-    asked = id;
-    send({ id: 'p', method: 'ping' });
-    send({ id: 7, method: 'sampling/createMessage', params: {} });
-  },
-  pings: () => {
-    for (let at = 0; at <= 100; at++) send({ id: at, method: 'ping' });
-  },
   raw: (id) => process.stdout.write(`{"jsonrpc":"2.0","id":${id},"result":${JSON.stringify(text(lastLine))}}\n`),
 };
-let asked;
 let lastLine = '';
-const heard = [];
 
 const tools = Array.from({ length: 5 }, (_, at) => ({ name: `tool${at}`, inputSchema: { type: 'object' } }));
 
 function receive(message) {
   const { id, method, params } = message;
-  if (method === undefined) {
-    heard.push(JSON.stringify(message.result ?? message.error.code));
-    if (heard.length === 2) send({ id: asked, result: text(heard.join(' ')) });
-  } else if (method === 'initialize') initialize(id);
-  else if (method === 'server/discover')
-    send({ id, result: { resultType: 'complete', supportedVersions: ['2026-07-28'], capabilities: { tools: {} } } });
+  if (method === 'initialize') initialize(id);
+  else if (method === 'ping') send({ id, result: {} });
+  else if (method === 'server/discover') send({ id, error: { code: -32601, message: 'Method not found' } });
   else if (method === 'tools/list') {
     const page = Number(params.cursor ?? 0);
     if (manners === 'endless-list') send({ id, result: { tools: [], nextCursor: `${page + 1}` } });
@@ -95,8 +77,7 @@ function initialize(id) {
     capabilities: { tools: {}, prompts: {}, resources: {} },
     serverInfo: { name: manners, version: '1' },
   };
-  if (manners === 'modern') send({ id, error: { code: -32022, message: 'Unsupported protocol version' } });
-  else if (manners === 'ancient') send({ id, result: { ...result, protocolVersion: '1999-01-01' } });
+  if (manners === 'ancient') send({ id, result: { ...result, protocolVersion: '1999-01-01' } });
   else if (manners === 'slow-handshake') setTimeout(() => send({ id, result }), 300);
   else if (manners === 'no-handshake') return;
   else if (manners === 'dies-idle') {
