@@ -28,9 +28,17 @@ export function parseUnfrozen(
   maxDepth = MAX_DEPTH,
 ): { readonly text: string; readonly value: Json } {
   const text = decode(bytes);
+  return { text, value: parseText(text, maxDepth) };
+}
+
+/**
+ * As `parseUnfrozen`, of a text that was well-formed UTF-8.
+ * @throws MalformedJson
+ */
+export function parseText(text: string, maxDepth = MAX_DEPTH): Json {
   scan(text, maxDepth);
   try {
-    return { text, value: JSON.parse(text) as Json };
+    return JSON.parse(text) as Json;
   } catch {
     throw new MalformedJson('not JSON (RFC 8259)');
   }

@@ -2,6 +2,7 @@ import type { Caller } from '../../contract/caller.ts';
 import { isObject, type Json } from '../../contract/json.ts';
 import { Refusal } from '../../contract/refusal.ts';
 import type { RuntimeFailure } from '../../contract/runtime-link.ts';
+import { MalformedJson, parseText } from '../../contract/strict-json.ts';
 import { type Admitted, Executed } from '../../contract/tool-call.ts';
 import type { RpcAnswer, UpstreamCall } from '../../contract/upstream.ts';
 import { NONE, toldCapabilities } from './capabilities.ts';
@@ -16,7 +17,7 @@ import { judgeResponses, relayed, roundsInSession } from './rounds.ts';
 import type { RuntimeLink } from './runtime-link.ts';
 import type { StateSeal } from './sealed-state.ts';
 
-/** A remote server as the gateway speaks to it; its answers have passed `parseStrict`. Rejects with `code` and `detail`. */
+/** A remote server as the gateway speaks to it; its answers are texts that nobody has judged. Rejects with `code` and `detail`. */
 export interface Remote {
   call(call: UpstreamCall): Promise<RpcAnswer>;
 }
@@ -54,7 +55,19 @@ async function run(deps: ExecutionDeps, call: Admitted, caller: Caller, params: 
   return conclude(deps, call, caller, await dispatch(deps, call, exchange), exchange);
 }
 
-async function dispatch({ link, remotes, failureOf }: ExecutionDeps, call: Admitted, exchange: Exchange) {
+/** An answer that everybody behind here reads alike, wherever the server runs. */
+async function dispatch(deps: ExecutionDeps, call: Admitted, exchange: Exchange): Promise<RpcAnswer> {
+  const answer = await ask(deps, call, exchange);
+  try {
+    parseText(answer.raw);
+    return answer;
+  } catch (error) {
+    if (!(error instanceof MalformedJson)) throw error;
+    throw new Refusal('upstream', `${call.target.server}: answer refused: ${error.message}`);
+  }
+}
+
+async function ask({ link, remotes, failureOf }: ExecutionDeps, call: Admitted, exchange: Exchange) {
   const { server } = call.target;
   const remote = remotes.get(server);
   if (remote === undefined) return link.call(server, exchange);
