@@ -23,7 +23,9 @@ before(async () => {
     now: () => 0,
     limits: { headers: 400, body: 400, handshake: 400, keepAlive: 400, bodies: BODIES },
     handle: async ({ body, signal, query }) => {
-      signal.addEventListener('abort', () => aborted.push(query));
+      signal.addEventListener('abort', () => {
+        if (query !== '') aborted.push(query);
+      });
       try {
         return {
           status: 200,

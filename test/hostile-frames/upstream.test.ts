@@ -34,8 +34,11 @@ const echo = (value: string, id: number): string => callText('mirror__echo', `{"
 
 type Reply = Awaited<ReturnType<Keep['ask']>>;
 
+let sayings = 0;
+
 /** What a caller gets when the mirror answers with `saying`. */
-async function said(which: string, saying: Saying): Promise<Reply> {
+async function said(name: string, saying: Saying): Promise<Reply> {
+  const which = `${name} ${++sayings}`;
   mirror.sayings.set(which, saying);
   const reply = await keep.ask(callText('mirror__say', JSON.stringify({ which })));
   mirror.sayings.delete(which);
