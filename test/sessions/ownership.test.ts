@@ -58,6 +58,9 @@ test('a session cannot be fixed: an id that a client brings is never taken for a
   assert.match(given, /^[\w-]{43}$/);
   assert.notEqual(open(), given);
   await refusesAll(sessions, { session: planted }, 'unknown-session');
+  // A new beginning is not of the session that its header names.
+  const hello = framed({ id: '0', method: 'initialize' }, { session: planted });
+  assert.equal(sessions.attend(hello.call).caller.session, undefined);
   const bobs = open({ session: given, by: bob });
   assert.notEqual(bobs, given);
   await refusesAll(sessions, { session: given, by: bob }, 'unknown-session');

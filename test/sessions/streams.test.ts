@@ -107,11 +107,15 @@ test('a cancelled call is aborted, says nothing more, and gets no answer on its 
   const { caller, answered } = sessions.attend(call);
   const asked = caller.ask?.({ method: 'roots/list', params: '{}' }) ?? Promise.resolve();
   const refused = assert.rejects(asked, /cancelled/);
+  const others = sessions.attend(request('2', wish).call).caller.ask?.({ method: 'roots/list', params: '{}' });
   sessions.receive(framed({ method: 'notifications/cancelled', params: { requestId: 1 } }, wish).call);
   await refused;
   assert.equal(caller.signal.aborted, true);
   caller.notify('{"n":1}');
+  await assert.rejects(caller.ask?.({ method: 'roots/list', params: '{}' }) ?? Promise.resolve(), /over/);
   answered('{"error":1}');
+  sessions.receive(framed({ id: '"ask-2"', response: { kind: 'result', raw: '{}' } }, wish).call);
+  assert.equal((await others)?.kind, 'result');
   assert.deepEqual(
     stream.data.map((data) => JSON.parse(data).method),
     ['roots/list', 'notifications/cancelled'],
@@ -332,7 +336,7 @@ test('a client that stays away loses the oldest events, never their order, and w
   assert.deepEqual(back.stream.data, ['{"n":7}', '{"n":8}', '{"n":9}', '{"r":1}']);
 });
 
-test('kept events of all sessions are bounded: who needs more gives up his own first', async () => {
+test('kept events of all sessions are bounded: who has more than his share gives up his own', async () => {
   const { sessions, open } = openSessions({ totalBytes: 3000 });
   const say = (id: string, session: string, count: number) => {
     const { call, stream } = request(id, { session });
@@ -348,6 +352,11 @@ test('kept events of all sessions are bounded: who needs more gives up his own f
   const loud = say('1', open(), 100);
   await Promise.all([sessions.listen(quiet.call), sessions.listen(loud.call)]);
   assert.equal(quiet.stream.data.length, 2);
+  const late = say('1', open(), 100);
+  await sessions.listen(late.call);
+  assert.ok(late.stream.data.length > 3, String(late.stream.data.length));
+  assert.equal(late.stream.data.at(-1), '{"r":1}');
+  await assert.rejects(sessions.listen(quiet.call), (error) => error instanceof Refusal);
   assert.ok(loud.stream.data.length > 5 && loud.stream.data.length < 15, String(loud.stream.data.length));
   assert.equal(loud.stream.data.at(-1), '{"r":1}');
 });

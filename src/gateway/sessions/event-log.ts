@@ -18,12 +18,18 @@ const OVERHEAD = 128;
 
 interface Entry extends KeptEvent {
   readonly log: EventLog;
+  /** Its neighbours among the events of all sessions. */
+  older: Entry | undefined;
+  newer: Entry | undefined;
 }
 
-/** What the logs of all sessions hold together. */
+/** What the logs of all sessions hold together, in a list: in a set, the oldest hides behind all that was deleted. */
 export class EventStore {
   readonly limits: SessionLimits;
-  readonly #entries = new Set<Entry>();
+  /** Logs that hold something. */
+  logs = 0;
+  #oldest: Entry | undefined;
+  #newest: Entry | undefined;
   #bytes = 0;
 
   constructor(limits: SessionLimits) {
@@ -34,21 +40,31 @@ export class EventStore {
     return this.#bytes;
   }
 
+  /** Bytes that each log may hold where there is room for no more. */
+  get share(): number {
+    return this.limits.totalBytes / Math.max(this.logs, 1);
+  }
+
   add(entry: Entry): void {
-    this.#entries.add(entry);
+    entry.older = this.#newest;
+    if (this.#newest === undefined) this.#oldest = entry;
+    else this.#newest.newer = entry;
+    this.#newest = entry;
     this.#bytes += entry.bytes;
   }
 
   remove(entry: Entry): void {
-    if (this.#entries.delete(entry)) this.#bytes -= entry.bytes;
+    const { older, newer } = entry;
+    if (older === undefined) this.#oldest = newer;
+    else older.newer = newer;
+    if (newer === undefined) this.#newest = older;
+    else newer.older = older;
+    this.#bytes -= entry.bytes;
   }
 
   /** The oldest of all, for where a session has nothing of its own to give up. */
   dropOldest(): void {
-    for (const entry of this.#entries) {
-      entry.log.drop(entry);
-      return;
-    }
+    this.#oldest?.log.drop(this.#oldest);
   }
 }
 
@@ -68,12 +84,13 @@ export class EventLog {
     const bytes = Buffer.byteLength(data) + OVERHEAD;
     if (bytes > most || bytes > totalBytes) return false;
     while (this.#entries.size >= events || this.#bytes + bytes > most) this.#dropOldest();
-    // Who makes it too much gives up his own first.
+    // Who has more than his share gives up his own.
     while (this.#store.bytes + bytes > totalBytes) {
-      if (this.#entries.size > 0) this.#dropOldest();
+      if (this.#bytes > this.#store.share) this.#dropOldest();
       else this.#store.dropOldest();
     }
-    const entry = { log: this, source, seq, data, bytes };
+    const entry: Entry = { log: this, source, seq, data, bytes, older: undefined, newer: undefined };
+    if (this.#entries.size === 0) this.#store.logs++;
     this.#entries.add(entry);
     this.#bytes += bytes;
     this.#store.add(entry);
@@ -87,6 +104,7 @@ export class EventLog {
 
   drop(entry: Entry): void {
     if (!this.#entries.delete(entry)) return;
+    if (this.#entries.size === 0) this.#store.logs--;
     this.#bytes -= entry.bytes;
     this.#store.remove(entry);
     entry.source.dropped();

@@ -93,7 +93,7 @@ export class Session<S extends Streams = Streams> implements CallerSession {
 
   /** @throws Refusal overload, and invalid-request for an id that is in flight already */
   attend(call: Framed): Attendance {
-    const { id = '' } = call.frame;
+    const { id = 'null' } = call.frame;
     const key = sameId(id);
     if (this.#calls.has(key)) throw new Refusal('invalid-request', `a request ${key} is in flight already`);
     if (this.#calls.size >= this.#limits.calls) throw new Refusal('overload', `${this.#calls.size} calls in flight`);

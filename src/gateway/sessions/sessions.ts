@@ -13,7 +13,7 @@ import { Registry } from './registry.ts';
 import { Session } from './session.ts';
 import { SingleStream } from './single-stream.ts';
 import { ResumableStreams, type StreamDeps, type Streams } from './streams.ts';
-import { modernCaller, statelessCaller } from './without-session.ts';
+import { CallWithoutSession } from './without-session.ts';
 
 export interface SessionsDeps {
   readonly clock: Clock;
@@ -34,6 +34,8 @@ export class Sessions {
   readonly #limits: SessionLimits;
   readonly #registry: Registry;
   readonly #store: EventStore;
+  /** Calls in flight that belong to no session. */
+  readonly #others = new Set<CallWithoutSession>();
 
   constructor({ clock, limits }: SessionsDeps) {
     this.#clock = clock;
@@ -69,12 +71,14 @@ export class Sessions {
    * @throws Refusal unknown-session, protocol-version, overload, invalid-request, params
    */
   attend(call: Framed): Attendance {
-    if (call.frame.modern) return modernCaller(call);
-    const session = this.#sessionOf(call);
-    if (session === undefined) return statelessCaller(call);
-    if (call.frame.method === 'initialize' && call.arrived.transport === 'sse') {
-      session.capabilities = capabilitiesOf(call.frame.params);
+    const { modern, method } = call.frame;
+    const begins = method === 'initialize' && call.arrived.transport === 'streamable';
+    const session = modern || begins ? undefined : this.#sessionOf(call);
+    if (session === undefined) {
+      const caller = new CallWithoutSession(call, this.#clock, this.#others);
+      return { caller, answered: (body) => caller.answered(body) };
     }
+    if (method === 'initialize') session.capabilities = capabilitiesOf(call.frame.params);
     return session.attend(call);
   }
 
@@ -134,6 +138,7 @@ export class Sessions {
   /** Ends what was begun by these subjects, or with these tokens. */
   revoke(which: (subject: Subject) => boolean): void {
     for (const session of this.#registry.all()) session.revoke(which);
+    for (const call of [...this.#others]) if (which(call.subject)) call.end();
   }
 
   each(visit: (session: OpenSession) => void): void {
@@ -142,6 +147,7 @@ export class Sessions {
 
   close(): void {
     for (const session of this.#registry.all()) session.end('the gateway stops');
+    for (const call of [...this.#others]) call.end();
   }
 
   #make<S extends Streams>(call: Bearer, revision: Revision, streams: (deps: StreamDeps) => S): Session<S> {

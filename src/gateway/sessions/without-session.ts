@@ -1,44 +1,84 @@
-import type { Attendance, Caller } from '../../contract/caller.ts';
+import type { Caller } from '../../contract/caller.ts';
 import { isObject, type JsonObject } from '../../contract/json.ts';
-import type { Framed } from '../../contract/tool-call.ts';
+import type { Framed, Subject } from '../../contract/tool-call.ts';
+import { Alarm, type Clock } from './clock.ts';
 import { levelOf } from './levels.ts';
 
 const CAPABILITIES = 'io.modelcontextprotocol/clientCapabilities';
 const LOG_LEVEL = 'io.modelcontextprotocol/logLevel';
 
-/** A request that says all about its client itself (MCP 2026-07-28, `_meta`). @throws Refusal params for an unknown level */
-export function modernCaller(call: Framed): Attendance {
-  const meta = call.frame.params?._meta;
-  const said: JsonObject = isObject(meta) ? meta : {};
-  const capabilities = said[CAPABILITIES];
-  const level = said[LOG_LEVEL];
-  return attend(call, isObject(capabilities) ? capabilities : {}, level === undefined ? undefined : levelOf(level));
-}
+/**
+ * A request that belongs to no session. From 2026-07-28 on it says all about its client itself (`_meta`); of an older
+ * one nothing is known. A disconnect ends it, for nobody could come back for the answer; its stream ends with its token.
+ */
+export class CallWithoutSession implements Caller {
+  readonly capabilities: JsonObject;
+  readonly logLevel: string | undefined;
+  readonly ask = undefined;
+  readonly session = undefined;
+  readonly subject: Subject;
+  readonly #call: Framed;
+  readonly #clock: Clock;
+  readonly #calls: Set<CallWithoutSession>;
+  #abort: AbortController | undefined;
+  #alarm: Alarm | undefined;
 
-/** A request of an older client that keeps no session: nothing that was said before is known. */
-export function statelessCaller(call: Framed): Attendance {
-  return attend(call, {}, undefined);
-}
+  /**
+   * @param calls those that have a stream or might get one; it enters itself
+   * @throws Refusal params for an unknown level
+   */
+  constructor(call: Framed, clock: Clock, calls: Set<CallWithoutSession>) {
+    const meta = call.frame.modern && isObject(call.frame.params?._meta) ? call.frame.params._meta : {};
+    const { [CAPABILITIES]: capabilities, [LOG_LEVEL]: level } = meta;
+    this.capabilities = isObject(capabilities) ? capabilities : {};
+    this.logLevel = level === undefined ? undefined : levelOf(level);
+    this.subject = call.subject;
+    this.#call = call;
+    this.#clock = clock;
+    this.#calls = calls;
+  }
 
-function attend({ arrived }: Framed, capabilities: JsonObject, logLevel: string | undefined): Attendance {
-  const { events } = arrived;
-  const caller: Caller = {
-    capabilities,
-    logLevel,
-    // Made only where somebody asks for it.
-    get signal() {
-      return arrived.signal;
-    },
-    notify: (message) => {
-      events.send({ data: message });
-    },
-    ask: undefined,
-    session: undefined,
+  /** Made for whoever asks: most requests are answered without. */
+  get signal(): AbortSignal {
+    return this.#watched().signal;
+  }
+
+  readonly notify = (message: string): void => {
+    this.#watched();
+    if (this.#clock.now() < this.#call.until) this.#call.arrived.events.send({ data: message });
   };
-  return {
-    caller,
-    answered: (body) => {
-      if (events.state === 'open') events.send({ data: body });
-    },
-  };
+
+  answered(body: string): void {
+    const { events } = this.#call.arrived;
+    if (events.state === 'open') events.send({ data: body });
+    this.#rest();
+  }
+
+  end(): void {
+    this.#call.arrived.events.end();
+    this.#abort?.abort();
+    this.#rest();
+  }
+
+  #watched(): AbortController {
+    if (this.#abort !== undefined) return this.#abort;
+    const abort = new AbortController();
+    this.#abort = abort;
+    const { arrived, until } = this.#call;
+    if (arrived.signal.aborted) abort.abort();
+    else arrived.signal.addEventListener('abort', () => this.end(), { once: true });
+    this.#alarm = new Alarm(
+      this.#clock,
+      () => until,
+      // What has not become a stream was begun in time, and is answered.
+      () => arrived.events.state === 'open' && this.end(),
+    );
+    this.#calls.add(this);
+    return abort;
+  }
+
+  #rest(): void {
+    this.#alarm?.stop();
+    this.#calls.delete(this);
+  }
 }
