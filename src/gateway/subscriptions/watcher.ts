@@ -25,13 +25,18 @@ export interface Outlet {
 /** Resources of one session, or of one `subscriptions/listen`. */
 export const MAX_URIS = 64;
 
+interface Update {
+  readonly watched: Watched;
+  readonly params: string;
+}
+
 /** Everything that one client watches, at whatever servers. */
 export class Watcher {
   /** Of the newest request. */
   subject: Subject;
   readonly #deps: WatcherDeps;
   readonly #outlet: Outlet;
-  readonly #pacer: Pacer;
+  readonly #pacer: Pacer<Update>;
   readonly #watches = new Map<string, Watch>();
   /** Additions that wait for their server. */
   #pending = 0;
@@ -40,7 +45,7 @@ export class Watcher {
     this.#deps = deps;
     this.subject = subject;
     this.#outlet = outlet;
-    this.#pacer = new Pacer(deps.clock, (uri, params) => outlet.updated(uri, params));
+    this.#pacer = new Pacer(deps.clock, (update) => this.#updated(update));
   }
 
   /**
@@ -86,19 +91,19 @@ export class Watcher {
       clock,
       server,
       subject: this.subject.key,
-      updated: (watched, params) => this.#updated(watched, params),
+      updated: (watched, params) => this.#pacer.push(watched.uri, { watched, params }),
       listChanged: () => this.#outlet.resourcesChanged(),
     });
     this.#watches.set(server, watch);
     return watch;
   }
 
-  /** Judged when it happens: what was admitted once may be permitted no more. */
-  #updated({ target, uri }: Watched, params: string): void {
+  /** Judged when it is told: what was admitted once may be permitted no more. */
+  #updated({ watched: { target, uri }, params }: Update): void {
     if (!this.#deps.permits(this.subject, target)) return;
     const clean = this.#deps.redact(params);
     // A name that became a mark may have made two members one.
-    if (clean === params || isStrict(clean)) this.#pacer.push(uri, clean);
+    if (clean === params || isStrict(clean)) this.#outlet.updated(uri, clean);
   }
 }
 
