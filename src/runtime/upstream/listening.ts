@@ -4,8 +4,8 @@ import type { StdioSession } from './stdio.ts';
 import { UpstreamFailure, type UpstreamListening } from './upstream.ts';
 
 const TOLD = new Set(['notifications/resources/updated', 'notifications/resources/list_changed']);
-/** Notifications within so many milliseconds. */
-const MAX_TOLD = 1000;
+/** Notifications, those that nobody listens for included, within so many milliseconds. */
+const MAX_TOLD = 500;
 const WINDOW = 10_000;
 
 /**
@@ -30,13 +30,11 @@ export async function listenTo(
     session.renew();
   }, WINDOW);
   const notify = (raw: string, method: string) => {
-    if (method === 'notifications/subscriptions/acknowledged') {
+    if (++told > MAX_TOLD) session.fail(bad(`told more than ${MAX_TOLD} things within ${WINDOW} ms`));
+    else if (method === 'notifications/subscriptions/acknowledged') {
       if (acknowledged(raw, listening.uris)) ready();
       else session.fail(bad('did not accept every subscription'));
-    } else if (TOLD.has(method)) {
-      if (++told > MAX_TOLD) session.fail(bad(`told of more than ${MAX_TOLD} changes within ${WINDOW} ms`));
-      else listening.notify(raw);
-    }
+    } else if (TOLD.has(method)) listening.notify(raw);
   };
   try {
     if (era === 'modern') return await listenModern(session, listening.uris, notify);
