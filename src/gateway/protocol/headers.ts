@@ -20,5 +20,13 @@ export function decodeHeader(value: string): string {
 
 /** Takes away the optional white space round a field value (RFC 9110 §5.6.3), and no other. */
 export function withoutSpace(value: string): string {
-  return value.replace(/^[ \t]+/, '').replace(/[ \t]+$/, '');
+  // A pattern for the end would walk through every run of spaces again and again.
+  let [start, end] = [0, value.length];
+  while (isSpace(value.charCodeAt(start))) start++;
+  while (end > start && isSpace(value.charCodeAt(end - 1))) end--;
+  return value.slice(start, end);
+}
+
+function isSpace(code: number): boolean {
+  return code === 0x20 || code === 0x09;
 }
