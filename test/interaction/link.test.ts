@@ -88,12 +88,11 @@ test('a call carries what its server may know, and its questions and notificatio
   assert.deepEqual(frames[1]?.head, { kind: 'reply', id: 1, ask: 5, outcome: 'result' });
 });
 
-test('refuses what comes from zone 2 and is no strict JSON', async (t) => {
-  const bodies = ['oops', '{"a":1,"\\u0061":2}', Uint8Array.of(0x22, 0xff, 0x22), `${'['.repeat(65)}${']'.repeat(65)}`];
-  const { link } = await runtime(t, ({ head, send }) => {
-    send({ kind: head.id % 2 === 0 ? 'error' : 'result', id: head.id }, bodies[(head.id - 1) % bodies.length]);
-  });
-  for (const _ of bodies) await assert.rejects(link.call('srv', upstreamCall()), refused('upstream', /refused/));
+test('refuses what comes from zone 2 and is not UTF-8', async (t) => {
+  const { link } = await runtime(t, ({ head, send }) =>
+    send({ kind: 'result', id: head.id }, Uint8Array.of(0x22, 0xff, 0x22)),
+  );
+  await assert.rejects(link.call('srv', upstreamCall()), refused('upstream', /UTF-8/));
 });
 
 test('an unreadable question is answered by an error, an unreadable notification by nothing', async (t) => {

@@ -7,7 +7,6 @@ import {
   type LinkFrame,
   type ToRuntime,
 } from '../../contract/runtime-link.ts';
-import { MalformedJson, parseUnfrozen } from '../../contract/strict-json.ts';
 import type { RpcAnswer, UpstreamCall, UpstreamListening } from '../../contract/upstream.ts';
 import { upstreamFailure } from './refusals.ts';
 
@@ -37,8 +36,7 @@ export class RuntimeLink {
   }
 
   /**
-   * Has one request answered by a server. What comes from zone 2 is parsed strictly here: the answer's JSON can be
-   * trusted to be read the same by everyone, its words cannot.
+   * Has one request answered by a server: a text that nobody has judged.
    * @throws Refusal `isolation`, `upstream`, `size`, `overload`, or `unavailable` when the link is lost or the caller
    * has gone; the sandbox is then killed
    */
@@ -50,11 +48,9 @@ export class RuntimeLink {
           ? { kind: 'call', id, server, method, subject, capabilities }
           : { kind: 'call', id, server, method, subject, capabilities, logLevel };
       const settle = (kind: RpcAnswer['kind'], body: Uint8Array): void => {
-        try {
-          resolve({ kind, raw: strictText(body) });
-        } catch (error) {
-          reject(error);
-        }
+        const raw = plainText(body);
+        if (raw === undefined) reject(new Refusal('upstream', 'an answer that is not UTF-8'));
+        else resolve({ kind, raw });
       };
       this.#begin(head, call.params, signal, { call, settle, fail: reject });
     });
@@ -199,15 +195,7 @@ export class RuntimeLink {
 const UNREADABLE: RpcAnswer = { kind: 'error', raw: '{"code":-32600,"message":"Invalid request"}' };
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-function strictText(body: Uint8Array): string {
-  try {
-    return parseUnfrozen(body).text;
-  } catch (error) {
-    throw error instanceof MalformedJson ? new Refusal('upstream', `answer refused: ${error.message}`) : error;
-  }
-}
-
-/** What a notification or request says; undefined: nothing that can be read. It is judged, and parsed, where it goes. */
+/** What a body says; undefined: nothing that can be read. It is parsed, and judged, where it goes. */
 function plainText(body: Uint8Array): string | undefined {
   try {
     return decoder.decode(body);
