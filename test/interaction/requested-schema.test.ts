@@ -90,14 +90,15 @@ test('agrees with a JSON Schema validator', () => {
   const value = fc.oneof(
     words,
     fc.integer({ min: -3, max: 4 }),
-    fc.double(),
+    fc.double({ noNaN: true, noDefaultInfinity: true }),
     fc.boolean(),
     fc.array(words),
     fc.constant(null),
   );
   fc.assert(
     fc.property(field, value, (schema, given) => {
-      fc.pre(typeof given !== 'number' || Number.isFinite(given));
+      // An integer that two readers could round differently is none to us.
+      fc.pre(typeof given !== 'number' || Number.isSafeInteger(given) || !Number.isInteger(given));
       const whole = form(schema as Json);
       const ours = acceptsOf(whole)({ f: given as Json }) === undefined;
       assert.equal(ours, Check(whole, { f: given }));
