@@ -210,3 +210,16 @@ test('the pins of the example are whole, and name no registry', async () => {
   assert.equal(runtime.length, 2);
   assert.doesNotMatch(readFileSync(join(directory, 'innerkeep.lock'), 'utf8'), /"resolved"|\.tgz/);
 });
+
+test('what a server of 2026-07-28 says of itself is found where it says it, and never without name and version', () => {
+  const infoOf = (handshake: object) =>
+    pinsOf({ handshake: JSON.stringify(handshake), tools: [], prompts: [], resourceTemplates: [] }).serverInfo;
+  const said = { name: 'notes', version: '2.0', title: 'Notes' };
+  const modern = { supportedVersions: ['2026-07-28'], capabilities: {} };
+  assert.deepEqual(infoOf({ ...modern, _meta: { 'io.modelcontextprotocol/serverInfo': said } }), said);
+  assert.deepEqual(infoOf({ protocolVersion: '2025-11-25', capabilities: {}, serverInfo: said }), said);
+  assert.deepEqual(infoOf({ ...modern, _meta: { 'io.modelcontextprotocol/serverInfo': { name: 3 } } }), {
+    name: 'unnamed',
+    version: '0',
+  });
+});

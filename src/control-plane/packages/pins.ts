@@ -19,7 +19,7 @@ export function descriptorDigest(raw: string): string {
  */
 export function pinsOf(live: LiveDescriptors): Pins {
   const handshake = parsed(live.handshake, 'handshake');
-  const { protocolVersion, supportedVersions, capabilities, serverInfo, instructions } = handshake;
+  const { protocolVersion, supportedVersions, capabilities, instructions } = handshake;
   const versions = Array.isArray(supportedVersions)
     ? supportedVersions.filter((version) => typeof version === 'string').sort()
     : [];
@@ -28,7 +28,7 @@ export function pinsOf(live: LiveDescriptors): Pins {
   return {
     protocolVersion: version,
     capabilities: isObject(capabilities) ? capabilities : {},
-    serverInfo: isObject(serverInfo) ? serverInfo : {},
+    serverInfo: serverInfoOf(handshake),
     ...(typeof instructions === 'string' ? { instructions } : {}),
     tools: unique(
       live.tools.map((raw) => pin(raw, 'tool', NAME)),
@@ -39,6 +39,17 @@ export function pinsOf(live: LiveDescriptors): Pins {
       'prompt',
     ),
     resourceTemplates: live.resourceTemplates.map((raw) => pin(raw, 'resource template', TITLE)),
+  };
+}
+
+/** 2026-07-28 has it in `_meta`; every client of an older revision insists on a name and a version. */
+function serverInfoOf({ serverInfo, _meta: meta }: JsonObject): JsonObject {
+  const modern = isObject(meta) ? meta['io.modelcontextprotocol/serverInfo'] : undefined;
+  const said = isObject(serverInfo) ? serverInfo : isObject(modern) ? modern : {};
+  return {
+    ...said,
+    name: typeof said.name === 'string' ? said.name : 'unnamed',
+    version: typeof said.version === 'string' ? said.version : '0',
   };
 }
 
