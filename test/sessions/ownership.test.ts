@@ -182,7 +182,8 @@ test('what was begun with a revoked token ends, and nothing else', async () => {
 test('the end of a session ends its calls, its questions and its streams', async () => {
   for (const end of ['delete', 'close', 'revoke'] as const) {
     const { sessions, open, clock } = openSessions();
-    const wish = { session: open() };
+    const until = clock.now() + 60_000;
+    const wish = { session: open({ until }), until };
     const { caller, answered } = sessions.attend(request('1', wish).call);
     const asked = assert.rejects(caller.ask?.({ method: 'roots/list', params: '{}' }) ?? Promise.resolve(), /ended/);
     const get = head(wish);

@@ -123,7 +123,7 @@ export class ResumableStreams implements Streams {
       this.#carriers.delete(over);
       onOver();
     });
-    if (!carrier.isOver) this.#carriers.add(carrier);
+    this.#carriers.add(carrier);
     return carrier;
   }
 }
