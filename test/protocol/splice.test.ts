@@ -164,6 +164,14 @@ test('on /mcp every URI of a result gets its server, and only those bytes change
             `{"messages":[${[...linked(p), ...embedded(p)].map((item) => `{"role":"user","content":${item}}`).join(',')},{"content":[${embedded(p).join(',')}]}]}`,
         ],
       ];
+      const blocks = (p: string) => [...linked(p), ...embedded(p)].join(',') || '1';
+      const messages = (p: string) =>
+        `[{"role":"user","content":[${blocks(p)}]},{"content":{"type":"tool_result","content":[${blocks(p)}]}}]`;
+      const asked = (p: string) =>
+        `{"resultType":"input_required","inputRequests":{"a":{"params":{"messages":${messages(p)},"uri":"kept"},"method":"sampling/createMessage"},"b":{"method":"elicitation/create","params":{"url":"kept","messages":${messages('')}}},"c":7}}`;
+      for (const method of ['tools/call', 'prompts/get', 'resources/read'] as const) {
+        assert.equal(outbound(target(method), true, true, asked('')), asked('files+'), `${method}, input required`);
+      }
       for (const [method, text] of cases) {
         fc.pre(method !== 'prompts/get' || items.length > 0);
         assert.equal(outbound(target(method), true, false, text('')), text('files+'), method);
