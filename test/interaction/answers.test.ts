@@ -50,3 +50,13 @@ test('a caller that has gone is no fault of the server’s', async () => {
   const { execute } = stageWith({ server: async () => assert.fail('asked for nobody') });
   await assert.rejects(execute(call, caller), refused('unavailable'));
 });
+
+test('a resource that is not there is named as the client named it, in the gateway’s words', async () => {
+  const error = { kind: 'error', raw: '{"code":-32002,"message":"no /srv/secret/x"}' } as const;
+  const { call, caller } = request({ method: 'resources/read', paramsRaw: '{"uri":"srv+file:///x"}' });
+  await assert.rejects(stageWith({ server: async () => error }).execute(call, caller), (thrown) => {
+    assert.ok(refused('unknown-resource')(thrown));
+    assert.deepEqual((thrown as { data?: unknown }).data, { uri: 'srv+file:///x' });
+    return true;
+  });
+});

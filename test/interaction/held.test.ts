@@ -75,6 +75,22 @@ test('what is asked at once is one answer; what is missing is asked again, what 
   assert.deepEqual(JSON.parse((await execute(call, caller)).result), [accepted('Ann'), SAMPLED, { roots: [] }]);
 });
 
+test('a call that is held across a change of policy is judged by the new one', async () => {
+  const held = new HeldCalls();
+  const server: Server = async (call) => {
+    await call.ask(elicit());
+    return text((await call.ask(sample)).raw);
+  };
+  const { requestState } = await send(stageWith({ server, held }));
+  const stricter = stageWith({ server, held, denied: ['sampling/createMessage'] });
+  const last = await send(stricter, answers(requestState, { 'request-1': accepted('Ann') }));
+  assert.match(last.content[0].text, /1403/);
+  assert.deepEqual(
+    stricter.records.map(({ code }) => code),
+    ['policy'],
+  );
+});
+
 test('nobody else’s try ends the call, nor one for another request', async () => {
   const stage = stageWith({ server: greeter });
   const { requestState } = await send(stage);

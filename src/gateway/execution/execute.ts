@@ -97,7 +97,7 @@ async function conclude(
   exchange: Exchange,
 ): Promise<Executed> {
   if (exchange.happened !== undefined) afterwards(call, answer, exchange.happened);
-  if (answer.kind === 'error') throw upstreamError(call.target.method, answer.raw, call.frame.modern);
+  if (answer.kind === 'error') throw errorOf(call, answer.raw);
   const wanted = mayWantInput(answer.raw) ? readInputRequired(answer.raw) : undefined;
   if (wanted === undefined) return executed(call, answer.raw, undefined);
   if (!isRepeatable(call.target.method)) throw new Refusal('upstream', 'wants input where none can be given');
@@ -111,7 +111,7 @@ async function conclude(
   };
   const last = await roundsInSession(wanted, call.params.raw, caller, exchange.midCall, again);
   afterwards(call, last, exchange.midCall);
-  if (last.kind === 'error') throw upstreamError(call.target.method, last.raw, call.frame.modern);
+  if (last.kind === 'error') throw errorOf(call, last.raw);
   return executed(call, last.raw, undefined);
 }
 
@@ -140,9 +140,13 @@ async function resume(deps: ExecutionDeps, call: Admitted, caller: Caller): Prom
   }
   const held = deps.held.take(next.id);
   if (held === undefined) throw new Refusal('request-state', 'no call is held by that state, or no more');
-  held.resume(call, caller);
+  held.resume(deps.embedding, call, caller);
   held.answer(responses);
   return turn(deps, call, caller, held);
+}
+
+function errorOf({ target, frame }: Admitted, raw: string): Refusal {
+  return upstreamError(target.method, raw, frame.modern, frame.params?.uri);
 }
 
 function executed(call: Admitted, result: string, continuation: string | undefined): Executed {

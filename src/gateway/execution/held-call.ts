@@ -53,9 +53,9 @@ export class HeldCall extends Exchange {
   }
 
   /** The client has come back. */
-  resume(call: Admitted, caller: Caller): void {
+  resume(embedding: Embedding, call: Admitted, caller: Caller): void {
     this.#caller = caller;
-    this.midCall.attach(call, caller);
+    this.midCall.attach(embedding, call, caller);
     for (const [key, { question, answer }] of this.#questions) {
       if (missingCapability(caller.capabilities, question.method, question.value) === undefined) continue;
       this.#questions.delete(key);

@@ -15,7 +15,7 @@ const MAX_BYTES = 1024 * 1024;
 
 /** What happens between one call and its answer. Most calls have none. */
 export class MidCall {
-  readonly #embedding: Embedding;
+  #embedding: Embedding;
   readonly #token: Json | undefined;
   readonly #elicitations = new Set<string>();
   #call: Admitted;
@@ -36,8 +36,9 @@ export class MidCall {
     this.#tokenNow = rawToken(call);
   }
 
-  /** From now on, this is the client's request that waits for the answer. */
-  attach(call: Admitted, caller: Caller): void {
+  /** From now on, this is the client's request that waits for the answer, and what judges by the bundle of now. */
+  attach(embedding: Embedding, call: Admitted, caller: Caller): void {
+    this.#embedding = embedding;
     this.#call = call;
     this.#caller = caller;
     this.#tokenNow = rawToken(call);

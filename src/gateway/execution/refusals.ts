@@ -13,8 +13,9 @@ const failures: ReadonlySet<string> = new Set<RuntimeFailure>(['isolation', 'ups
  * What an upstream's JSON-RPC error is to the caller: its own words go to the log only.
  * @param raw has passed `parseStrict`
  * @param modern whether the client speaks 2026-07-28
+ * @param uri of the resource that was asked for, as the client wrote it
  */
-export function upstreamError(method: string, raw: string, modern: boolean): Refusal {
+export function upstreamError(method: string, raw: string, modern: boolean, uri?: Json): Refusal {
   const error: Json = JSON.parse(raw);
   const { code, data } = isObject(error) ? error : {};
   const detail = `the server answered ${raw.slice(0, MAX_DETAIL)}`;
@@ -23,7 +24,8 @@ export function upstreamError(method: string, raw: string, modern: boolean): Ref
       requiredCapabilities: knownCapabilities(data.requiredCapabilities),
     });
   const missing = code === RESOURCE_NOT_FOUND || (code === INVALID_PARAMS && method === 'resources/read');
-  return new Refusal(missing ? 'unknown-resource' : 'upstream', detail);
+  if (!missing) return new Refusal('upstream', detail);
+  return new Refusal('unknown-resource', detail, uri === undefined ? undefined : { uri });
 }
 
 /** Why there is no answer. A code that this gateway does not know counts as the upstream's fault. */
