@@ -74,8 +74,13 @@ ${list}
 );
 `;
     writeFileSync(join(this.workspace.dir, POLICY), policy);
-    this.#product = await this.workspace.up();
-    this.#shim.open(this.#product.ca, await this.#product.token('--ttl', '1h'));
+    const product = await this.workspace.up();
+    this.#product = product;
+    // A subject for each server, so that calls which a run has left unanswered use up no other run's share.
+    const token = (server: string) =>
+      product.token('--subject', `client-of-${server}`, '--tenant', 'acme', '--ttl', '1h');
+    const tokens = await Promise.all(servers.map(async (server) => [`/mcp/${server}`, await token(server)] as const));
+    this.#shim.open(product.ca, new Map(tokens));
   }
 
   /** Where a client without token and TLS reaches this server. */

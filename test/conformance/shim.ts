@@ -13,7 +13,7 @@ export class Shim {
   readonly port: number;
   readonly #server: Server;
   readonly #agent = new Agent({ keepAlive: true });
-  #target: { readonly ca: string; readonly token: string } | undefined;
+  #target: { readonly ca: string; readonly tokens: ReadonlyMap<string, string> } | undefined;
 
   private constructor(server: Server) {
     this.#server = server;
@@ -30,9 +30,12 @@ export class Shim {
     });
   }
 
-  /** @param ca PEM of the gateway's certificate authority */
-  open(ca: string, token: string): void {
-    this.#target = { ca, token };
+  /**
+   * @param ca PEM of the gateway's certificate authority
+   * @param tokens by path
+   */
+  open(ca: string, tokens: ReadonlyMap<string, string>): void {
+    this.#target = { ca, tokens };
   }
 
   close(): void {
@@ -43,7 +46,7 @@ export class Shim {
 
   #relay(incoming: IncomingMessage, outgoing: ServerResponse): void {
     if (this.#target === undefined) return void outgoing.writeHead(503).end();
-    const { ca, token } = this.#target;
+    const { ca, tokens } = this.#target;
     const upstream = request(
       {
         host: GATEWAY_ADDRESS,
@@ -53,7 +56,7 @@ export class Shim {
         agent: this.#agent,
         method: incoming.method,
         path: incoming.url,
-        headers: [...incoming.rawHeaders, 'Authorization', `Bearer ${token}`],
+        headers: [...incoming.rawHeaders, 'Authorization', `Bearer ${tokens.get(incoming.url ?? '')}`],
       },
       (answer) => {
         outgoing.writeHead(answer.statusCode ?? 502, answer.rawHeaders);
