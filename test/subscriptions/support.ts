@@ -5,7 +5,7 @@ import { parseStrict } from '../../src/contract/strict-json.ts';
 import { Admitted, Arrived, Authenticated, Framed, type Revision, type Subject } from '../../src/contract/tool-call.ts';
 import type { UpstreamListening } from '../../src/contract/upstream.ts';
 import { loadCedar } from '../../src/drivers/policy-engine/cedar/load.ts';
-import { authorizeStage, visibility, watchPermitted } from '../../src/gateway/authorization/authorize.ts';
+import { authorizeStage, decision, visibility } from '../../src/gateway/authorization/authorize.ts';
 import { createCatalogue } from '../../src/gateway/descriptors/catalogue.ts';
 import { identifyStage } from '../../src/gateway/descriptors/identify.ts';
 import { listDigests } from '../../src/gateway/descriptors/lists.ts';
@@ -123,11 +123,11 @@ export function house(policies: string, servers = [server('files', ['read', 'wri
   };
   const catalogue = createCatalogue(servers);
   const shown = createVisibility(catalogue, visible);
-  const permitted = watchPermitted({ engine, servers, now });
+  const decide = decision({ engine, servers, now });
   const view: View = {
     lists: listDigests({ catalogue, visibility: shown, visible }),
-    permits: (subject, target) =>
-      shown.method(subject, target.server, 'resources/subscribe') && permitted(subject, target),
+    permits: (subject, { server: name, action, params }) =>
+      decide(subject, name, action, { uri: params.uri ?? null }).allow,
   };
   const identify = identifyStage({ catalogue, visibility: shown, visible, decodeHeader: (value) => value });
   const validate = validateStage({ inputs: new Map() });

@@ -2,7 +2,7 @@ import type { GatewayServer } from '../../contract/bundle.ts';
 import type { Json } from '../../contract/json.ts';
 import type { PolicyEngine, Verdict } from '../../contract/policy-engine.ts';
 import { Refusal } from '../../contract/refusal.ts';
-import { Authorized, type Subject, type Target, type Validated } from '../../contract/tool-call.ts';
+import { Authorized, type Subject, type Validated } from '../../contract/tool-call.ts';
 import { argumentsOf, factsOf } from './question.ts';
 import { sameTenant } from './tenancy.ts';
 
@@ -34,24 +34,6 @@ export function authorizeStage(
     if (verdict.notCanonical !== undefined) throw new Refusal('validation', verdict.detail);
     if (!verdict.allow) throw new Refusal('policy', verdict.detail);
     return new Authorized(call, verdict);
-  };
-}
-
-/**
- * The same question again, of a resource that a subject watches: what was admitted once lasts no longer than it is
- * permitted.
- */
-export function watchPermitted(
-  deps: AuthorizationDeps & { readonly servers: readonly GatewayServer[] },
-): (subject: Subject, target: Target) => boolean {
-  const servers = new Map(deps.servers.map((server) => [server.pins.name, server]));
-  return (subject, target) => {
-    const server = servers.get(target.server);
-    if (target.method !== 'resources/subscribe' || !server || !sameTenant(subject.tenant, server)) return false;
-    const facts = factsOf(subject, target.action, deps.now());
-    const params = { arguments: undefined, raw: target.paramsRaw };
-    const { allow, notCanonical } = deps.engine.decide({ ...facts, arguments: argumentsOf(target, params) });
-    return allow && notCanonical === undefined;
   };
 }
 
