@@ -1,5 +1,5 @@
 /** What of a socket a BatchedWriter needs (node:net). */
-export interface BatchedSocket {
+interface BatchedSocket {
   readonly destroyed: boolean;
   cork(): void;
   uncork(): void;

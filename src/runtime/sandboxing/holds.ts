@@ -2,7 +2,7 @@
 const PER_SUBJECT = 4;
 
 /** How much of the pool may be held. */
-export interface HoldLimits {
+interface HoldLimits {
   readonly sandboxes: number;
   /** Bytes: the sum of the memory limits. */
   readonly memory: number;

@@ -12,12 +12,12 @@ const MAX_EXTRA_BYTES = 1024 * 1024;
 const EXIT_GRACE = 500;
 const STDERR_IN_DETAIL = 1500;
 /** Milliseconds for a server to answer a ping after its handshake. */
-const SETTLE = 1000;
+const SETTLE = 500;
 /** Characters of all that a server is answered during one request of ours; a server may not read them. */
 const MAX_RESPONSES = 32 * 1024 * 1024;
 
 /** The caller of one request, as the conversation needs it. */
-export interface Caller extends Omit<AsideListener, 'respond'> {
+interface Caller extends Omit<AsideListener, 'respond'> {
   readonly capabilities: string;
   readonly logLevel: string | undefined;
 }
@@ -98,7 +98,7 @@ export class StdioSession implements Channel {
   }
 
   /**
-   * Resolves when the server has dealt with what it was sent, or after a second: what it asks because its connection
+   * Resolves when the server has dealt with what it was sent, or after half a second: what it asks because its connection
    * has just begun is then not asked of a caller.
    * @throws UpstreamFailure
    */
