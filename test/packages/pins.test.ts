@@ -6,6 +6,7 @@ import { loadConfig } from '../../src/control-plane/config/load.ts';
 import { ConfigError, SafetyError } from '../../src/control-plane/config/problem.ts';
 import { readLock } from '../../src/control-plane/packages/lock.ts';
 import { npmSettings } from '../../src/control-plane/packages/npm-settings.ts';
+import { pinsOf } from '../../src/control-plane/packages/pins.ts';
 import { pinsFor, prepareServers } from '../../src/control-plane/packages/pins-for.ts';
 import { addRooms } from '../support/add-rooms.ts';
 import { registry } from '../support/registry.ts';

@@ -56,7 +56,6 @@ export async function readBody(request: IncomingMessage, limits: BodyLimits): Pr
 function arrivedBody(request: IncomingMessage, { max, budget }: BodyLimits): Uint8Array {
   const bytes: Buffer = request.read() ?? Buffer.alloc(0);
   if (bytes.length > max) throw new Refusal('body-size', `more than ${max} bytes`);
-  if (budget.held + bytes.length > budget.max)
-    throw new Refusal('overload', `${budget.held} bytes of bodies are held`);
+  if (budget.held + bytes.length > budget.max) throw new Refusal('overload', `${budget.held} bytes of bodies are held`);
   return bytes;
 }

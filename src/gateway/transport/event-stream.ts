@@ -56,10 +56,13 @@ class ResponseEvents implements EventStream {
 
   #write(text: string): boolean {
     if (this.state !== 'open') return false;
+    // What waits is judged before more is added: one event may be as large as a result.
+    if (this.#response.writableLength > MAX_UNREAD) {
+      this.#response.destroy();
+      return false;
+    }
     this.#response.write(text);
-    if (this.#response.writableLength <= MAX_UNREAD) return true;
-    this.#response.destroy();
-    return false;
+    return true;
   }
 }
 

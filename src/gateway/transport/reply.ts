@@ -21,8 +21,8 @@ export function reply(request: IncomingMessage, response: ServerResponse, answer
     response.end();
     return;
   }
-  const length = Buffer.byteLength(answer.body);
-  response.writeHead(answer.status, { ...answer.headers, 'content-length': length });
+  if (answer.status === 204) response.writeHead(204, answer.headers);
+  else response.writeHead(answer.status, { ...answer.headers, 'content-length': Buffer.byteLength(answer.body) });
   if (request.complete) finish(response, answer.body);
   else drainFirst(request, response, answer.body, linger);
 }
