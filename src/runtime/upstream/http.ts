@@ -90,7 +90,7 @@ class RemoteUpstream implements Upstream {
     const { subject } = listening;
     return this.#listenings.hold(listening, this.#wire, {
       session: () => this.#conversations.of(subject),
-      over: (session, status) => void this.#conversations.isOver(subject, session, status),
+      isOver: (session, status) => this.#conversations.isOver(subject, session, status),
       request: (session) => (method, params) =>
         this.#exchange(session, own(method, params), SIDE, undefined, undefined),
     });

@@ -205,7 +205,7 @@ export class Exchange implements Dispatcher.DispatchHandler, Watched {
 
   #receive(data: string): void {
     if (this.#settled) return;
-    const plain = plainResult(data, this.#asking.id);
+    const plain = this.#asides === undefined ? plainResult(data, this.#asking.id) : undefined;
     if (plain !== undefined) {
       this.#done({ kind: 'result', raw: plain });
       return;

@@ -7,8 +7,9 @@ import type { Wire } from './wire.ts';
 
 /** Milliseconds for the head of the response. */
 const OPENING = 10_000;
-/** Milliseconds in which no more may come than one message of the largest size, and a mebibyte of small ones. */
+/** In so many milliseconds: the events, and the bytes beside one message of the largest size. */
 const WINDOW = 10_000;
+const MAX_EVENTS = 1000;
 const MAX_EXTRA_BYTES = 1024 * 1024;
 
 export interface StreamRequest {
@@ -37,6 +38,7 @@ export class HeldStream implements Dispatcher.DispatchHandler {
   #status = 0;
   #windowEnd = 0;
   #bytes = 0;
+  #count = 0;
 
   /** @throws UpstreamFailure `overload` when too many are open */
   constructor(wire: Wire, { method, headers, body }: StreamRequest, listener: StreamListener) {
@@ -44,7 +46,10 @@ export class HeldStream implements Dispatcher.DispatchHandler {
     this.#wire = wire;
     this.#listener = listener;
     this.#events = new EventReader(wire.maxResult, (data) => {
-      if (!this.#over) listener.data(data);
+      if (this.#over) return;
+      if (++this.#count > MAX_EVENTS)
+        throw new UpstreamFailure('size', `more than ${MAX_EVENTS} events in ${WINDOW} ms`);
+      listener.data(data);
     });
     this.#opening = setTimeout(() => this.#end(new UpstreamFailure('upstream', 'no event stream')), OPENING).unref();
     const { path, streams } = wire.target;
@@ -81,7 +86,7 @@ export class HeldStream implements Dispatcher.DispatchHandler {
   onResponseData(_: Dispatcher.DispatchController, chunk: Buffer): void {
     if (this.#over) return;
     const now = performance.now();
-    if (now >= this.#windowEnd) [this.#windowEnd, this.#bytes] = [now + WINDOW, 0];
+    if (now >= this.#windowEnd) [this.#windowEnd, this.#bytes, this.#count] = [now + WINDOW, 0, 0];
     this.#bytes += chunk.length;
     try {
       if (this.#bytes > this.#wire.maxResult + MAX_EXTRA_BYTES)

@@ -18,7 +18,8 @@ const LASTED = 60_000;
 /** What a listening needs of the server's conversations. */
 export interface Ground {
   session(): Promise<Session>;
-  over(session: Session, status: number): void;
+  /** As Conversations.isOver. */
+  isOver(session: Session, status: number): boolean;
   request(session: Session): (method: string, params: Uint8Array) => Promise<RpcAnswer>;
 }
 
@@ -83,10 +84,9 @@ export class Listenings {
       if (session.handshake.era === 'modern') await listenModern(wire, session, listening);
       else await listenInSession(session, listening, ground.request(session));
     } catch (error) {
-      if (!(error instanceof HttpFailure)) throw error;
-      ground.over(session, error.status);
-      if (error.status === 404 && session.id !== undefined) throw new SessionGone('upstream', error.detail);
-      throw error;
+      const status = error instanceof SessionGone ? 404 : error instanceof HttpFailure ? error.status : undefined;
+      if (status === undefined || !ground.isOver(session, status) || error instanceof SessionGone) throw error;
+      throw new SessionGone('upstream', asFailure(error).detail);
     } finally {
       session.users--;
     }

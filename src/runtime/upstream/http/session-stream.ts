@@ -43,7 +43,7 @@ export class SessionStream {
   #state: 'closed' | 'opening' | 'open' | 'waiting' | 'over' = 'closed';
   #stream: HeldStream | undefined;
   #timer: NodeJS.Timeout | undefined;
-  #opened: (() => void)[] = [];
+  readonly #waiting: ((opened: boolean) => void)[] = [];
   #openedAt = 0;
   #heard = false;
   #fruitless = 0;
@@ -54,18 +54,17 @@ export class SessionStream {
     this.#headers = headers;
   }
 
-  /** Opens it if need be. @returns whether it is open; soon, or not at all */
-  async ready(): Promise<boolean> {
+  /** Opens it if need be. @returns whether it was opened, soon; it may have ended again */
+  ready(): Promise<boolean> {
     if (this.#state === 'closed') this.#open();
-    if (this.#state === 'opening' || this.#state === 'waiting')
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, PATIENCE);
-        this.#opened.push(() => {
-          clearTimeout(timer);
-          resolve();
-        });
+    if (this.#state !== 'opening' && this.#state !== 'waiting') return Promise.resolve(this.#state === 'open');
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => resolve(false), PATIENCE);
+      this.#waiting.push((opened) => {
+        clearTimeout(timer);
+        resolve(opened);
       });
-    return this.#state === 'open';
+    });
   }
 
   join(call: Exchange): void {
@@ -114,13 +113,11 @@ export class SessionStream {
     this.#stream?.close();
     this.#stream = undefined;
     if (this.#state !== 'over') this.#state = 'closed';
-    this.#settled();
+    this.#settled(false);
   }
 
-  #settled(): void {
-    const waiting = this.#opened;
-    this.#opened = [];
-    for (const go of waiting) go();
+  #settled(opened: boolean): void {
+    for (const tell of this.#waiting.splice(0)) tell(opened);
   }
 
   #open(): void {
@@ -136,7 +133,7 @@ export class SessionStream {
           opened: () => {
             this.#state = 'open';
             this.#openedAt = performance.now();
-            this.#settled();
+            this.#settled(true);
           },
           data: (text) => this.#receive(text),
           ended: (failure) => this.#ended(failure),
@@ -154,7 +151,7 @@ export class SessionStream {
     const fruitful = this.#state === 'open' && (this.#heard || performance.now() - this.#openedAt > FRUITFUL);
     this.#fruitless = fruitful ? 0 : this.#fruitless + 1;
     this.#state = 'closed';
-    this.#settled();
+    this.#settled(false);
     const status = failure instanceof HttpFailure ? failure.status : undefined;
     if (status === 404) this.end(new SessionGone('upstream', 'the session is over'));
     else if (isFinal(status)) this.end(failure ?? new UpstreamFailure('upstream', 'no stream'));
