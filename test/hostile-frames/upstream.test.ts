@@ -6,15 +6,10 @@ import { callText } from '../support/http.ts';
 import { verifies } from '../support/verifies.ts';
 import { corporaAbsent, httpVectors, jsonDocuments } from './support/corpora.ts';
 import { Keep } from './support/keep.ts';
-import { around, http, type Mirror, openMirror, type Saying } from './support/mirror.ts';
+import { around, echo, http, type Mirror, openMirror, POLICY, type Saying } from './support/mirror.ts';
 import { each } from './support/raw-socket.ts';
 
-const POLICY = `permit (
-  principal in Tenant::"acme",
-  action in [Action::"mirror/echo", Action::"mirror/say", Action::"printer/print"],
-  resource == Tenant::"acme"
-);
-`;
+const POLICIES = `${POLICY}permit (principal in Tenant::"acme", action == Action::"printer/print", resource == Tenant::"acme");\n`;
 const WIDTH = 8;
 
 let mirror: Mirror;
@@ -23,14 +18,12 @@ before(async () => {
   mirror = await openMirror();
   const printer = readFileSync(join(import.meta.dirname, 'support/printer.mjs'), 'utf8');
   const add = ['./printer', '--name', 'printer', '--yes', '--', 'node', 'server.mjs'];
-  keep = await Keep.open({ 'printer/server.mjs': printer }, POLICY, [mirror.url, '--name', 'mirror', '--yes'], add);
+  keep = await Keep.open({ 'printer/server.mjs': printer }, POLICIES, [mirror.url, '--name', 'mirror', '--yes'], add);
 });
 after(async () => {
   await keep?.close();
   mirror?.close();
 });
-
-const echo = (value: string, id: number): string => callText('mirror__echo', `{"value":${JSON.stringify(value)}}`, id);
 
 type Reply = Awaited<ReturnType<Keep['ask']>>;
 

@@ -8,6 +8,12 @@ import { type Peer, type RawAnswer, RawSocket } from './raw-socket.ts';
 const ACCEPT =
   'Content-Type: application/json\r\nAccept: application/json, text/event-stream\r\nMCP-Protocol-Version: 2025-11-25';
 
+/** Connections at a time. */
+export const WIDTH = 12;
+/** Where the edge is told to close, there is no silence to wait for; milliseconds. */
+export const CLOSE = 'Connection: close\r\n';
+export const PATIENT = 15_000;
+
 /** A running product under fire, watched: its processes, its memory, and a client who must not notice anything. */
 export class Keep {
   readonly product: Product;
@@ -139,5 +145,8 @@ export function clean({ status, headers, body }: RawAnswer, why: string): void {
   if (body === '') return;
   assert.equal(headers.get('content-type'), 'application/json', why);
   const said = JSON.parse(body);
-  assert.ok(said.jsonrpc === '2.0' || typeof said.error === 'string' || status === 200, `${why}: ${body}`);
+  assert.ok(
+    Array.isArray(said) || said.jsonrpc === '2.0' || typeof said.error === 'string' || status === 200,
+    `${why}: ${body}`,
+  );
 }

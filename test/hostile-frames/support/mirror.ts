@@ -1,4 +1,12 @@
 import { createServer, type Socket } from 'node:net';
+import { callText } from '../../support/http.ts';
+
+export const POLICY =
+  'permit (principal in Tenant::"acme", action in [Action::"mirror/echo", Action::"mirror/say"], resource == Tenant::"acme");\n';
+
+/** A call of the mirror that has its `value` for an answer. */
+export const echo = (value: string, id: number): string =>
+  callText('mirror__echo', `{"value":${JSON.stringify(value)}}`, id);
 
 /** What the upstream answers to a call of `say`; gets the request's id as raw JSON. Null: it hangs up. */
 export type Saying = (id: string) => Uint8Array | string | null;
