@@ -12,6 +12,9 @@ export type Turn =
   | RpcAnswer
   | { readonly kind: 'asked'; readonly questions: readonly (readonly [key: string, question: Question])[] };
 
+/** Milliseconds for which a question waits for others. */
+const GATHER = 20;
+
 interface Open {
   readonly question: Question;
   answer(answer: RpcAnswer | Promise<RpcAnswer>): void;
@@ -33,6 +36,7 @@ export class HeldCall extends Exchange {
   #lastKey = 0;
   #waiter: Waiter | undefined;
   #end: Promise<RpcAnswer> | undefined;
+  #gathering: NodeJS.Timeout | undefined;
 
   constructor(embedding: Embedding, call: Admitted, caller: Caller, params: string) {
     const controller = new AbortController();
@@ -107,19 +111,24 @@ export class HeldCall extends Exchange {
       if (this.#end !== undefined) return errorTo(told.failed);
       return await new Promise<RpcAnswer>((answer) => {
         this.#questions.set(`request-${++this.#lastKey}`, { question, answer });
-        // What a server asks at once is answered by one request of the client.
-        setImmediate(() => this.#settle());
+        // What a server asks at once is answered by one request of the client, though it comes in several pieces.
+        this.#gathering ??= setTimeout(() => this.#gathered(), GATHER).unref();
       });
     } catch (error) {
       return this.midCall.failed(error);
     }
   }
 
+  #gathered(): void {
+    this.#gathering = undefined;
+    this.#settle();
+  }
+
   #settle(): void {
     const waiter = this.#waiter;
     if (waiter === undefined) return;
     if (this.#end !== undefined) waiter.resolve(this.#end);
-    else if (this.#questions.size > 0) {
+    else if (this.#questions.size > 0 && this.#gathering === undefined) {
       const questions = [...this.#questions].map(([key, { question }]) => [key, question] as const);
       waiter.resolve({ kind: 'asked', questions });
     }

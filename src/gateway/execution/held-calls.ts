@@ -2,10 +2,11 @@ import { randomBytes } from 'node:crypto';
 import { Refusal } from '../../contract/refusal.ts';
 import type { HeldCall } from './held-call.ts';
 
-/** Bounds on calls that wait for their clients; `deadline` in milliseconds, from one answer to the next request. */
+/** Bounds on calls that wait for their clients. */
 export interface HoldingLimits {
   readonly perSubject: number;
   readonly total: number;
+  /** Milliseconds from one answer to the client's next request. */
   readonly deadline: number;
 }
 
@@ -21,29 +22,33 @@ interface Held {
 export class HeldCalls {
   readonly #limits: HoldingLimits;
   readonly #held = new Map<string, Held>();
-  readonly #counts = new Map<string, number>();
+  /** The ids of each subject's, the oldest first. */
+  readonly #ids = new Map<string, Set<string>>();
 
   constructor(limits: HoldingLimits = holding) {
     this.#limits = limits;
   }
 
   /**
-   * Holds a call until its deadline.
+   * Holds a call until its deadline. A subject that has too many loses its oldest, which it has most likely forgotten;
+   * nobody's calls make another subject lose one.
    * @returns the random id by which it can be taken once
    * @throws Refusal overload; the call is then cancelled
    */
   put(call: HeldCall): string {
     const { subject } = call;
-    const count = this.#counts.get(subject) ?? 0;
     const { perSubject, total, deadline } = this.#limits;
-    if (count >= perSubject || this.#held.size >= total) {
+    const ids = this.#ids.get(subject) ?? new Set();
+    const [oldest] = ids;
+    if (oldest !== undefined && ids.size >= perSubject) this.take(oldest)?.cancel();
+    if (this.#held.size >= total) {
       call.cancel();
-      throw new Refusal('overload', `${count} of ${this.#held.size} held calls are the subject's`);
+      throw new Refusal('overload', `${total} calls are held`);
     }
     const id = randomBytes(16).toString('base64url');
     const timer = setTimeout(() => this.take(id)?.cancel(), deadline).unref();
     this.#held.set(id, { call, subject, timer });
-    this.#counts.set(subject, count + 1);
+    this.#ids.set(subject, ids.add(id));
     return id;
   }
 
@@ -53,9 +58,9 @@ export class HeldCalls {
     if (held === undefined) return undefined;
     this.#held.delete(id);
     clearTimeout(held.timer);
-    const count = (this.#counts.get(held.subject) ?? 1) - 1;
-    if (count === 0) this.#counts.delete(held.subject);
-    else this.#counts.set(held.subject, count);
+    const ids = this.#ids.get(held.subject);
+    ids?.delete(id);
+    if (ids?.size === 0) this.#ids.delete(held.subject);
     return held.call;
   }
 
