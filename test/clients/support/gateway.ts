@@ -1,4 +1,4 @@
-import { cpSync, writeFileSync } from 'node:fs';
+import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Product, Workspace } from '../../support/product.ts';
 import { home } from '../../support/tree.ts';
@@ -25,6 +25,8 @@ export interface Gateway {
   http(at: string | undefined): Promise<Way>;
   sse(at: string): Promise<Way>;
   connect(at: string | undefined): Way;
+  /** Ends `up`, and starts it at the same address with another policy. */
+  restart(policy: string): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -44,18 +46,34 @@ export async function startGateway(): Promise<Gateway> {
       await workspace.must('add', remote.url, '--name', `${name}-remote`, '--yes');
     }
     writeFileSync(join(workspace.dir, 'policies/all.cedar'), policy);
-    const product = await workspace.up();
+    let product = await workspace.up();
     const address = (at: string | undefined): string => `${product.ready.mcp}${at === undefined ? '' : `/${at}`}`;
     const token = (at: string | undefined): Promise<string> =>
       product.token('--subject', 'alice', '--tenant', 'acme', '--audience', address(at));
     return {
-      product,
+      get product() {
+        return product;
+      },
       http: async (at) => ({ url: address(at), ca: product.ca, token: await token(at) }),
       sse: async (at) => ({ url: `${address(at)}/sse`, ca: product.ca, token: await token(at), sse: true }),
       connect: (at) => {
         const who = ['--subject', 'alice', '--tenant', 'acme', ...(at === undefined ? [] : ['--server', at])];
         const config = join(workspace.dir, 'innerkeep.yaml');
         return { command: [process.execPath, join(home, 'src/main.ts'), 'connect', '-c', config, ...who] };
+      },
+      async restart(text) {
+        const { port } = new URL(product.ready.mcp);
+        await product.stop();
+        const file = join(workspace.dir, 'innerkeep.yaml');
+        writeFileSync(
+          file,
+          readFileSync(file, 'utf8').replace(
+            'edge: { listen: "127.0.0.1:0" }',
+            `edge: { listen: "127.0.0.1:${port}" }`,
+          ),
+        );
+        writeFileSync(join(workspace.dir, 'policies/all.cedar'), text);
+        product = await workspace.up();
       },
       async stop() {
         await product.stop();
