@@ -88,7 +88,7 @@ export class Lane {
 
   started(ready: Ready): void {
     if (ready.session.failure) {
-      this.startFailed({ failure: ready.session.failure, probing: false });
+      this.startFailed({ failure: ready.session.failure, era: undefined });
       return;
     }
     this.#learn(ready.handshake.era);
@@ -104,14 +104,14 @@ export class Lane {
       const at = this.idle.indexOf(ready);
       if (at === -1) return;
       this.idle.splice(at, 1);
-      if (this.#now() - since < SETTLED) this.startFailed({ failure, probing: false });
+      if (this.#now() - since < SETTLED) this.startFailed({ failure, era: undefined });
       this.#wake();
     });
   }
 
-  startFailed({ failure, probing }: StartFailure): void {
-    if (probing) {
-      if (this.era === undefined) this.#learn('legacy');
+  startFailed({ failure, era }: StartFailure): void {
+    if (era !== undefined) {
+      if (this.era === undefined) this.#learn(era);
       return;
     }
     this.#failures++;

@@ -194,10 +194,11 @@ export class SandboxPool {
       if (computing) this.#computing--;
       computing = false;
     };
-    const slow = setTimeout(() => {
+    const greeted = () => {
       settled();
       this.#pump();
-    }, SLOW_START);
+    };
+    const slow = setTimeout(greeted, SLOW_START);
     const gone = (session?: StdioSession) => {
       if (session) this.#sessions.delete(session);
       this.#live--;
@@ -211,6 +212,7 @@ export class SandboxPool {
         this.#sessions.add(session);
         if (this.#closed) session.fail(new UpstreamFailure('isolation', 'the runtime is stopping'));
       },
+      greeted,
       gone,
     });
     clearTimeout(slow);
@@ -218,7 +220,8 @@ export class SandboxPool {
     lane.starting--;
     if ('failure' in outcome) {
       const { code, detail } = outcome.failure;
-      if (!this.#closed) this.#log({ event: 'sandbox-start-failed', server: lane.server.name, code, detail });
+      if (!this.#closed && outcome.era === undefined)
+        this.#log({ event: 'sandbox-start-failed', server: lane.server.name, code, detail });
       lane.startFailed(outcome);
     } else lane.started(outcome);
     this.#pump();

@@ -1,11 +1,13 @@
 import type { SandboxedServer } from '../../contract/bundle.ts';
 import type { SandboxDriver } from '../../contract/sandbox-driver.ts';
-import { type Era, type Handshake, probe, shakeHands } from '../upstream/handshake.ts';
+import { type Era, type Handshake, probeWithPatience, shakeHands } from '../upstream/handshake.ts';
 import { StdioSession } from '../upstream/stdio.ts';
 import { asFailure, UpstreamFailure } from '../upstream/upstream.ts';
 
 /** Processes and threads of one sandbox: node itself has a dozen. */
 const PIDS = 64;
+/** Milliseconds for an answer to `server/discover`. */
+const PATIENCE = 2000;
 
 /** A sandbox that has done its handshake and has not seen a call. */
 export interface Ready {
@@ -15,19 +17,21 @@ export interface Ready {
 
 export interface StartFailure {
   readonly failure: UpstreamFailure;
-  /** The server may not have survived the question for its era: an older one need not know it. */
-  readonly probing: boolean;
+  /** What it told of the server's era: an older server need not survive the question for it. */
+  readonly era: Era | undefined;
 }
 
 export interface StartObserver {
   opened(session: StdioSession): void;
+  /** The server has started. */
+  greeted(): void;
   /** The sandbox, if there was one, is gone; called exactly once, maybe after the outcome. */
   gone(session?: StdioSession): void;
 }
 
 /**
- * Starts one sandbox and shakes hands with the server in it, within `bound` milliseconds; where the server's era is not
- * known, half of them must do. Never rejects: what went wrong is returned, and the sandbox is then being killed.
+ * Starts one sandbox and shakes hands with the server in it, within `bound` milliseconds.
+ * Never rejects: what went wrong is returned, and the sandbox is then being killed.
  */
 export async function startSandbox(
   server: SandboxedServer,
@@ -47,35 +51,38 @@ export async function startSandbox(
     } catch (error) {
       observer.gone();
       const failure = new UpstreamFailure('isolation', `the sandbox did not start: ${asFailure(error).detail}`);
-      return { failure, probing: false };
+      return { failure, era: undefined };
     }
     observer.opened(session);
     if (late) session.fail(new UpstreamFailure('isolation', 'started too late'));
     try {
-      const handshake = await (era === undefined ? probe(session) : shakeHands(session, era));
+      const handshake = await (era === undefined ? probeWithPatience(session, PATIENCE) : shakeHands(session, era));
+      if (typeof handshake === 'string') {
+        const failure = new UpstreamFailure('isolation', 'its first words were about the era only');
+        session.fail(failure);
+        return { failure, era: handshake };
+      }
+      observer.greeted();
       if (handshake.era === 'legacy') await session.settle();
       return { session, handshake };
     } catch (error) {
       const failure = asFailure(error);
       session.fail(failure);
-      return { failure, probing: era === undefined };
+      return { failure, era: era === undefined ? 'legacy' : undefined };
     }
   };
   let timer: NodeJS.Timeout | undefined;
-  const unanswered = () => session?.fail(new UpstreamFailure('isolation', `no handshake within ${bound / 2} ms`));
-  const impatience = era === undefined ? setTimeout(unanswered, bound / 2) : undefined;
   const bounded = new Promise<StartFailure>((resolve) => {
     timer = setTimeout(() => {
       late = true;
       const failure = new UpstreamFailure('isolation', `no handshake within ${bound} ms`);
       session?.fail(failure);
-      resolve({ failure, probing: false });
+      resolve({ failure, era: undefined });
     }, bound);
   });
   try {
     return await Promise.race([open(), bounded]);
   } finally {
-    clearTimeout(impatience);
     clearTimeout(timer);
   }
 }

@@ -1,5 +1,6 @@
 import { isObject, type JsonObject } from '../../contract/json.ts';
 import { parseStrict } from '../../contract/strict-json.ts';
+import { withPatience } from './patience.ts';
 import { CLIENT_INFO } from './request.ts';
 import { type RpcAnswer, UpstreamFailure } from './upstream.ts';
 
@@ -55,7 +56,25 @@ export async function shakeHands(channel: Channel, known: Era | undefined): Prom
  * @throws UpstreamFailure
  */
 export async function probe(channel: Channel): Promise<Handshake> {
-  const answer = await channel.request('server/discover', NO_PARAMS, 'modern');
+  return openBy(channel, await channel.request('server/discover', NO_PARAMS, 'modern'));
+}
+
+/**
+ * As `probe`, for a server that may also ignore what comes before `initialize`, or be slow. One that has not answered
+ * within `patience` milliseconds is sent `initialize` too, and what it answers first tells its era; that conversation
+ * is then spoiled, and only the era returned.
+ * @throws UpstreamFailure
+ */
+export async function probeWithPatience(channel: Channel, patience: number): Promise<Handshake | Era> {
+  const discovering = channel.request('server/discover', NO_PARAMS, 'modern');
+  const answer = await withPatience(discovering, patience);
+  if (answer !== undefined) return openBy(channel, answer);
+  const late = discovering.then(({ kind }): Era => (kind === 'result' ? 'modern' : 'legacy'));
+  return Promise.race([late, channel.request('initialize', INITIALIZE, 'legacy').then((): Era => 'legacy')]);
+}
+
+/** @param answer to `server/discover` */
+async function openBy(channel: Channel, answer: RpcAnswer): Promise<Handshake> {
   return answer.kind === 'error' ? shakeHands(channel, 'legacy') : discovered(answer.raw);
 }
 

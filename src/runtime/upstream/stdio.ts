@@ -1,8 +1,10 @@
+import type { Json } from '../../contract/json.ts';
 import type { Sandbox } from '../../contract/sandbox-driver.ts';
 import { type AsideListener, Asides } from './asides.ts';
 import type { Channel, Era } from './handshake.ts';
 import { LineReader } from './lines.ts';
 import { type Message, readMessage } from './message.ts';
+import { withPatience } from './patience.ts';
 import { encodeRequest, withEnvelope } from './request.ts';
 import { asFailure, printable, type RpcAnswer, UpstreamFailure } from './upstream.ts';
 
@@ -23,14 +25,13 @@ interface Caller extends Omit<AsideListener, 'respond'> {
 }
 
 interface Pending {
-  readonly id: number;
   resolve(answer: RpcAnswer): void;
   reject(failure: UpstreamFailure): void;
 }
 
 /**
- * The conversation with one sandboxed server over newline-delimited JSON-RPC. One request at a time; the first thing
- * that the server does wrong ends the conversation and the sandbox.
+ * The conversation with one sandboxed server over newline-delimited JSON-RPC. Once it is open, one request at a time;
+ * the first thing that the server does wrong ends the conversation and the sandbox.
  */
 export class StdioSession implements Channel {
   readonly sandbox: Sandbox;
@@ -40,7 +41,7 @@ export class StdioSession implements Channel {
   readonly #lines: LineReader;
   #end: (failure: UpstreamFailure) => void = () => {};
   #failure: UpstreamFailure | undefined;
-  #pending: Pending | undefined;
+  readonly #pending = new Map<Json, Pending>();
   #lastId = 0;
   #bytes = 0;
   #asides: Asides;
@@ -48,8 +49,6 @@ export class StdioSession implements Channel {
   #between: Omit<AsideListener, 'respond'> = {};
   #listener = this.#between;
   #responses = 0;
-  /** The id of a request whose answer nobody waits for any more. */
-  #abandoned: number | undefined;
 
   /** @param maxResult bytes of one frame from the server */
   constructor(sandbox: Sandbox, maxResult: number) {
@@ -80,7 +79,7 @@ export class StdioSession implements Channel {
     return new Promise((resolve, reject) => {
       // From 2026-07-28 on a server has no requests of its own.
       this.#attend(caller === undefined ? this.#between : modern ? { ...caller, ask: undefined } : caller);
-      this.#pending = { id, resolve, reject };
+      this.#pending.set(id, { resolve, reject });
       this.sandbox.stdin.write(encodeRequest(id, method, enveloped));
     });
   }
@@ -103,17 +102,7 @@ export class StdioSession implements Channel {
    * @throws UpstreamFailure
    */
   async settle(): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    const patience = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, SETTLE);
-    });
-    try {
-      await Promise.race([this.request('ping', Buffer.from('{}'), 'legacy'), patience]);
-    } finally {
-      clearTimeout(timer);
-    }
-    this.#abandoned = this.#pending?.id;
-    this.#pending = undefined;
+    await withPatience(this.request('ping', Buffer.from('{}'), 'legacy'), SETTLE);
   }
 
   async notify(method: string): Promise<void> {
@@ -122,15 +111,15 @@ export class StdioSession implements Channel {
 
   /** Ends the conversation and kills the sandbox; what waits is rejected with `failure` and the end of stderr. */
   fail(failure: UpstreamFailure): void {
-    this.#finish(this.#pending && !this.#failure ? this.#withStderr(failure) : failure);
+    this.#finish(this.#pending.size > 0 && !this.#failure ? this.#withStderr(failure) : failure);
   }
 
   #finish(failure: UpstreamFailure): void {
     if (this.#failure) return;
     this.#failure = failure;
     this.#asides.end();
-    this.#pending?.reject(failure);
-    this.#pending = undefined;
+    for (const pending of this.#pending.values()) pending.reject(failure);
+    this.#pending.clear();
     void this.sandbox.kill();
     this.#end(failure);
   }
@@ -155,18 +144,16 @@ export class StdioSession implements Channel {
       this.#asides.receive(message);
       return;
     }
-    if (message.id === this.#abandoned) {
-      this.#abandoned = undefined;
-      return;
+    const pending = this.#pending.get(message.id);
+    if (pending === undefined) {
+      const [id, ids] = [JSON.stringify(message.id).slice(0, 64), [...this.#pending.keys()].join(' or ')];
+      throw new UpstreamFailure(
+        'upstream',
+        `the server answered id ${id}, ${ids ? `not ${ids}` : 'which is not open'}`,
+      );
     }
-    const pending = this.#pending;
-    if (pending === undefined) throw new UpstreamFailure('upstream', 'the server sent an answer that nobody asked for');
-    if (message.id !== pending.id) {
-      const id = JSON.stringify(message.id).slice(0, 64);
-      throw new UpstreamFailure('upstream', `the server answered id ${id}, not ${pending.id}`);
-    }
-    this.#pending = undefined;
-    this.#attend(this.#between);
+    this.#pending.delete(message.id);
+    if (message.id === this.#lastId) this.#attend(this.#between);
     pending.resolve(message.answer);
   }
 

@@ -4,7 +4,9 @@ import { initialized, send, serve, text } from './wire.mjs';
 
 const [manners, file] = process.argv.slice(2);
 const ENVELOPE = 'io.modelcontextprotocol/';
-const modern = ['dual', 'modern', 'modern-asks', 'listens-modern', 'agrees-to-less', 'hangs-up'].includes(manners);
+const modern = ['dual', 'slow-dual', 'modern', 'modern-asks', 'listens-modern', 'agrees-to-less', 'hangs-up'].includes(
+  manners,
+);
 const legacy = !['modern', 'modern-asks'].includes(manners);
 const levels = [];
 const subscribed = [];
@@ -37,6 +39,9 @@ function subscribe(id, uri) {
 }
 
 const note = (what) => file && appendFileSync(file, `${what}\n`);
+
+// Longer than anybody waits for an answer to `server/discover` before `initialize` follows it.
+if (manners === 'slow-dual') await new Promise((resolve) => setTimeout(resolve, 2500));
 
 serve((message) => {
   const { id, method, params = {} } = message;
