@@ -10,7 +10,7 @@ export interface HoldingLimits {
   readonly deadline: number;
 }
 
-export const holding: HoldingLimits = { perSubject: 8, total: 256, deadline: 5 * 60_000 };
+export const holding: HoldingLimits = { perSubject: 4, total: 256, deadline: 5 * 60_000 };
 
 interface Held {
   readonly call: HeldCall;
