@@ -59,7 +59,7 @@ export const kinds: readonly Kind[] = ['client 2.x legacy', 'client 2.x auto', '
 const capabilities = { elicitation: { form: {} }, sampling: {}, roots: {} };
 const info = { name: 'stock', version: '1' };
 const said = { role: 'assistant', content: { type: 'text', text: 'in short: yes' }, model: 'none' } as const;
-const roots = [{ uri: 'file:///home/alice/project', name: 'project' }];
+const roots = [{ uri: 'file:///projects/alice', name: 'project' }];
 
 export function open(kind: Kind, way: Way, who: Behind): Promise<Stock> {
   return kind === 'SDK 1.32' ? openSdk1(way, who) : openClient2(kind, way, who);

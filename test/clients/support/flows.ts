@@ -20,7 +20,7 @@ export async function works(client: Stock, who: Behind, prefix = ''): Promise<vo
 
   assert.equal(text(await client.call(`${prefix}summarise`, { text: 'a long text' })), 'assistant: in short: yes');
   assert.match(asked[1] ?? '', /a long text/);
-  assert.equal(text(await client.call(`${prefix}where`, {})), 'file:///home/alice/project');
+  assert.equal(text(await client.call(`${prefix}where`, {})), 'file:///projects/alice');
 
   who.form = DECLINE;
   const refused = await client.call(`${prefix}deploy`, { to: 'production' });
