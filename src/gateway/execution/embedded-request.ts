@@ -11,6 +11,8 @@ import { type Accepts, acceptsOf } from './requested-schema.ts';
 /** Bytes and depth of the params of one request in mid-call. */
 const MAX_SIZE = 256 * 1024;
 const MAX_DEPTH = 20;
+/** Characters of a method in the record. */
+const MAX_METHOD = 128;
 
 /** What judges and records what a server sends in mid-call. */
 export interface Embedding {
@@ -18,7 +20,9 @@ export interface Embedding {
   readonly mayAsk: (call: Admitted, method: EmbeddedMethod) => Pick<Verdict, 'allow' | 'detail' | 'policies'>;
   /** The output filter, for raw JSON. */
   readonly redact: (json: string) => { readonly json: string; readonly findings: Readonly<Record<string, number>> };
-  /** Writes the record before the client is asked; a rejection refuses the request. `method` is the server's word. */
+  /** The params with the names that the client knows things by; raw JSON. */
+  readonly named: (call: Admitted, method: EmbeddedMethod, params: string) => string;
+  /** Writes the record before the client is asked; a rejection refuses the request. `method`, `action` and `detail` have the server's words. */
   readonly record: (call: Admitted, fact: EmbeddedRecord) => Promise<void>;
 }
 
@@ -55,7 +59,8 @@ export async function judgeRequest(
   request: ServerRequest,
 ): Promise<Question> {
   const { method } = request;
-  const fact = { method, action: `${call.target.server}#${method}`, bytes: Buffer.byteLength(request.params) };
+  const named = method.slice(0, MAX_METHOD);
+  const fact = { method: named, action: `${call.target.server}#${named}`, bytes: Buffer.byteLength(request.params) };
   let verdict: Pick<Verdict, 'policies'> | undefined;
   try {
     if (!isEmbeddedMethod(method)) throw new EmbeddedRefusal('upstream', 'no request for a client', told.unknown);

@@ -100,7 +100,9 @@ export class MidCall {
     const capabilities = caller?.ask === undefined ? {} : caller.capabilities;
     try {
       const question = await this.judge(request, capabilities);
-      return await this.accept(question, await this.put(question));
+      const { method } = question;
+      const params = this.#embedding.named(this.#call, method, question.params);
+      return await this.accept(question, await this.put({ method, params }));
     } catch (error) {
       return this.failed(error);
     }
