@@ -1,7 +1,8 @@
 import { isUtf8 } from 'node:buffer';
 import { skipSpace, valueEnd } from '../../../contract/strict-json.ts';
 import { type Message, readMessage } from '../message.ts';
-import { UpstreamFailure } from '../upstream.ts';
+import type { RpcAnswer } from '../upstream.ts';
+import { bad } from './failures.ts';
 
 const RESULT_FIRST = '{"result":{';
 
@@ -29,13 +30,47 @@ function cut(text: string, start: number, tail: string): string | undefined {
   return skipSpace(last, end) + tail.length === last.length ? last.slice(start, end) : undefined;
 }
 
-/** @throws UpstreamFailure on bytes that are not UTF-8 */
-export function decode(bytes: Uint8Array): string {
-  if (!isUtf8(bytes)) throw new UpstreamFailure('upstream', 'the server sent bytes that are not UTF-8');
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
+/**
+ * The answer that a JSON body must be.
+ * @throws UpstreamFailure where it is anything else
+ */
+export function answerIn(bytes: Buffer, id: number): RpcAnswer {
+  if (!isUtf8(bytes)) throw bad('bytes that are not UTF-8');
+  const raw = plainResult(bytes.toString('utf8'), id);
+  if (raw !== undefined) return { kind: 'result', raw };
+  const message = readMessage(bytes);
+  if (message.kind !== 'answer') throw bad('a message that is not the answer');
+  return answerTo(message, id);
 }
 
-/** @throws UpstreamFailure on anything that is not exactly one request, notification or response */
+/** @throws UpstreamFailure where it answers another request */
+export function answerTo({ id, answer }: Message & { kind: 'answer' }, asked: number): RpcAnswer {
+  if (id !== asked) throw bad(`id ${JSON.stringify(id).slice(0, 64)}, not ${asked}`);
+  return answer;
+}
+
+/**
+ * One message of a stream, which may be the answer to the request `id`.
+ * @throws UpstreamFailure on anything that is not exactly one request, notification or response
+ */
+export function readEvent(text: string, id: number): Message {
+  const raw = plainResult(text, id);
+  return raw === undefined ? readText(text) : { kind: 'answer', id, answer: { kind: 'result', raw } };
+}
+
+/** As `readEvent`, for a message that is parsed whatever it is. */
 export function readText(text: string): Message {
   return readMessage(Buffer.from(text, 'utf8'));
+}
+
+/** The JSON-RPC error that answers the request `id`, where the body of a refusal is one. */
+export function errorTo(bytes: Uint8Array, id: number): RpcAnswer | undefined {
+  try {
+    const message = readMessage(bytes);
+    return message.kind === 'answer' && message.id === id && message.answer.kind === 'error'
+      ? message.answer
+      : undefined;
+  } catch {
+    return undefined;
+  }
 }

@@ -1,13 +1,13 @@
 import type { Dispatcher } from 'undici';
-import { Asides } from '../asides.ts';
-import { type Message, readMessage } from '../message.ts';
-import { asFailure, cancelled, type RpcAnswer, type UpstreamCall, UpstreamFailure } from '../upstream.ts';
-import { decode, plainResult, readText } from './answer.ts';
+import type { Message } from '../message.ts';
+import { asFailure, cancelled, type RpcAnswer, UpstreamFailure } from '../upstream.ts';
+import { answerIn, answerTo, errorTo, readEvent, readText } from './answer.ts';
+import { Collector } from './collector.ts';
 import { EventReader } from './event-reader.ts';
 import { bad, broken, HttpFailure } from './failures.ts';
 import { bodyKind, type Headers, sessionId } from './head.ts';
 import { withoutBody } from './headers.ts';
-import { Pause } from './pause.ts';
+import { type During, MidCall } from './mid-call.ts';
 import { Resumption } from './resumption.ts';
 import type { Watched } from './watch.ts';
 import type { Wire } from './wire.ts';
@@ -21,16 +21,11 @@ const MAX_EXCERPT = 512;
 const LINGER = 1000;
 
 /** One JSON-RPC request on its way. */
-export interface Asking {
+export interface Asking extends During {
   readonly id: number;
-  /** Names and values, alternating. */
-  readonly headers: string[];
   readonly body: Buffer;
   /** Milliseconds: for a connection, and from then on for the answer. */
   readonly deadline: number;
-  readonly modern: boolean;
-  /** Whose request it is; undefined: our own, of which nobody hears more than the answer. */
-  readonly call: UpstreamCall | undefined;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -50,12 +45,10 @@ export class Exchange implements Dispatcher.DispatchHandler, Watched {
   #settled = false;
   #status = 0;
   #json = false;
-  #chunk: Buffer | undefined;
-  #more: Buffer[] | undefined;
+  #body: Collector | undefined;
   #bytes = 0;
   #events: EventReader | undefined;
-  #asides: Asides | undefined;
-  #pause: Pause | undefined;
+  #midCall: MidCall | undefined;
   #resumption: Resumption | undefined;
 
   constructor(
@@ -81,14 +74,15 @@ export class Exchange implements Dispatcher.DispatchHandler, Watched {
     }
   }
 
-  /** What the server sends in mid-call on another stream of the session. */
-  aside(message: Exclude<Message, { kind: 'answer' }>): void {
-    if (this.#settled) return;
+  /** What the server sends in mid-call on another stream of the session. @returns false where the call is over */
+  aside(message: Exclude<Message, { kind: 'answer' }>): boolean {
+    if (this.#settled) return false;
     try {
       this.#receiveAside(message);
     } catch (error) {
       this.#fail(asFailure(error));
     }
+    return true;
   }
 
   check(now: number): void {
@@ -96,7 +90,7 @@ export class Exchange implements Dispatcher.DispatchHandler, Watched {
     if (this.#settled) {
       if (now >= this.#deadlineAt) this.#give(bad('a stream that goes on after the answer'));
     } else if (signal?.aborted) this.#withdraw(cancelled());
-    else if (now >= (this.#pause?.until ?? this.#deadlineAt))
+    else if (now >= (this.#midCall?.until ?? this.#deadlineAt))
       this.#withdraw(
         new UpstreamFailure('upstream', `no ${this.#controller ? 'answer' : 'connection'} within ${deadline} ms`),
       );
@@ -104,8 +98,9 @@ export class Exchange implements Dispatcher.DispatchHandler, Watched {
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller;
-    if (this.#settled) controller.abort(cancelled());
-    else this.#deadlineAt = this.#wire.watch.after(this.#asking.deadline);
+    // Thrown, it leaves the connection to the next request; `abort` would close it.
+    if (this.#settled) throw cancelled();
+    this.#deadlineAt = this.#wire.watch.after(this.#asking.deadline);
   }
 
   onResponseStart(_: Dispatcher.DispatchController, status: number, headers: Headers): void {
@@ -141,8 +136,8 @@ export class Exchange implements Dispatcher.DispatchHandler, Watched {
     try {
       if (this.#settled) this.#wire.watch.delete(this);
       else if (this.#events) this.#lost(bad('a stream that ended without the answer'));
-      else if (this.#refused) this.#refuse(this.#body());
-      else this.#readBody(this.#body());
+      else if (this.#refused) this.#refuse(this.#bytesOf());
+      else this.#done(answerIn(this.#bytesOf(), this.#asking.id));
     } catch (error) {
       this.#fail(asFailure(error));
     }
@@ -163,26 +158,14 @@ export class Exchange implements Dispatcher.DispatchHandler, Watched {
     const { maxResult } = this.#wire;
     if (!this.#refused && this.#bytes > maxResult)
       throw new UpstreamFailure('size', `a response of more than ${maxResult} bytes`);
-    if (this.#chunk === undefined) this.#chunk = chunk;
-    else if (this.#more === undefined) this.#more = [this.#chunk, chunk];
-    else this.#more.push(chunk);
+    this.#body ??= new Collector();
+    this.#body.push(chunk);
     if (this.#refused && this.#bytes > (this.#json ? MAX_ERROR : MAX_EXCERPT))
-      throw new HttpFailure(this.#status, this.#body());
+      throw new HttpFailure(this.#status, this.#body.bytes);
   }
 
-  #body(): Buffer {
-    return this.#more === undefined ? (this.#chunk ?? Buffer.alloc(0)) : Buffer.concat(this.#more);
-  }
-
-  #readBody(bytes: Buffer): void {
-    const plain = plainResult(decode(bytes), this.#asking.id);
-    if (plain !== undefined) {
-      this.#done({ kind: 'result', raw: plain });
-      return;
-    }
-    const message = readMessage(bytes);
-    if (message.kind !== 'answer') throw bad('a message that is not the answer');
-    this.#answered(message);
+  #bytesOf(): Buffer {
+    return this.#body?.bytes ?? Buffer.alloc(0);
   }
 
   /**
@@ -193,51 +176,29 @@ export class Exchange implements Dispatcher.DispatchHandler, Watched {
     const { id, modern } = this.#asking;
     const failure = new HttpFailure(this.#status, bytes);
     if (!this.#json || (this.#status === 404 && !modern)) throw failure;
-    let message: Message;
-    try {
-      message = readMessage(bytes);
-    } catch {
-      throw failure;
-    }
-    if (message.kind !== 'answer' || message.id !== id || message.answer.kind !== 'error') throw failure;
-    this.#done(message.answer);
+    const answer = errorTo(bytes, id);
+    if (answer === undefined) throw failure;
+    this.#done(answer);
   }
 
   #receive(data: string): void {
     if (this.#settled) return;
-    const plain = this.#asides === undefined ? plainResult(data, this.#asking.id) : undefined;
-    if (plain !== undefined) {
-      this.#done({ kind: 'result', raw: plain });
-      return;
-    }
-    const message = readText(data);
-    if (message.kind === 'answer') this.#answered(message);
+    const { id } = this.#asking;
+    const message = this.#midCall === undefined ? readEvent(data, id) : readText(data);
+    if (message.kind === 'answer') this.#done(answerTo(message, id));
     else this.#receiveAside(message);
   }
 
-  #answered({ id, answer }: Message & { kind: 'answer' }): void {
-    if (id !== this.#asking.id) throw bad(`id ${JSON.stringify(id).slice(0, 64)}, not ${this.#asking.id}`);
-    this.#done(answer);
-  }
-
   #receiveAside(message: Exclude<Message, { kind: 'answer' }>): void {
-    const { call, headers, modern } = this.#asking;
-    if (message.kind === 'request' && modern) throw bad('a request (removed in MCP 2026-07-28)');
-    this.#asides ??= new Asides({
-      notify: call && ((raw) => call.notify(raw)),
-      ask: call && ((request) => call.ask(request)),
-      respond: (response) => this.#wire.side.post(headers, response),
-      onAsking: (open) => this.#wait(open, call?.subject ?? ''),
-    });
-    this.#asides.receive(message);
-  }
-
-  /** The server waits for the client, and the deadline stands still. */
-  #wait(open: boolean, subject: string): void {
-    this.#pause ??= new Pause(this.#wire, subject);
-    if (!open) this.#deadlineAt += this.#pause.end();
-    else if (this.#pause.may) this.#pause.begin();
-    else this.#fail(new UpstreamFailure('overload', 'too many calls wait for their clients'));
+    this.#midCall ??= new MidCall(
+      this.#wire,
+      this.#asking,
+      (paused) => {
+        this.#deadlineAt += paused;
+      },
+      (failure) => this.#fail(failure),
+    );
+    this.#midCall.receive(message);
   }
 
   /** The stream is over and the answer has not come. */
@@ -292,10 +253,8 @@ export class Exchange implements Dispatcher.DispatchHandler, Watched {
   #settle(): void {
     this.#settled = true;
     this.#wire.watch.delete(this);
-    this.#chunk = undefined;
-    this.#more = undefined;
-    this.#asides?.end();
-    this.#pause?.end();
+    this.#body = undefined;
+    this.#midCall?.end();
     this.#resumption?.close();
   }
 }

@@ -5,8 +5,6 @@ import { bad, broken, HttpFailure } from './failures.ts';
 import { bodyKind, type Headers } from './head.ts';
 import type { Wire } from './wire.ts';
 
-/** Milliseconds for the head of the response. */
-const OPENING = 10_000;
 /** In so many milliseconds: the events, and the bytes beside one message of the largest size. */
 const WINDOW = 10_000;
 const MAX_EVENTS = 1000;
@@ -19,7 +17,7 @@ export interface StreamRequest {
 }
 
 export interface StreamListener {
-  /** The server has accepted: a 200 with an event stream. */
+  /** The server has accepted: a 200 with an event stream. Some say so with the first event only. */
   opened?(): void;
   /** The data of one event. What it throws ends the stream. */
   data(text: string): void;
@@ -32,7 +30,6 @@ export class HeldStream implements Dispatcher.DispatchHandler {
   readonly #wire: Wire;
   readonly #listener: StreamListener;
   readonly #events: EventReader;
-  readonly #opening: NodeJS.Timeout;
   #controller: Dispatcher.DispatchController | undefined;
   #over = false;
   #status = 0;
@@ -51,7 +48,6 @@ export class HeldStream implements Dispatcher.DispatchHandler {
         throw new UpstreamFailure('size', `more than ${MAX_EVENTS} events in ${WINDOW} ms`);
       listener.data(data);
     });
-    this.#opening = setTimeout(() => this.#end(new UpstreamFailure('upstream', 'no event stream')), OPENING).unref();
     const { path, streams } = wire.target;
     streams.dispatch({ path, method, headers, body }, this);
   }
@@ -77,10 +73,8 @@ export class HeldStream implements Dispatcher.DispatchHandler {
     if (this.#over) return;
     this.#status = status;
     const kind = status === 200 ? bodyKind(headers) : new HttpFailure(status, Buffer.alloc(0));
-    if (kind === 'events') {
-      clearTimeout(this.#opening);
-      this.#listener.opened?.();
-    } else this.#end(kind === 'json' ? bad('no event stream') : kind);
+    if (kind === 'events') this.#listener.opened?.();
+    else this.#end(kind === 'json' ? bad('no event stream') : kind);
   }
 
   onResponseData(_: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -115,7 +109,6 @@ export class HeldStream implements Dispatcher.DispatchHandler {
 
   #finish(): void {
     this.#over = true;
-    clearTimeout(this.#opening);
     this.#wire.streams.give();
   }
 }

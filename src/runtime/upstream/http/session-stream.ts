@@ -59,7 +59,7 @@ export class SessionStream {
     if (this.#state === 'closed') this.#open();
     if (this.#state !== 'opening' && this.#state !== 'waiting') return Promise.resolve(this.#state === 'open');
     return new Promise((resolve) => {
-      const timer = setTimeout(() => resolve(false), PATIENCE);
+      const timer = setTimeout(() => this.#opened(), PATIENCE);
       this.#waiting.push((opened) => {
         clearTimeout(timer);
         resolve(opened);
@@ -130,11 +130,7 @@ export class SessionStream {
         this.#wire,
         { method: 'GET', headers, body: null },
         {
-          opened: () => {
-            this.#state = 'open';
-            this.#openedAt = performance.now();
-            this.#settled(true);
-          },
+          opened: () => this.#opened(),
           data: (text) => this.#receive(text),
           ended: (failure) => this.#ended(failure),
         },
@@ -142,6 +138,15 @@ export class SessionStream {
     } catch (error) {
       this.#ended(asFailure(error));
     }
+  }
+
+  /** It was accepted; or not refused for so long that it only lacks a first event. */
+  #opened(): void {
+    if (this.#state === 'opening') {
+      this.#state = 'open';
+      this.#openedAt = performance.now();
+    }
+    this.#settled(this.#state === 'open');
   }
 
   #ended(failure: UpstreamFailure | undefined): void {
@@ -177,13 +182,11 @@ export class SessionStream {
     this.#heard = true;
     // An answer belongs to the stream of its own request; here it answers nothing (MCP 2025-11-25 transports).
     if (message.kind === 'answer') return;
-    const [oldest] = this.#calls;
     if (message.kind === 'notification' && TOLD.has(message.method))
       for (const listener of this.#listeners) listener.notify(message);
     else if (message.kind === 'notification' && message.method !== 'notifications/message')
       for (const call of this.#calls) call.aside(message);
-    else if (oldest !== undefined) oldest.aside(message);
-    else if (message.kind === 'request') {
+    else if (![...this.#calls].some((call) => call.aside(message)) && message.kind === 'request') {
       const outcome = message.method === 'ping' ? '"result":{}' : NOBODY;
       this.#wire.side.post(this.#headers, `{"jsonrpc":"2.0","id":${message.id},${outcome}}`);
     }
