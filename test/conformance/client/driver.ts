@@ -19,14 +19,12 @@ const both: Readonly<Record<string, Walk>> = {
 
 const legacy: Readonly<Record<string, Walk>> = {
   ...both,
-  initialize: (client) => client.listTools(),
   'elicitation-sep1034-client-defaults': (client) => call(client, 'test_client_elicitation_defaults'),
   'sse-retry': (client) => call(client, 'test_reconnection'),
 };
 
 const modern: Readonly<Record<string, Walk>> = {
   ...both,
-  'request-metadata': (client) => client.listTools(),
   'json-schema-ref-no-deref': (client) => client.listTools(),
 
   async 'sep-2322-client-request-state'(client) {
@@ -61,13 +59,36 @@ const modern: Readonly<Record<string, Walk>> = {
   },
 };
 
+/** The request that opens a conversation, to servers that have nothing but their answer to it. */
+const openings: Readonly<
+  Record<string, { readonly method: string; readonly headers: object; readonly params: object }>
+> = {
+  initialize: {
+    method: 'initialize',
+    headers: {},
+    params: { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'stock', version: '1' } },
+  },
+  'request-metadata': {
+    method: 'server/discover',
+    headers: { 'MCP-Protocol-Version': '2026-07-28', 'Mcp-Method': 'server/discover' },
+    params: {
+      _meta: {
+        'io.modelcontextprotocol/protocolVersion': '2026-07-28',
+        'io.modelcontextprotocol/clientCapabilities': {},
+      },
+    },
+  },
+};
+
 /** The scenarios of a revision that a client can walk through without OAuth. */
 export function walksOf(revision: string): readonly string[] {
-  return Object.keys(revision === '2026-07-28' ? modern : legacy);
+  if (revision === '2026-07-28') return ['request-metadata', ...Object.keys(modern)];
+  return ['initialize', ...Object.keys(legacy)];
 }
 
 /** A stock client that does what `scenario` is about, against the server at `url`. */
 export async function drive(scenario: string, revision: string, url: string, context: Context): Promise<void> {
+  if (openings[scenario] !== undefined) return showsNothing(url, openings[scenario]);
   const mode = revision === '2026-07-28' ? { pin: revision } : ('legacy' as const);
   const client = new Client(
     { name: 'stock', version: '1' },
@@ -85,4 +106,18 @@ export async function drive(scenario: string, revision: string, url: string, con
 async function call(client: Client, name: string, args: Record<string, unknown> = {}): Promise<void> {
   const result = await client.callTool({ name, arguments: args });
   if (result.isError) throw new Error(`${name}: ${JSON.stringify(result.content)}`);
+}
+
+/**
+ * A server in which there is nothing to see answers like one that does not exist, so no client gets to talk to it;
+ * what the suite's server sees of the gateway is how it was reviewed.
+ */
+async function showsNothing(url: string, { method, headers, params }: (typeof openings)[string]): Promise<void> {
+  const answer = await fetch(url, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json', Accept: 'application/json, text/event-stream', ...headers },
+    body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }),
+  });
+  const text = await answer.text();
+  if (!text.includes('"code":-32602')) throw new Error(`${method}: HTTP ${answer.status} ${text}`);
 }
