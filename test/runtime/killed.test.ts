@@ -11,6 +11,9 @@ import { absent, processesWith, ServerFiles } from '../sandbox/support/hosted.ts
 import { verifies } from '../support/verifies.ts';
 import { aCall, stdioServer } from './support.ts';
 
+/** Zone 2 in a process of its own, as zone 0 starts it. */
+const ZONE = `import(${JSON.stringify(import.meta.resolve('../../src/main/runtime-zone.ts'))}).then((zone) => zone.runtimeZone())`;
+
 const program = (name: string) => readFileSync(join(import.meta.dirname, 'servers', name), 'utf8');
 
 test('a runtime that is killed leaves no sandbox that asks or listens (kill -9)', {
@@ -31,7 +34,7 @@ test('a runtime that is killed leaves no sandbox that asks or listens (kill -9)'
   const bundle = { socket: join(directory, 'runtime.sock'), servers, node: process.execPath };
 
   const wrap = process.getuid?.() === 0 ? ['unshare', '--mount', '--propagation', 'private'] : [];
-  const [command = '', ...args] = [...wrap, process.execPath, join(import.meta.dirname, 'zone.ts')];
+  const [command = '', ...args] = [...wrap, process.execPath, '--eval', ZONE];
   const zone = spawn(command, args, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], serialization: 'advanced' });
   t.after(() => zone.kill('SIGKILL'));
   zone.send({ kind: 'open', bundle, forbidden: [] });
