@@ -115,3 +115,26 @@ test('an elicitation by URL gets the id that older clients expect', async () => 
   assert.match(JSON.parse(reached[0]?.params ?? '{}').elicitationId, /^[0-9a-f-]{36}$/);
   assert.equal(elicit(url).method, reached[0]?.method);
 });
+
+test('both ways of asking in a session use the names that the client knows', async () => {
+  const params = { ...FORM, message: 'uri-of-server' };
+  const servers: Server[] = [
+    async (call) => {
+      await call.ask(elicit(params));
+      return text('done');
+    },
+    async (_call, { inputResponses }) =>
+      inputResponses === undefined ? needs({ a: { method: 'elicitation/create', params } }) : text('done'),
+  ];
+  for (const server of servers) {
+    const reached: ServerRequest[] = [];
+    const { call, caller } = request({
+      ask: async (one) => {
+        reached.push(one);
+        return result(accepted('Ann'));
+      },
+    });
+    await stageWith({ server }).execute(call, caller);
+    assert.equal(JSON.parse(reached[0]?.params ?? '{}').message, 'srv+uri-of-server');
+  }
+});

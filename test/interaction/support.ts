@@ -55,6 +55,7 @@ export function stageWith({ server, denied = [], now = () => 0, held = new HeldC
     embedding: {
       mayAsk: (_call, method) => ({ allow: !denied.includes(method), detail: 'by the test', policies: ['p:1'] }),
       redact: redactJson,
+      named: (_call, _method, params) => params.replaceAll('uri-of-server', 'srv+uri-of-server'),
       record: async (_call, fact) => {
         await record?.(fact);
         records.push(fact);

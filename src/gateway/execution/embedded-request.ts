@@ -20,7 +20,7 @@ export interface Embedding {
   readonly mayAsk: (call: Admitted, method: EmbeddedMethod) => Pick<Verdict, 'allow' | 'detail' | 'policies'>;
   /** The output filter, for raw JSON. */
   readonly redact: (json: string) => { readonly json: string; readonly findings: Readonly<Record<string, number>> };
-  /** The params with the names that the client knows things by; raw JSON. */
+  /** The params of what is asked in a session, with the names that the client knows things by; results have `outbound`. */
   readonly named: (call: Admitted, method: EmbeddedMethod, params: string) => string;
   /** Writes the record before the client is asked; a rejection refuses the request. `method`, `action` and `detail` have the server's words. */
   readonly record: (call: Admitted, fact: EmbeddedRecord) => Promise<void>;
@@ -59,8 +59,8 @@ export async function judgeRequest(
   request: ServerRequest,
 ): Promise<Question> {
   const { method } = request;
-  const named = method.slice(0, MAX_METHOD);
-  const fact = { method: named, action: `${call.target.server}#${named}`, bytes: Buffer.byteLength(request.params) };
+  const word = method.slice(0, MAX_METHOD);
+  const fact = { method: word, action: `${call.target.server}#${word}`, bytes: Buffer.byteLength(request.params) };
   let verdict: Pick<Verdict, 'policies'> | undefined;
   try {
     if (!isEmbeddedMethod(method)) throw new EmbeddedRefusal('upstream', 'no request for a client', told.unknown);

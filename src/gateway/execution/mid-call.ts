@@ -100,9 +100,7 @@ export class MidCall {
     const capabilities = caller?.ask === undefined ? {} : caller.capabilities;
     try {
       const question = await this.judge(request, capabilities);
-      const { method } = question;
-      const params = this.#embedding.named(this.#call, method, question.params);
-      return await this.accept(question, await this.put({ method, params }));
+      return await this.accept(question, await this.put(question));
     } catch (error) {
       return this.failed(error);
     }
@@ -112,7 +110,7 @@ export class MidCall {
   async put({ method, params }: Pick<Question, 'method' | 'params'>): Promise<RpcAnswer> {
     const caller = this.#caller;
     if (caller?.ask === undefined) throw new Refusal('upstream', 'wants input that this client cannot be asked for');
-    return caller.ask({ method, params });
+    return caller.ask({ method, params: this.#embedding.named(this.#call, method, params) });
   }
 
   /** The client's answer if it is one to this question; else an error, and a record of why. */
