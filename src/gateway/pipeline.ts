@@ -97,7 +97,7 @@ async function one(call: Framed, trail: AuditTrail, rooms: Rooms, deps: Pipeline
 /** Each walks the line alone; where one of them has made the answer a stream, the others' answers are events of it. */
 async function batch(
   messages: readonly (Framed | Refusal)[],
-  { arrived, subject, until }: Authenticated,
+  { arrived, subject }: Authenticated,
   rooms: Rooms,
   deps: PipelineDeps,
 ): Promise<Answer> {
@@ -132,7 +132,6 @@ async function walk(framed: Framed, trail: AuditTrail, rooms: Rooms, deps: Pipel
       return { answer: rooms.accept() };
     }
     attendance = rooms.attend(framed);
-    const { caller } = attendance;
     const own = rooms.answer(framed);
     if (own !== undefined) await trail.answered(own.body.length);
     const answer = own ?? (await further(framed, attendance.caller, trail, rooms, deps));
@@ -153,8 +152,7 @@ async function further(
 ): Promise<Answer> {
   if (framed.frame.method === 'subscriptions/listen') {
     await trail.answered(0);
-    const admitOne = (call: Framed) => admit(call, new AuditTrail(deps.audit, call.arrived, rooms.version), rooms);
-    return rooms.listen(framed, caller, admitOne);
+    return rooms.listen(framed, caller, (one) => admitWatched(one, rooms, deps));
   }
   const admitted = await admit(framed, trail, rooms);
   if (admitted.target.method === 'resources/subscribe') {
@@ -166,6 +164,20 @@ async function further(
   const sanitized = rooms.sanitize(executed);
   await trail.completed(sanitized.result.length, sanitized.redacted);
   return rooms.respond(sanitized);
+}
+
+/** One resource of many: whether it may be watched is judged, and on record, as if it had been asked for alone. */
+async function admitWatched(framed: Framed, rooms: Rooms, deps: PipelineDeps): Promise<Admitted> {
+  const trail = new AuditTrail(deps.audit, framed.arrived, rooms.version);
+  trail.authenticated(framed);
+  trail.framed(framed);
+  try {
+    const admitted = await admit(framed, trail, rooms);
+    await trail.completed(0);
+    return admitted;
+  } catch (error) {
+    throw await recorded(error, framed.arrived, trail, deps);
+  }
 }
 
 /** From the message to the record of its intent: only then may anything happen. */

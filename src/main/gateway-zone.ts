@@ -132,10 +132,11 @@ class GatewayZone {
     try {
       this.#link ??= new RuntimeLink(bundle.runtimeSocket);
       this.#upstreams = this.#remotes.of(bundle.servers);
-      const { rooms, view } = furnish(bundle, this.#standing, this.#link, this.#upstreams);
+      const { rooms, view, leftOut } = furnish(bundle, this.#standing, this.#link, this.#upstreams);
       this.#rooms = rooms;
       this.#bundle = bundle;
       this.#tell(bundle, view);
+      for (const tool of leftOut) log({ event: 'tool-left-out', ...tool });
       this.#sink.append({ time: new Date().toISOString(), event: 'bundle', bundle: bundle.version }).catch((error) => {
         log({ event: 'fault', error: `the bundle's record could not be written: ${text(error)}` });
       });

@@ -1,13 +1,15 @@
 import packageJson from '../../package.json' with { type: 'json' };
 import type { GatewayBundle } from '../contract/bundle.ts';
+import { splice } from '../contract/splice.ts';
 import { loadCedar } from '../drivers/policy-engine/cedar/load.ts';
 import { type AuditDeps, AuditTrail } from '../gateway/audit/trail.ts';
 import type { authenticateStage } from '../gateway/authentication/stage.ts';
 import { authorizeStage, decision, visibility } from '../gateway/authorization/authorize.ts';
-import { actionOf, createCatalogue } from '../gateway/descriptors/catalogue.ts';
+import { actionOf, type Catalogue, createCatalogue } from '../gateway/descriptors/catalogue.ts';
 import { identifyStage } from '../gateway/descriptors/identify.ts';
 import { listDigests, lists } from '../gateway/descriptors/lists.ts';
 import { outbound } from '../gateway/descriptors/outbound.ts';
+import { askedUriEdits } from '../gateway/descriptors/resource-uris.ts';
 import { createVisibility } from '../gateway/descriptors/visibility.ts';
 import type { Embedding } from '../gateway/execution/embedded-request.ts';
 import { executeStage, type Remote } from '../gateway/execution/execute.ts';
@@ -43,6 +45,7 @@ export interface Standing {
 export interface Furnished {
   readonly rooms: Rooms;
   readonly view: View;
+  readonly leftOut: Catalogue['leftOut'];
 }
 
 /**
@@ -80,6 +83,8 @@ export function furnish(
   const embedding: Embedding = {
     mayAsk: ({ subject, target }, method) => decide(subject, target.server, actionOf(target.server, method), {}),
     redact: redactJson,
+    named: ({ arrived, target }, method, params) =>
+      arrived.server === undefined ? splice(params, askedUriEdits(method, params, `${target.server}+`)) : params,
     record: (call, fact) => {
       const trail = new AuditTrail(audit, call.arrived, bundle.version);
       trail.authenticated(call);
@@ -147,7 +152,8 @@ export function furnish(
   };
   const view: View = {
     lists: listDigests({ catalogue, visibility: shown, visible }),
-    permits: (subject, { server, action, params }) => decide(subject, server, action, { uri: params.uri ?? null }).allow,
+    permits: (subject, { server, action, params }) =>
+      decide(subject, server, action, { uri: params.uri ?? null }).allow,
   };
-  return { rooms, view };
+  return { rooms, view, leftOut: catalogue.leftOut };
 }

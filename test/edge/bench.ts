@@ -124,6 +124,7 @@ export async function openBench(options: BenchOptions = {}) {
         if (arrived.headers.authorization !== 'Bearer good') throw new Refusal('unauthenticated', 'no good token');
         const call = new Authenticated(arrived, alice, 0);
         guard(call, settings);
+        if (arrived.httpMethod !== 'POST') throw new Refusal('http-method', 'nothing to stream here');
         const read = await frame(call, undefined);
         if (!('frame' in read)) throw new Refusal('invalid-request', 'a batch');
         framed = read;

@@ -22,6 +22,11 @@ export interface AuditDeps {
   readonly edgeBudget: () => { readonly write: boolean; readonly suppressed: number };
 }
 
+type Embedded = Pick<AuditRecord, 'action' | 'code' | 'bytes' | 'policies' | 'redacted' | 'detail'> & {
+  /** In the server's words. */
+  readonly method: string;
+};
+
 type Facts = { -readonly [K in keyof AuditRecord]?: AuditRecord[K] };
 
 /** The longest detail and method that a record keeps, in UTF-16 units. */
@@ -71,8 +76,9 @@ export class AuditTrail {
   }
 
   /** What a server asked of the client in mid-call, and what became of it. */
-  embedded(facts: Pick<AuditRecord, 'method' | 'action' | 'code' | 'bytes'>): Promise<void> {
-    return this.#write({ ...facts, event: 'embedded' });
+  embedded({ method, detail = '', ...facts }: Embedded): Promise<void> {
+    const said = { method: this.#said(method, MAX_METHOD), ...(detail && { detail: this.#said(detail, MAX_DETAIL) }) };
+    return this.#write({ ...facts, ...said, event: 'embedded' });
   }
 
   /** The gateway answered by itself, from the pins. */

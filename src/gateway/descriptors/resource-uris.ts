@@ -37,9 +37,17 @@ function askedEdits(raw: string, result: RawObject, prefix: string): readonly Ed
     const request = readObject(raw, start);
     if (stringMember(raw, request, 'method') !== 'sampling/createMessage') return [];
     const params = objectOf(raw, request, 'params');
-    if (params === undefined) return [];
-    return arrayOf(raw, params, 'messages').flatMap((at) => messageEdits(raw, at, prefix));
+    return params === undefined ? [] : sampledEdits(raw, params, prefix);
   });
+}
+
+function sampledEdits(raw: string, params: RawObject, prefix: string): Edit[] {
+  return arrayOf(raw, params, 'messages').flatMap((at) => messageEdits(raw, at, prefix));
+}
+
+/** The same for the params of a request that a server of an older revision makes in mid-call. */
+export function askedUriEdits(method: string, params: string, prefix: string): readonly Edit[] {
+  return method === 'sampling/createMessage' ? sampledEdits(params, readObject(params), prefix) : [];
 }
 
 function messageEdits(raw: string, at: number, prefix: string): readonly Edit[] {

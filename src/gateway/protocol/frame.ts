@@ -2,7 +2,7 @@ import { isObject, type Json, type JsonObject } from '../../contract/json.ts';
 import { Refusal } from '../../contract/refusal.ts';
 import { findMember, readArray, readObject } from '../../contract/splice.ts';
 import { MalformedJson, parseUnfrozen } from '../../contract/strict-json.ts';
-import { type Authenticated, Framed, type Revision } from '../../contract/tool-call.ts';
+import { type Authenticated, type Frame, Framed, type Revision } from '../../contract/tool-call.ts';
 import type { RpcAnswer } from '../../contract/upstream.ts';
 import { MODERN, revisionOf } from './revision.ts';
 
@@ -36,11 +36,11 @@ export async function frame(call: Authenticated, agreed: Revision | undefined): 
   if (value.length === 0 || value.length > MAX_BATCH)
     throw new Refusal('invalid-request', `a batch of ${value.length}`);
   const starts = readArray(text, 0);
-  return value.map((one, at) => {
+  return value.map((member, at) => {
     try {
-      const framed = message(call, text, starts[at] ?? 0, one, WITH_BATCHES);
-      if (framed.frame.method !== 'initialize') return framed;
-      throw new FramingRefusal(new Refusal('invalid-request', 'initialize in a batch'), framed.frame.id);
+      const one = message(call, text, starts[at] ?? 0, member, WITH_BATCHES);
+      if (one.frame.method !== 'initialize') return one;
+      throw new FramingRefusal(new Refusal('invalid-request', 'initialize in a batch'), one.frame.id);
     } catch (error) {
       if (error instanceof FramingRefusal) return error;
       throw error;
@@ -54,7 +54,7 @@ const WITH_BATCHES = '2025-03-26';
 export function subscriptionOf(call: Framed, uri: string): Framed {
   const params = { uri };
   const paramsRaw = JSON.stringify(params);
-  return new Framed(call, { ...call.frame, method: 'resources/subscribe', params, paramsRaw });
+  return framed(call, { ...call.frame, method: 'resources/subscribe', params, paramsRaw });
 }
 
 function message(call: Authenticated, text: string, from: number, value: Json, agreed: Revision | undefined): Framed {
@@ -75,7 +75,7 @@ function message(call: Authenticated, text: string, from: number, value: Json, a
     const modern = revision === MODERN;
     const isResponse = value.method === undefined;
     if (isResponse && modern) throw new Refusal('invalid-request', 'a response');
-    return new Framed(call, {
+    return framed(call, {
       revision,
       modern,
       id,
@@ -87,6 +87,10 @@ function message(call: Authenticated, text: string, from: number, value: Json, a
   } catch (error) {
     throw error instanceof Refusal ? new FramingRefusal(error, id) : error;
   }
+}
+
+function framed(call: Authenticated | Framed, frame: Frame): Framed {
+  return new Framed(call, frame);
 }
 
 /** The only revision that HTTP+SSE is spoken in, whatever its client would rather have. */
