@@ -9,6 +9,15 @@ export class Collector {
     return this.#bytes.subarray(0, this.#length);
   }
 
+  get length(): number {
+    return this.#length;
+  }
+
+  clear(): void {
+    this.#bytes = NOTHING;
+    this.#length = 0;
+  }
+
   push(piece: Buffer): void {
     if (this.#length === 0) {
       this.#bytes = piece;
