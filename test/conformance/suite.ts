@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { home } from '../support/tree.ts';
 
 const suite = join(home, 'node_modules/@modelcontextprotocol/conformance/dist/index.js');
+/** Milliseconds after which the suite hangs; it has a limit of its own for each scenario. */
+const LONGEST = 600_000;
 /** How the suite names the folder of one scenario's results. */
 const FOLDER = /^(?:server-)?(.+)-\d{4}-\d\d-\d\dT[\d-]+Z$/;
 
@@ -84,6 +86,7 @@ function run(
   const child = spawn(process.execPath, [suite, ...argv], {
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
+    timeout: LONGEST,
   });
   let printed = '';
   for (const stream of [child.stdout, child.stderr])

@@ -7,6 +7,8 @@ import { drive } from './driver.ts';
 
 const { MCP_CONFORMANCE_SCENARIO, MCP_CONFORMANCE_CONTEXT, CLIENT_REVISION } = process.env;
 const gateway = await Gateway.prepare();
+// The suite's patience is over: leave nothing behind.
+process.once('SIGTERM', () => void gateway.stop().then(() => process.exit(1)));
 try {
   // Plain HTTP is for loopback addresses; a name, even this one, could mean another.
   await gateway.add('suite', String(process.argv[2]).replace('//localhost:', '//127.0.0.1:'));
