@@ -1,6 +1,6 @@
 import { isIPv4 } from 'node:net';
 import { createSecureContext } from 'node:tls';
-import { Pool } from 'undici';
+import { type Dispatcher, Pool } from 'undici';
 import type { RemoteServer } from '../../../contract/bundle.ts';
 
 /** Connections for calls; what is beyond that waits in order. */
@@ -14,9 +14,9 @@ const CONNECT_TIMEOUT = 5000;
 
 /** Three sets of connections to one server, so that a call that waits for an answer never keeps that answer away. */
 export interface Target {
-  readonly calls: Pool;
-  readonly side: Pool;
-  readonly streams: Pool;
+  readonly calls: Dispatcher;
+  readonly side: Dispatcher;
+  readonly streams: Dispatcher;
   /** Path and query of the one MCP endpoint. */
   readonly path: string;
 }
