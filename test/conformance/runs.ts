@@ -120,7 +120,8 @@ export async function clientRuns(report: (rows: readonly Row[]) => void): Promis
       })),
     ];
   });
-  const command = `${process.execPath} ${join(here, 'client/command.ts')}`;
+  // The suite starts it by a shell, and stops that; `exec` leaves no shell in between.
+  const command = `exec ${process.execPath} ${join(here, 'client/command.ts')}`;
   const rows: Row[] = [];
   const work = async () => {
     for (let job = jobs.shift(); job !== undefined; job = jobs.shift()) {
