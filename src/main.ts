@@ -45,6 +45,10 @@ const commands: Readonly<Record<string, Command>> = {
     return connectCommand(rest, { ...io, stateDir: state, stdin: process.stdin });
   },
   async policy({ rest, json, config, state }) {
+    if (rest[0] === 'push') {
+      const { push } = await import('./cli/push.ts');
+      return push(rest.slice(1), { ...io, json, stateDir: state });
+    }
     const { policy } = await import('./cli/policy.ts');
     const { policyInputs } = await import('./main/policy-inputs.ts');
     return policy([...rest], { ...io, json }, () => policyInputs(config, state));

@@ -9,17 +9,23 @@ export class NotRunning extends Error {
 export class AdminRefusal extends Error {
   readonly status: number;
   readonly exitCode: number;
-  constructor(status: number, message: string) {
+  /** The whole answer. */
+  readonly answer: unknown;
+  constructor(status: number, message: string, answer?: unknown) {
     super(message);
     this.status = status;
+    this.answer = answer;
     this.exitCode = status === 400 ? 2 : 1;
   }
 }
 
 export interface AdminClient {
   readonly presence: Presence;
-  /** @throws NotRunning, AdminRefusal */
-  call(method: 'GET' | 'POST', path: string, body?: unknown): Promise<unknown>;
+  /**
+   * @param patience milliseconds until it counts as not running; default 10 s
+   * @throws NotRunning, AdminRefusal
+   */
+  call(method: 'GET' | 'POST', path: string, body?: unknown, patience?: number): Promise<unknown>;
 }
 
 /** The admin API of the `up` that runs with this state directory. @throws NotRunning, StateError */
@@ -30,10 +36,14 @@ export function connectAdmin(stateDir: string): AdminClient {
       `no innerkeep up is running with the state directory ${stateDir}; start one, or name its own with --state DIR`,
     );
   const { presence, secret } = found;
-  return { presence, call: (method, path, body) => exchange(presence, secret, method, path, body) };
+  return { presence, call: (...asked) => exchange(presence, secret, ...asked) };
 }
 
-function exchange(presence: Presence, secret: string, method: string, path: string, body: unknown): Promise<unknown> {
+function exchange(
+  presence: Presence,
+  secret: string,
+  ...[method, path, body, patience = 10_000]: Parameters<AdminClient['call']>
+): Promise<unknown> {
   const payload = body === undefined ? '' : JSON.stringify(body);
   return new Promise((settle, reject) => {
     const lost = () =>
@@ -43,7 +53,7 @@ function exchange(presence: Presence, secret: string, method: string, path: stri
     const sent = request(new URL(path, presence.url), {
       method,
       agent: false,
-      signal: AbortSignal.timeout(10_000),
+      signal: AbortSignal.timeout(patience),
       headers: { authorization: `Bearer ${secret}`, ...(payload ? { 'content-type': 'application/json' } : {}) },
     });
     sent.on('error', lost);
@@ -58,7 +68,7 @@ function exchange(presence: Presence, secret: string, method: string, path: stri
         try {
           const value: unknown = JSON.parse(text);
           if (answer.statusCode === 200) return settle(value);
-          reject(new AdminRefusal(answer.statusCode ?? 0, messageOf(value)));
+          reject(new AdminRefusal(answer.statusCode ?? 0, messageOf(value), value));
         } catch {
           lost();
         }

@@ -15,8 +15,8 @@ const commands: Readonly<Record<string, readonly [synopsis: string, text: string
   ],
   tools: ['tools ls | diff | approve [SERVER[/TOOL]] | reject [SERVER]', 'Descriptors and their pins.'],
   policy: [
-    'policy lint | test [FILE] | explain --subject S --tenant T --action A [--arguments JSON]',
-    'Checks the policies against the pins, runs the cases beside them, or answers one question and says why.',
+    'policy lint | test [FILE] | explain --subject S --tenant T --action A [--arguments JSON] | push',
+    'Checks the policies against the pins, runs the cases beside them, or answers one question and says why; push has\nthe running up read policies and pins again and serve by them at once, or stay as it is and say what is wrong.',
   ],
   audit: [
     'audit verify [FILE] [--public-key FILE] | tail [-n N] [--incident ID]',

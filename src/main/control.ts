@@ -1,25 +1,24 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import type { GatewayBundle, PolicySource } from '../contract/bundle.ts';
+import type { GatewayBundle } from '../contract/bundle.ts';
 import type { FromGateway, IssuerRequest, ToGateway } from '../contract/zone-link.ts';
 import { standardRoutes } from '../control-plane/admin-api/routes.ts';
 import { openAdminApi } from '../control-plane/admin-api/server.ts';
-import { type Config, loadConfig, loadPolicies, readText, trustedIssuers } from '../control-plane/config/load.ts';
-import { ConfigError, SafetyError } from '../control-plane/config/problem.ts';
+import { type Config, readText, trustedIssuers } from '../control-plane/config/load.ts';
+import { type ConfigError, SafetyError } from '../control-plane/config/problem.ts';
 import { type Issuer, openIssuer } from '../control-plane/issuer/issuer.ts';
-import { readLock } from '../control-plane/packages/lock.ts';
 import { npmSettings } from '../control-plane/packages/npm-settings.ts';
-import { prepareServers } from '../control-plane/packages/pins-for.ts';
+import { pinsFor, prepareServers } from '../control-plane/packages/pins-for.ts';
 import { unusableCertificate } from '../control-plane/pki/own-certificate.ts';
 import { openPki, type Pki } from '../control-plane/pki/pki.ts';
 import { stateDirectory } from '../control-plane/pki/state-files.ts';
 import { claimState } from '../control-plane/zones/claim.ts';
 import { startZone, type Zone } from '../control-plane/zones/start-zone.ts';
-import { loadCedar } from '../drivers/policy-engine/cedar/load.ts';
+import { InForce } from './in-force.ts';
 import { log } from './log.ts';
 import { openRuntime, refusedBy } from './runtime-client.ts';
+import { readServed } from './served.ts';
 import { notListening, unless } from './start-faults.ts';
-import { unservable } from './unservable.ts';
 
 /** A running innerkeep: all zones of one machine. */
 export interface Control {
@@ -47,52 +46,42 @@ const RENEW_EVERY = 24 * 60 * 60 * 1000;
  * @throws ConfigError (exit 2), SafetyError, StateError (exit 3), or the reason of `stopping`
  */
 export async function startControl(configFile: string, state: string, stopping: AbortSignal): Promise<Control> {
-  const config = await loadConfig(configFile, state);
-  const policies = loadPolicies(config.policies);
-  const registry = () => npmSettings(config.directory, process.env);
-  stateDirectory(config.state);
-  const platform = `${process.platform}-${process.arch}`;
-  const pinned = await unless(stopping, prepareServers(config, readLock(config.directory), registry, platform));
-  checkTools(config, pinned.gateway);
-  checkPolicies(
-    config,
-    policies,
-    pinned.gateway.map(({ pins }) => pins),
-  );
+  const started = await readServed(configFile, state, (config, lock) => {
+    stateDirectory(config.state);
+    const registry = () => npmSettings(config.directory, process.env);
+    return unless(stopping, prepareServers(config, lock, registry, `${process.platform}-${process.arch}`));
+  });
+  const { config } = started;
   const pki = await openPki(config.state, Date.now);
   const undo: (() => Promise<void> | void)[] = [claimState(config.state)];
   const stop = async (): Promise<void> => {
     for (let step = undo.pop(); step !== undefined; step = undo.pop()) await step();
   };
   try {
-    const runtime = await openRuntime(pinned.runtime, config.state, (server, message) =>
+    const runtime = await openRuntime(started.sandboxed, config.state, (server, message) =>
       config.fault({ path: server === undefined ? [] : ['servers', server, 'mounts'], message }),
     );
     undo.push(() => runtime.stop());
     stopping.throwIfAborted();
-    const gateway = new GatewayHandle(config);
+    const gateway = new GatewayHandle();
     undo.push(() => gateway.stop());
     const port = await gateway.open(config, pki);
     const origin = `https://${config.edge.server_names[0]}:${port}`;
-    const resources = [`${origin}/mcp`, ...pinned.gateway.map(({ pins }) => `${origin}/mcp/${pins.name}`)];
+    const resources = [`${origin}/mcp`, ...started.servers.map(({ pins }) => `${origin}/mcp/${pins.name}`)];
     const issuer = openIssuer({ stateDir: config.state, issuerUrl: origin, resources, now: Date.now });
     gateway.serveIssuer(issuer);
-    const publish = (): Promise<void> =>
-      gateway.apply({
-        edge: {
-          origin,
-          serverNames: config.edge.server_names,
-          allowedOrigins: config.edge.allowed_origins,
-          unauthenticated: config.edge.unauthenticated,
-          maxBody: config.edge.max_body,
-        },
-        issuers: issuersOf(config, issuer),
-        revoked: issuer.revoked(),
-        policies,
-        servers: pinned.gateway,
-        runtimeSocket: runtime.socket,
-      });
-    await publish();
+    const inForce = new InForce(started, gateway, ({ config: asked, policies, servers }) => {
+      const edge = {
+        origin,
+        serverNames: config.edge.server_names,
+        allowedOrigins: config.edge.allowed_origins,
+        unauthenticated: config.edge.unauthenticated,
+        maxBody: config.edge.max_body,
+      };
+      const trust = { issuers: issuersOf(config, issuer), revoked: issuer.revoked() };
+      return gateway.apply({ edge, ...trust, policies, servers, runtimeSocket: runtime.socket }, asked);
+    });
+    await inForce.publish();
     stopping.throwIfAborted();
     const ready = {
       event: 'ready',
@@ -109,10 +98,11 @@ export async function startControl(configFile: string, state: string, stopping: 
         issuer,
         externalIssuers: config.identity.issuers.map((external) => external.issuer),
         mcp: ready.mcp,
-        publishRevocations: publish,
+        publishRevocations: () => inForce.publish(),
+        push: () => inForce.push(() => readServed(configFile, state, pinsFor)),
         ready: () => gateway.applied > 0,
         metrics: () => gateway.metrics(),
-        status: () => ({ ...ready, bundle: gateway.applied, servers: pinned.gateway.map(({ pins }) => pins.name) }),
+        status: () => ({ ...ready, bundle: gateway.applied, servers: started.servers.map(({ pins }) => pins.name) }),
       }),
       fault: (error) => log({ event: 'fault', error: String(error) }),
     }).catch((error: unknown) => {
@@ -138,29 +128,6 @@ function issuersOf(config: Config, issuer: Issuer): GatewayBundle['issuers'] {
   return [{ issuer: issuer.issuerUrl, jwks: issuer.jwks(), tenant: { claim: 'tenant' }, embedded: true }];
 }
 
-function checkTools(config: Config, servers: GatewayBundle['servers']): void {
-  const faults = servers.flatMap(({ pins, tools }) =>
-    unservable(pins.name, pins.tools, tools).map(({ tool, message, mend }) =>
-      config.fault({ path: ['servers', pins.name, 'tools', tool], message, mend }),
-    ),
-  );
-  if (faults.length > 0) throw new ConfigError(faults.flatMap(({ problems }) => problems));
-}
-
-function checkPolicies(config: Config, sources: readonly PolicySource[], pins: Parameters<typeof loadCedar>[1]): void {
-  const problems = loadCedar(sources, pins).problems.filter(({ severity }) => severity === 'error');
-  if (problems.length === 0) return;
-  const found = problems.map(({ file, line, column, message, mend }) => ({
-    file: join(config.policies, file),
-    line,
-    column: column ?? 1,
-    key: '',
-    message,
-    mend,
-  }));
-  throw new ConfigError(found);
-}
-
 async function certificate(config: Config, pki: Pki): Promise<{ readonly key: string; readonly cert: string }> {
   const { tls } = config.edge;
   if (tls === undefined) {
@@ -173,6 +140,14 @@ async function certificate(config: Config, pki: Pki): Promise<{ readonly key: st
   return own;
 }
 
+/** A question to zone 1. */
+interface Waiting {
+  /** The place of what zone 1 finds wrong. */
+  fault(message: string): ConfigError;
+  resolve(message: FromGateway): void;
+  reject(error: Error): void;
+}
+
 /** Zone 0's end of its connection with zone 1. */
 class GatewayHandle {
   readonly zone: Zone<ToGateway>;
@@ -182,17 +157,14 @@ class GatewayHandle {
   #counts: Extract<FromGateway, { kind: 'counts' }> | undefined;
   #issuer: Issuer | undefined;
   /** In the order of what was asked, which is the order of the answers. */
-  #waiting: { resolve(message: FromGateway): void; reject(error: Error): void }[] = [];
+  #waiting: Waiting[] = [];
 
-  constructor(config: Config) {
-    const fault = (_: unknown, message: string) =>
-      notListening(message, config, 'edge') ?? config.fault({ path: ['edge'], message });
+  constructor() {
     const main = join(import.meta.dirname, '../main.ts');
     this.zone = startZone<ToGateway, FromGateway>({ name: 'gateway', main, ownMounts: false }, (message) => {
       if (message.kind === 'issuer') void this.#answer(message.id, message.request);
       else if (message.kind === 'counts') this.#counts = message;
-      else if (message.kind === 'refused') this.#waiting.shift()?.reject(refusedBy(message, fault));
-      else this.#waiting.shift()?.resolve(message);
+      else this.#settle(message);
     });
     void this.zone.exited.then(() => {
       for (const { reject } of this.#waiting.splice(0)) reject(new SafetyError('the gateway zone ended'));
@@ -210,7 +182,10 @@ class GatewayHandle {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     const audit = { file: join(folder, 'audit.jsonl'), key: pki.auditKey.privatePem };
     const opening = { host, port, serverNames: config.edge.server_names, key, cert, audit };
-    const answer = await this.#ask({ kind: 'open', opening });
+    const answer = await this.#ask(
+      { kind: 'open', opening },
+      (message) => notListening(message, config, 'edge') ?? config.fault({ path: ['edge'], message }),
+    );
     if (answer.kind !== 'listening') throw new SafetyError('the gateway zone did not open');
     return answer.port;
   }
@@ -224,9 +199,12 @@ class GatewayHandle {
     this.#issuer = issuer;
   }
 
-  async apply(bundle: Omit<GatewayBundle, 'version'>): Promise<void> {
+  /** @throws ConfigError when the zone cannot use it, and goes on with the bundle before */
+  async apply(bundle: Omit<GatewayBundle, 'version'>, config: Config): Promise<void> {
     const version = ++this.#version;
-    const answer = await this.#ask({ kind: 'bundle', bundle: { ...bundle, version } });
+    const answer = await this.#ask({ kind: 'bundle', bundle: { ...bundle, version } }, (message) =>
+      config.fault({ path: ['servers'], message }),
+    );
     if (answer.kind !== 'applied') throw new SafetyError('the gateway zone did not take the bundle');
     this.applied = answer.version;
   }
@@ -236,11 +214,17 @@ class GatewayHandle {
     return { calls: this.#counts?.calls ?? 0, refusals: this.#counts?.refusals ?? {}, memory };
   }
 
-  #ask(message: ToGateway): Promise<FromGateway> {
+  #ask(message: ToGateway, fault: Waiting['fault']): Promise<FromGateway> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ resolve, reject });
+      this.#waiting.push({ fault, resolve, reject });
       this.zone.send(message);
     });
+  }
+
+  #settle(answer: FromGateway): void {
+    const asked = this.#waiting.shift();
+    if (answer.kind === 'refused') asked?.reject(refusedBy(answer, (_, message) => asked.fault(message)));
+    else asked?.resolve(answer);
   }
 
   async #answer(id: number, request: IssuerRequest): Promise<void> {

@@ -127,23 +127,38 @@ class GatewayZone {
     setInterval(() => this.#report(), COUNTS_EVERY).unref();
   }
 
-  /** Swaps everything that a gateway decides by, between two calls; what is in flight ends by what it began with. */
+  /**
+   * Swaps everything that a gateway decides by, between two calls; what is in flight ends by what it began with. A bundle
+   * that cannot be used changes nothing.
+   */
   apply(bundle: GatewayBundle): void {
+    let swap: () => void;
     try {
-      this.#link ??= new RuntimeLink(bundle.runtimeSocket);
-      this.#upstreams = this.#remotes.of(bundle.servers);
-      const { rooms, view, leftOut } = furnish(bundle, this.#standing, this.#link, this.#upstreams);
-      this.#rooms = rooms;
-      this.#bundle = bundle;
-      this.#tell(bundle, view);
-      for (const tool of leftOut) log({ event: 'tool-left-out', ...tool });
-      this.#sink.append({ time: new Date().toISOString(), event: 'bundle', bundle: bundle.version }).catch((error) => {
-        log({ event: 'fault', error: `the bundle's record could not be written: ${text(error)}` });
-      });
-      this.#send({ kind: 'applied', version: bundle.version });
+      swap = this.#prepare(bundle);
     } catch (error) {
       this.#send({ kind: 'refused', exit: 2, message: text(error) });
+      return;
     }
+    swap();
+    this.#sink.append({ time: new Date().toISOString(), event: 'bundle', bundle: bundle.version }).catch((error) => {
+      log({ event: 'fault', error: `the bundle's record could not be written: ${text(error)}` });
+    });
+    this.#send({ kind: 'applied', version: bundle.version });
+  }
+
+  /** @throws Error naming what of the bundle cannot be used */
+  #prepare(bundle: GatewayBundle): () => void {
+    this.#link ??= new RuntimeLink(bundle.runtimeSocket);
+    const remotes = this.#remotes.prepare(bundle.servers);
+    const { rooms, view, leftOut } = furnish(bundle, this.#standing, this.#link, remotes.upstreams);
+    return () => {
+      remotes.swap();
+      this.#upstreams = remotes.upstreams;
+      this.#rooms = rooms;
+      this.#bundle = bundle;
+      for (const tool of leftOut) log({ event: 'tool-left-out', ...tool });
+      this.#tell(bundle, view);
+    };
   }
 
   /** Clients in mid-stream learn what the bundle changes for them; who may be here no more leaves. */

@@ -16,8 +16,11 @@ interface Open {
 export class Remotes {
   #open: ReadonlyMap<string, Open> = new Map();
 
-  /** @throws Error when an address is not acceptable */
-  of(servers: readonly GatewayServer[]): ReadonlyMap<string, Upstream> {
+  /**
+   * The servers of a bundle; until `swap` is called, those of the bundle before stay.
+   * @throws Error when an address is not acceptable
+   */
+  prepare(servers: readonly GatewayServer[]): { readonly upstreams: ReadonlyMap<string, Upstream>; swap(): void } {
     const next = new Map<string, Open>();
     for (const { remote } of servers) {
       if (remote === undefined) continue;
@@ -25,12 +28,18 @@ export class Remotes {
       const same = known !== undefined && isDeepStrictEqual(known.settings, remote);
       next.set(remote.name, same ? known : { settings: remote, upstream: remoteUpstream(remote, Date.now) });
     }
+    return {
+      upstreams: new Map([...next].map(([name, { upstream }]) => [name, upstream])),
+      swap: () => this.#swap(next),
+    };
+  }
+
+  #swap(next: ReadonlyMap<string, Open>): void {
     for (const [name, old] of this.#open) {
       // Calls that began with the bundle before end by it.
       if (next.get(name) !== old) setTimeout(() => void old.upstream.close(), old.settings.deadline).unref();
     }
     this.#open = next;
-    return new Map([...next].map(([name, { upstream }]) => [name, upstream]));
   }
 
   async close(): Promise<void> {

@@ -28,6 +28,7 @@ async function running(t: TestContext, more: AdminRoutes = {}, externalIssuers: 
         issuer,
         externalIssuers,
         mcp: MCP,
+        push: async () => ({ changed: false, bundle: 1 }),
         publishRevocations: async () => void published.push(issuer.revoked()),
         ready: () => health.ready,
         metrics: () => ({ calls: 7, refusals: { unauthenticated: 3, 'odd"\n': 1 }, memory: { control: 1024 } }),

@@ -198,23 +198,23 @@ test('a caller who goes while the client thinks takes the sandbox along', async 
   assert.equal(driver.alive(), 0);
 });
 
-test('calls that wait for their clients leave room for others: four of a subject, half of the pool', async (t) => {
-  const { upstream } = sandboxWith(t, asking('once'), { live: 12 });
+test('calls that wait for their clients leave room for others: six of a subject, half of the pool', async (t) => {
+  const { upstream } = sandboxWith(t, asking('once'), { live: 16 });
   const answers: ((answer: RpcAnswer) => void)[] = [];
   const ask = () => new Promise<RpcAnswer>((resolve) => void answers.push(resolve));
   const start = (subject: string) => upstream.call(aCall({ ask, subject }));
   const open = [];
-  for (const subject of ['alice', 'alice', 'alice', 'alice', 'bob', 'bob']) {
+  for (const subject of [...Array.from({ length: 6 }, () => 'alice'), 'bob', 'bob']) {
     open.push(start(subject));
     const before = open.length;
     while (answers.length < before) await new Promise((resolve) => setTimeout(resolve, 5));
-    if (before === 4) await assert.rejects(start('alice'), { code: 'overload' });
+    if (before === 6) await assert.rejects(start('alice'), { code: 'overload' });
   }
   await assert.rejects(start('carol'), { code: 'overload' });
   answers.shift()?.({ kind: 'result', raw: '{}' });
   await open.shift();
   open.push(start('carol'));
-  while (answers.length < 6) await new Promise((resolve) => setTimeout(resolve, 5));
+  while (answers.length < 8) await new Promise((resolve) => setTimeout(resolve, 5));
   for (const answer of answers) answer({ kind: 'result', raw: '{}' });
   await Promise.all(open);
 });

@@ -14,7 +14,7 @@ function everyWay(sessions: ReturnType<typeof openSessions>['sessions'], wish: W
   return [
     () => sessions.attend(request('1', wish).call),
     () => sessions.receive(framed({ method: 'notifications/cancelled', params: { requestId: 1 } }, wish).call),
-    () => sessions.receive(framed({ id: '"ask-1"', response: { kind: 'result', raw: '{}' } }, wish).call),
+    () => sessions.receive(framed({ id: '"asked"', response: { kind: 'result', raw: '{}' } }, wish).call),
     () => sessions.setLevel(framed({ id: '1', method: 'logging/setLevel', params: { level: 'info' } }, wish).call),
     () => sessions.listen(head({ ...wish, httpMethod: 'GET' }).call),
     () => sessions.end(head({ ...wish, httpMethod: 'DELETE' }).call),
@@ -114,7 +114,7 @@ test('another session can neither answer what a client is asked, nor cancel its 
   const { caller } = sessions.attend(call);
   const asked = caller.ask?.({ method: 'elicitation/create', params: '{"message":"?"}' });
   const sent = JSON.parse(stream.data[0] ?? '');
-  assert.deepEqual(sent, { jsonrpc: '2.0', id: 'ask-1', method: 'elicitation/create', params: { message: '?' } });
+  assert.deepEqual(sent, { jsonrpc: '2.0', id: sent.id, method: 'elicitation/create', params: { message: '?' } });
 
   const answer = (raw: string) => ({ id: JSON.stringify(sent.id), response: { kind: 'result', raw } }) as const;
   const cancelled = { method: 'notifications/cancelled', params: { requestId: 7 } };

@@ -7,6 +7,12 @@ import { framed, head, openSessions, request, settled, type TestStream } from '.
 
 const taken = (error: unknown) => error instanceof Refusal && error.code === 'stream-taken';
 
+/** Raw id of the last request that a stream has carried. */
+function askedId(data: readonly string[]): string {
+  const asked = data.findLast((text) => text.includes('"roots/list"')) ?? '{}';
+  return JSON.stringify(JSON.parse(asked).id);
+}
+
 test('a stream that becomes one is primed first (2025-11-25), and its last event is the answer', () => {
   const { sessions, open } = openSessions();
   const { call, stream } = request('1', { session: open() });
@@ -81,7 +87,7 @@ test('a client that comes back while its old connection hangs gets the stream, a
   const listening = sessions.listen(back.call);
   assert.deepEqual([stream.state, back.stream.state], ['closed', 'open']);
   assert.equal(JSON.parse(back.stream.data[0] ?? '').method, 'roots/list');
-  sessions.receive(framed({ id: '"ask-1"', response: { kind: 'error', raw: '{}' } }, wish).call);
+  sessions.receive(framed({ id: askedId(back.stream.data), response: { kind: 'error', raw: '{}' } }, wish).call);
   assert.deepEqual(await asked, { kind: 'error', raw: '{}' });
   answered('{"r":1}');
   await listening;
@@ -107,14 +113,15 @@ test('a cancelled call is aborted, says nothing more, and gets no answer on its 
   const { caller, answered } = sessions.attend(call);
   const asked = caller.ask?.({ method: 'roots/list', params: '{}' }) ?? Promise.resolve();
   const refused = assert.rejects(asked, /cancelled/);
-  const others = sessions.attend(request('2', wish).call).caller.ask?.({ method: 'roots/list', params: '{}' });
+  const other = request('2', wish);
+  const others = sessions.attend(other.call).caller.ask?.({ method: 'roots/list', params: '{}' });
   sessions.receive(framed({ method: 'notifications/cancelled', params: { requestId: 1 } }, wish).call);
   await refused;
   assert.equal(caller.signal.aborted, true);
   caller.notify('{"n":1}');
   await assert.rejects(caller.ask?.({ method: 'roots/list', params: '{}' }) ?? Promise.resolve(), /over/);
   answered('{"error":1}');
-  sessions.receive(framed({ id: '"ask-2"', response: { kind: 'result', raw: '{}' } }, wish).call);
+  sessions.receive(framed({ id: askedId(other.stream.data), response: { kind: 'result', raw: '{}' } }, wish).call);
   assert.equal((await others)?.kind, 'result');
   assert.deepEqual(
     stream.data.map((data) => JSON.parse(data).method),
@@ -195,7 +202,7 @@ test('HTTP+SSE: all goes out on the one stream, and the session ends with it', a
   assert.deepEqual(caller.capabilities, { roots: {} });
   stream.cut();
   const asked = caller.ask?.({ method: 'roots/list', params: '{}' });
-  sessions.receive(framed({ id: '"ask-1"', response: { kind: 'result', raw: '{}' } }, wish).call);
+  sessions.receive(framed({ id: askedId(get.stream.data), response: { kind: 'result', raw: '{}' } }, wish).call);
   assert.equal((await asked)?.kind, 'result');
   answered('{"r":1}');
   sessions.each(({ notify }) => notify('{"news":1}'));

@@ -116,7 +116,8 @@ test('a client that does not answer is told after five minutes that nobody waits
   clock.pass(5 * MINUTE);
   await refused;
   const told = JSON.parse(stream.data.at(-1) ?? '');
-  assert.deepEqual([told.method, told.params.requestId], ['notifications/cancelled', 'ask-1']);
+  const { id } = JSON.parse(stream.data.find((data) => data.includes('sampling/createMessage')) ?? '');
+  assert.deepEqual([told.method, told.params.requestId], ['notifications/cancelled', id]);
 });
 
 test('one subject’s flood of sessions ends its own oldest, holds nothing, and leaves others alone', () => {

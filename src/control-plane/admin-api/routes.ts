@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { type Issuer, IssuerError } from '../issuer/issuer.ts';
 import { type Metrics, renderMetrics } from './metrics.ts';
+import type { PushAnswer } from './push.ts';
 import { AdminError, type AdminRequest, type AdminRoutes, answerJson } from './server.ts';
 
 const tokenWish = z.strictObject({
@@ -24,6 +25,8 @@ export interface StandardDeps {
   readonly mcp: string;
   /** A new bundle with the issuer's list has reached the gateways when it resolves. */
   readonly publishRevocations: () => Promise<void>;
+  /** Reads the operator's files again and puts them into force, or says why not. */
+  readonly push: () => Promise<PushAnswer>;
   /** Do all zones work? */
   readonly ready: () => boolean;
   readonly metrics: () => Metrics | Promise<Metrics>;
@@ -69,6 +72,12 @@ export function standardRoutes(deps: StandardDeps): AdminRoutes {
         const revoked = await refusing(async () => deps.issuer.revoke(token));
         await deps.publishRevocations();
         return answerJson(revoked);
+      },
+    },
+    'POST /admin/push': {
+      handle: async () => {
+        const pushed = await deps.push();
+        return answerJson(pushed, pushed.refused === undefined ? 200 : 422);
       },
     },
   };

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { Refusal } from '../../contract/refusal.ts';
 import type { RpcAnswer, ServerRequest } from '../../contract/upstream.ts';
 import { Alarm, type Clock } from './clock.ts';
@@ -15,6 +16,8 @@ export class Asks {
   readonly #clock: Clock;
   readonly #limits: SessionLimits;
   readonly #pending = new Map<string, Pending>();
+  /** An answer that comes late, from an earlier session of the same client, must fit no request of this one. */
+  readonly #prefix = randomBytes(9).toString('base64url');
   #count = 0;
 
   constructor(clock: Clock, limits: SessionLimits) {
@@ -30,7 +33,7 @@ export class Asks {
   ask(call: object, outlet: Outlet, { method, params }: ServerRequest): Promise<RpcAnswer> {
     const { asks, askTimeout } = this.#limits;
     if (this.#pending.size >= asks) return refused(`${asks} requests wait for the client already`);
-    const id = JSON.stringify(`ask-${++this.#count}`);
+    const id = JSON.stringify(`${this.#prefix}-${++this.#count}`);
     const sent = outlet.send(`{"jsonrpc":"2.0","id":${id},"method":${JSON.stringify(method)},"params":${params}}`);
     if (!sent) return refused('the client has gone');
 

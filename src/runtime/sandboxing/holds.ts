@@ -1,5 +1,5 @@
-/** Sandboxes that one subject may hold, of each kind. */
-const PER_SUBJECT = 4;
+/** Sandboxes that one subject may hold, of each kind: more than the gateway holds calls, so that it chooses which end. */
+const PER_SUBJECT = 6;
 
 /** How much of the pool may be held. */
 interface HoldLimits {
