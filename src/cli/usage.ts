@@ -16,7 +16,7 @@ const commands: Readonly<Record<string, readonly [synopsis: string, text: string
   tools: ['tools ls | diff | approve [SERVER[/TOOL]] | reject [SERVER]', 'Descriptors and their pins.'],
   policy: [
     'policy lint | test [FILE] | explain --subject S --tenant T --action A [--arguments JSON] | push',
-    'Checks the policies against the pins, runs the cases beside them, or answers one question and says why; push has\nthe running up read policies and pins again and serve by them at once, or stay as it is and say what is wrong.',
+    'Checks the policies against the pins, runs the cases beside them, answers one question, or brings them into force.\npush: the running up reads its policies and pins again and serves by them from the next call on; if anything is wrong\nwith them it says where, and goes on as before.',
   ],
   audit: [
     'audit verify [FILE] [--public-key FILE] | tail [-n N] [--incident ID]',

@@ -203,7 +203,7 @@ class GatewayHandle {
   async apply(bundle: Omit<GatewayBundle, 'version'>, config: Config): Promise<void> {
     const version = ++this.#version;
     const answer = await this.#ask({ kind: 'bundle', bundle: { ...bundle, version } }, (message) =>
-      config.fault({ path: ['servers'], message }),
+      config.fault({ path: ['servers'], message, mend: 'run `innerkeep add` for that server again' }),
     );
     if (answer.kind !== 'applied') throw new SafetyError('the gateway zone did not take the bundle');
     this.applied = answer.version;

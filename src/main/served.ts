@@ -1,0 +1,65 @@
+import { join } from 'node:path';
+import type { GatewayServer, PolicySource, RuntimeServer } from '../contract/bundle.ts';
+import { type Config, loadConfig, loadPolicies } from '../control-plane/config/load.ts';
+import { ConfigError } from '../control-plane/config/problem.ts';
+import { type Lock, readLock } from '../control-plane/packages/lock.ts';
+import { loadCedar } from '../drivers/policy-engine/cedar/load.ts';
+import { unservable } from './unservable.ts';
+
+/** What the operator's files ask for; all of it can be served. */
+export interface Served {
+  readonly config: Config;
+  readonly policies: readonly PolicySource[];
+  readonly servers: readonly GatewayServer[];
+  readonly sandboxed: readonly RuntimeServer[];
+}
+
+interface Pinned {
+  readonly gateway: readonly GatewayServer[];
+  readonly runtime: readonly RuntimeServer[];
+}
+
+/** The policies have an error that `policy lint` finds too. */
+export class PolicyFault extends ConfigError {}
+
+/**
+ * Reads the configuration, its policies and the lock, and judges them: the same at the start and for each push.
+ * @param pin gives the servers of the configuration with their pins
+ * @throws ConfigError, of policies PolicyFault; SafetyError for what is not as it was pinned
+ */
+export async function readServed(
+  configFile: string,
+  state: string,
+  pin: (config: Config, lock: Lock) => Pinned | Promise<Pinned>,
+): Promise<Served> {
+  const config = await loadConfig(configFile, state);
+  const policies = loadPolicies(config.policies);
+  const { gateway, runtime } = await pin(config, readLock(config.directory));
+  checkTools(config, gateway);
+  checkPolicies(config, policies, gateway);
+  return { config, policies, servers: gateway, sandboxed: runtime };
+}
+
+function checkTools(config: Config, servers: readonly GatewayServer[]): void {
+  const faults = servers.flatMap(({ pins, tools }) =>
+    unservable(pins.name, pins.tools, tools).map(({ tool, message, mend }) =>
+      config.fault({ path: ['servers', pins.name, 'tools', tool], message, mend }),
+    ),
+  );
+  if (faults.length > 0) throw new ConfigError(faults.flatMap(({ problems }) => problems));
+}
+
+function checkPolicies(config: Config, sources: readonly PolicySource[], servers: readonly GatewayServer[]): void {
+  const pins = servers.map((server) => server.pins);
+  const problems = loadCedar(sources, pins).problems.filter(({ severity }) => severity === 'error');
+  if (problems.length === 0) return;
+  const found = problems.map(({ file, line, column, message, mend }) => ({
+    file: join(config.policies, file),
+    line,
+    column: column ?? 1,
+    key: '',
+    message,
+    mend,
+  }));
+  throw new PolicyFault(found);
+}
