@@ -222,7 +222,12 @@ test('refuses an issuer that is named twice, or that has no tenant, or two', asy
 });
 
 test('refuses an issuer that is no identifier (RFC 8414 §2), and one that is named twice, each with its place and mend', async (t) => {
-  const bad = ['https://idp.example#x', 'https://idp.example/a?b=c', 'https://me:secret@idp.example', 'http://idp.example'];
+  const bad = [
+    'https://idp.example#x',
+    'https://idp.example/a?b=c',
+    'https://me:secret@idp.example',
+    'http://idp.example',
+  ];
   const lines = [...bad, 'https://same.example', 'https://same.example'];
   const yaml = (issuers: readonly string[]) =>
     `identity:\n  issuers:\n${issuers.map((issuer) => `    - { issuer: "${issuer}", tenant: a }\n`).join('')}`;
