@@ -179,6 +179,27 @@ test('what was begun with a revoked token ends, and nothing else', async () => {
   assert.throws(() => sessions.attend(request('9', { session: lost, by: second }).call), refusedAs('unknown-session'));
 });
 
+test('a token that is revoked while its request is on record opens no stream', async () => {
+  verifies('authn.edge');
+  const { sessions, open } = openSessions();
+  const session = open();
+  const [get, sse] = [head({ session }), head({ server: 'files', transport: 'sse' })];
+  sessions.revoke(({ tokenId }) => tokenId === alice.tokenId);
+  await assert.rejects(sessions.listen(get.call), refusedAs('unauthenticated'));
+  await assert.rejects(sessions.listenSse(sse.call), refusedAs('unauthenticated'));
+  assert.deepEqual([get.stream.state, sse.stream.state, count(sessions)], ['idle', 'idle', 0]);
+});
+
+test('refuses more capabilities than a client can mean: they are kept as long as a session', () => {
+  const { sessions, open } = openSessions();
+  const many = { elicitation: { form: Array.from({ length: 10_000 }, () => ({})) } };
+  assert.throws(() => open({}, many), refusedAs('params'));
+  assert.equal(count(sessions), 0);
+  const meta = { 'io.modelcontextprotocol/clientCapabilities': many };
+  const call = framed({ id: '1', method: 'tools/call', params: { _meta: meta } }, { revision: '2026-07-28' }).call;
+  assert.throws(() => sessions.attend(call), refusedAs('params'));
+});
+
 test('the end of a session ends its calls, its questions and its streams', async () => {
   for (const end of ['delete', 'close', 'revoke'] as const) {
     const { sessions, open, clock } = openSessions();

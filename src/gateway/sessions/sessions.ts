@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import type { Answer } from '../../contract/answer.ts';
 import type { Attendance } from '../../contract/caller.ts';
-import { isObject, type JsonObject } from '../../contract/json.ts';
 import { Refusal } from '../../contract/refusal.ts';
 import type { Authenticated, Framed, Revision, Subject } from '../../contract/tool-call.ts';
+import { capabilitiesOf } from './capabilities.ts';
 import type { Bearer } from './carrier.ts';
 import type { Clock } from './clock.ts';
 import { EventStore } from './event-log.ts';
@@ -36,6 +36,7 @@ export class Sessions {
   readonly #store: EventStore;
   /** Calls in flight that belong to no session. */
   readonly #others = new Set<CallWithoutSession>();
+  #isRevoked: (subject: Subject) => boolean = () => false;
 
   constructor({ clock, limits }: SessionsDeps) {
     this.#clock = clock;
@@ -47,16 +48,17 @@ export class Sessions {
   /**
    * Opens a session after a good `initialize`; never under an id that a client brought.
    * @returns the value of `Mcp-Session-Id`
-   * @throws Refusal overload
+   * @throws Refusal params, overload
    */
   open(call: Framed): string {
     const { revision, params } = call.frame;
+    const capabilities = capabilitiesOf(params?.capabilities);
     const session = this.#make(
       call,
       revision,
       (deps) => new ResumableStreams(deps, this.#store, revision === '2025-11-25'),
     );
-    session.capabilities = capabilitiesOf(params);
+    session.capabilities = capabilities;
     return session.id;
   }
 
@@ -78,7 +80,7 @@ export class Sessions {
       const caller = new CallWithoutSession(call, this.#clock, this.#others);
       return { caller, answered: (body) => caller.answered(body) };
     }
-    if (method === 'initialize') session.capabilities = capabilitiesOf(call.frame.params);
+    if (method === 'initialize') session.capabilities = capabilitiesOf(call.frame.params?.capabilities);
     return session.attend(call);
   }
 
@@ -106,9 +108,11 @@ export class Sessions {
   /**
    * GET: a stream for what belongs to no call, or the rest of the stream that `Last-Event-ID` is of.
    * @returns when it is over; the answer counts only where no stream was opened, because nothing is missing
-   * @throws Refusal http-method without a session, unknown-session, protocol-version, invalid-request, stream-taken
+   * @throws Refusal unauthenticated, http-method without a session, unknown-session, protocol-version, invalid-request,
+   * stream-taken
    */
   async listen(call: Authenticated): Promise<Answer> {
+    this.#admit(call);
     const { streams } = this.#named(call);
     if (!(streams instanceof ResumableStreams)) throw new Refusal('http-method', 'a second stream over HTTP+SSE');
     const carrier = streams.listen(call, call.arrived.headers['last-event-id']);
@@ -125,9 +129,10 @@ export class Sessions {
    * GET of HTTP+SSE (MCP 2024-11-05 transports): opens a session that is its stream. What is posted to the endpoint
    * that it names comes to `attend` and `receive`, and is answered 202 at once.
    * @returns when it is over
-   * @throws Refusal overload
+   * @throws Refusal unauthenticated, overload
    */
   async listenSse(call: Authenticated): Promise<void> {
+    this.#admit(call);
     const { server } = call.arrived;
     const session = this.#make(call, '2024-11-05', (deps) => new SingleStream(call, deps));
     session.streams.announce(`/mcp${server === undefined ? '' : `/${server}`}/sse?session=${session.id}`);
@@ -135,8 +140,9 @@ export class Sessions {
     session.end('its stream was closed');
   }
 
-  /** Ends what was begun by these subjects, or with these tokens. */
+  /** Ends what was begun by these subjects, or with these tokens; until the next time, they begin no stream. */
   revoke(which: (subject: Subject) => boolean): void {
+    this.#isRevoked = which;
     for (const session of this.#registry.all()) session.revoke(which);
     for (const call of [...this.#others]) if (which(call.subject)) call.end();
   }
@@ -148,6 +154,11 @@ export class Sessions {
   close(): void {
     for (const session of this.#registry.all()) session.end('the gateway stops');
     for (const call of [...this.#others]) call.end();
+  }
+
+  /** Between a request's authentication and its stream its record is written: time enough for a revocation. */
+  #admit({ subject }: Bearer): void {
+    if (this.#isRevoked(subject)) throw new Refusal('unauthenticated', 'revoked');
   }
 
   #make<S extends Streams>(call: Bearer, revision: Revision, streams: (deps: StreamDeps) => S): Session<S> {
@@ -188,8 +199,4 @@ export class Sessions {
 function sessionId({ arrived }: Bearer): string | undefined {
   if (arrived.transport === 'streamable') return arrived.headers['mcp-session-id'];
   return new URLSearchParams(arrived.query).get('session') ?? '';
-}
-
-function capabilitiesOf(params: JsonObject | undefined): JsonObject {
-  return isObject(params?.capabilities) ? params.capabilities : {};
 }

@@ -1,6 +1,7 @@
 import type { Caller } from '../../contract/caller.ts';
 import { isObject, type JsonObject } from '../../contract/json.ts';
 import type { Framed, Subject } from '../../contract/tool-call.ts';
+import { capabilitiesOf } from './capabilities.ts';
 import { Alarm, type Clock } from './clock.ts';
 import { levelOf } from './levels.ts';
 
@@ -25,12 +26,12 @@ export class CallWithoutSession implements Caller {
 
   /**
    * @param calls those that have a stream or might get one; it enters itself
-   * @throws Refusal params for an unknown level
+   * @throws Refusal params for an unknown level, or too many capabilities
    */
   constructor(call: Framed, clock: Clock, calls: Set<CallWithoutSession>) {
     const meta = call.frame.modern && isObject(call.frame.params?._meta) ? call.frame.params._meta : {};
     const { [CAPABILITIES]: capabilities, [LOG_LEVEL]: level } = meta;
-    this.capabilities = isObject(capabilities) ? capabilities : {};
+    this.capabilities = capabilitiesOf(capabilities);
     this.logLevel = level === undefined ? undefined : levelOf(level);
     this.subject = call.subject;
     this.#call = call;

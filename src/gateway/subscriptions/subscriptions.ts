@@ -33,6 +33,7 @@ export class Subscriptions {
   readonly #sessions = new Map<object, Watcher>();
   readonly #listeners = new Set<Listener>();
   #view: View | undefined;
+  #isRevoked: (subject: Subject) => boolean = () => false;
   #telling: Promise<void> = Promise.resolve();
 
   constructor(deps: SubscriptionsDeps) {
@@ -67,9 +68,11 @@ export class Subscriptions {
    * goes or its token ends; then gives the raw result. Resources that are not there and those that the subject may not
    * watch are left out of the acknowledgement alike.
    * @param admit the way of one resource, named as the client names it, through the stages up to the admission
-   * @throws Refusal params, overload, and what `admit` throws that is not about the resource
+   * @throws Refusal unauthenticated, params, overload, and what `admit` throws that is not about the resource
    */
   async listen(call: Framed, caller: Caller, admit: (uri: string) => Admitted | Promise<Admitted>): Promise<string> {
+    // Its token may have been revoked while the record of it was written.
+    if (this.#isRevoked(call.subject)) throw new Refusal('unauthenticated', 'revoked');
     const filter = readFilter(call.frame.params, MAX_URIS);
     const own = [...this.#listeners].filter(({ subject }) => subject.key === call.subject.key);
     if (own.length >= MAX_LISTENERS) throw new Refusal('overload', `${MAX_LISTENERS} streams of one subject`);
@@ -118,6 +121,7 @@ export class Subscriptions {
 
   /** Ends the streams of these subjects, or with these tokens. (A session's subscriptions end with the session.) */
   revoke(which: (subject: Subject) => boolean): void {
+    this.#isRevoked = which;
     for (const listener of [...this.#listeners]) if (which(listener.subject)) listener.end();
   }
 
