@@ -39,10 +39,32 @@ export interface Rooms {
   subscribe(call: Admitted, caller: Caller): Promise<Answer>;
   /** `subscriptions/listen`: each resource that it names is admitted like a call. Resolves when the stream is over. */
   listen(call: Framed, caller: Caller, admit: (call: Framed) => Promise<Admitted>): Promise<Answer>;
+  /** Has a call go on behind its answer. */
+  begin(call: Admitted, caller: Caller): Begun;
+  /** `tasks/…`: answers from the calls that go on, or have ended, behind their answers. */
+  task(call: Framed, caller: Caller): Promise<AboutTask>;
   respond(call: Sanitized): Answer;
   accept(): Answer;
   batch(answers: readonly Answer[]): Answer;
   refuse(refusal: Refusal, call: Arrived, frame: Frame | undefined): Answer;
+}
+
+/** A call that goes on behind its answer. */
+export interface Begun {
+  readonly answer: Answer;
+  /** Stands for the client from now on. */
+  readonly caller: Caller;
+  /** Keeps the result, which nobody gets yet. @throws Refusal where there is no room for it, or nobody wants it */
+  keep(call: Sanitized): void;
+  /** What was kept may be given. */
+  complete(): void;
+  fail(answer: Answer): void;
+}
+
+export interface AboutTask {
+  readonly answer: Answer;
+  /** Of the call that became the task; undefined: it is about all of them. */
+  readonly action: string | undefined;
 }
 
 export interface PipelineDeps {
@@ -57,10 +79,11 @@ export interface PipelineDeps {
 
 /**
  * The path of one request, from its head to its answer. Every entry point calls this; nothing goes round it.
- * A call sees one bundle from beginning to end, whatever is pushed meanwhile.
+ * A call sees one bundle from the
+ * arrival of its last byte to its end, whatever is pushed meanwhile.
  */
 export function createPipeline(deps: PipelineDeps): (arrived: Arrived) => Promise<Answer> {
-  return async (arrived) => {
+  const handle = async (arrived: Arrived): Promise<Answer> => {
     const rooms = deps.rooms();
     if (rooms === undefined) return NOT_YET;
     const trail = new AuditTrail(deps.audit, arrived, rooms.version);
@@ -69,6 +92,9 @@ export function createPipeline(deps: PipelineDeps): (arrived: Arrived) => Promis
       trail.authenticated(authenticated);
       rooms.guard(authenticated);
       if (arrived.httpMethod !== 'POST') return await stream(authenticated, trail, rooms, deps);
+      await arrived.body();
+      // Who sends slowly must not be judged by a policy, or let in with a token, that has been withdrawn meanwhile.
+      if (deps.rooms() !== rooms) return await handle(arrived);
       const messages = await rooms.frame(authenticated);
       if ('frame' in messages) return await one(messages, trail, rooms, deps);
       return await batch(messages, authenticated, rooms, deps);
@@ -76,6 +102,7 @@ export function createPipeline(deps: PipelineDeps): (arrived: Arrived) => Promis
       return refuse(error, { arrived, trail, rooms, deps });
     }
   };
+  return handle;
 }
 
 /** There is no policy yet, so nothing is permitted; whoever asks learns only that. */
@@ -154,7 +181,18 @@ async function further(
     await trail.answered(0);
     return rooms.listen(framed, caller, (one) => admitWatched(one, rooms, deps));
   }
+  if (framed.frame.method.startsWith('tasks/')) {
+    const { answer, action } = await rooms.task(framed, caller);
+    trail.about(action);
+    await trail.answered(answer.body.length);
+    return answer;
+  }
   const admitted = await admit(framed, trail, rooms);
+  if (admitted.target.task !== undefined) {
+    const begun = rooms.begin(admitted, caller);
+    void behind(begun, admitted, trail, rooms, deps);
+    return begun.answer;
+  }
   if (admitted.target.method === 'resources/subscribe') {
     const answer = await rooms.subscribe(admitted, caller);
     await trail.completed(answer.body.length);
@@ -164,6 +202,25 @@ async function further(
   const sanitized = rooms.sanitize(executed);
   await trail.completed(sanitized.result.length, sanitized.redacted);
   return rooms.respond(sanitized);
+}
+
+/** The rest of the line, behind the answer. What comes of it is on record before anybody gets it. */
+async function behind(
+  begun: Begun,
+  admitted: Admitted,
+  trail: AuditTrail,
+  rooms: Rooms,
+  deps: PipelineDeps,
+): Promise<void> {
+  const { arrived, frame } = admitted;
+  try {
+    const sanitized = rooms.sanitize(await rooms.execute(admitted, begun.caller));
+    begun.keep(sanitized);
+    await trail.completed(sanitized.result.length, sanitized.redacted);
+    begun.complete();
+  } catch (error) {
+    begun.fail(rooms.refuse(await recorded(error, arrived, trail, deps), arrived, frame));
+  }
 }
 
 /** One resource of many: whether it may be watched is judged, and on record, as if it had been asked for alone. */

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { after, before, beforeEach, test } from 'node:test';
 import { serverFile } from '../clients/support/clients.ts';
 import { opened } from '../clients/support/flows.ts';
+import { RawSocket } from '../hostile-frames/support/raw-socket.ts';
 import { callText, post } from '../support/http.ts';
 import { type Product, type Ran, Workspace } from '../support/product.ts';
 import { verifies } from '../support/verifies.ts';
@@ -295,3 +296,36 @@ test('approved descriptors are served after a push, and the clients that see the
   assert.equal(earlier.json.result._meta['innerkeep/refusal'].reason, 'validation');
   assert.equal(later.json.result.isError, undefined);
 });
+
+test(
+  'a body that comes slowly saves neither a right that is withdrawn meanwhile, nor a token that is revoked',
+  TIMED,
+  async () => {
+    verifies('authz.default-deny', 'authn.edge');
+    await pushed(alice);
+    const token = await product.token();
+    const body = callText('notes__look', '{}');
+    const begin = async (): Promise<RawSocket> => {
+      const socket = await RawSocket.open({ port: Number(new URL(product.ready.mcp).port), ca: product.ca });
+      const head = `Host: ${new URL(product.ready.mcp).host}\r\nAuthorization: Bearer ${token}\r\nMCP-Protocol-Version: 2025-11-25\r\n`;
+      const form = 'Content-Type: application/json\r\nAccept: application/json, text/event-stream\r\n';
+      socket.write(`POST /mcp HTTP/1.1\r\n${head}${form}Content-Length: ${body.length}\r\n\r\n${body.slice(0, 9)}`);
+      return socket;
+    };
+    const end = async (socket: RawSocket): Promise<{ status: number; body: string }> => {
+      socket.write(body.slice(9));
+      const answer = await socket.next();
+      socket.destroy();
+      assert.ok(typeof answer === 'object', String(answer));
+      return answer;
+    };
+    const [permitted, withdrawn, revoked] = [await begin(), await begin(), await begin()];
+    assert.match((await end(permitted)).body, /look done/);
+    await pushed(bob);
+    assert.match((await end(withdrawn)).body, /Unknown tool/);
+    await pushed(alice);
+    const { jti } = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString());
+    await workspace.must('token', '--revoke', jti);
+    assert.equal((await end(revoked)).status, 421);
+  },
+);
