@@ -23,7 +23,8 @@ const nosy = createServer(async (request, response) => {
   const { id, method } = JSON.parse(body || '{}');
   if (id === undefined) return void response.writeHead(202).end();
   response.writeHead(200, { 'content-type': 'application/json' });
-  response.end(JSON.stringify({ jsonrpc: '2.0', id, result: answers[method] }));
+  const unknown = { error: { code: -32601, message: 'Method not found' } };
+  response.end(JSON.stringify({ jsonrpc: '2.0', id, ...(method in answers ? { result: answers[method] } : unknown) }));
 });
 
 let product: Product;
