@@ -12,6 +12,8 @@ const HEAD = {
 const KEEP_ALIVE = 15_000;
 /** Bytes that may wait for a client that does not read. */
 const MAX_UNREAD = 4 * 1024 * 1024;
+/** So many times of that in a row a client may have read nothing of what waits, also after the stream's end. */
+const PATIENCE = 2;
 
 /** The answer as a stream of events; costs nothing until something is sent. */
 export function eventStream(response: ServerResponse): EventStream {
@@ -21,6 +23,10 @@ export function eventStream(response: ServerResponse): EventStream {
 class ResponseEvents implements EventStream {
   readonly #response: ServerResponse;
   #timer: NodeJS.Timeout | undefined;
+  /** Bytes written, and how many of them had left when the timer rang last. */
+  #written = 0;
+  #left = 0;
+  #stalled = 0;
 
   constructor(response: ServerResponse) {
     this.#response = response;
@@ -36,7 +42,7 @@ class ResponseEvents implements EventStream {
     if (this.state !== 'idle') return;
     this.#response.writeHead(200, { ...HEAD, ...headers });
     this.#response.flushHeaders();
-    this.#timer = setInterval(() => this.#write(':\n\n'), KEEP_ALIVE).unref();
+    this.#timer = setInterval(() => this.#keepAlive(), KEEP_ALIVE).unref();
     this.onClosed(() => clearInterval(this.#timer));
   }
 
@@ -54,13 +60,28 @@ class ResponseEvents implements EventStream {
     else this.#response.once('close', listener);
   }
 
+  #keepAlive(): void {
+    const { writableLength } = this.#response;
+    const left = this.#written - writableLength;
+    this.#stalled = writableLength > 0 && left <= this.#left ? this.#stalled + 1 : 0;
+    this.#left = left;
+    if (this.#stalled >= PATIENCE) this.#cut();
+    else if (writableLength === 0) this.#write(':\n\n');
+  }
+
+  /** The connection goes, not the response alone: one that waits behind another has no connection yet, and would stay. */
+  #cut(): void {
+    this.#response.req.socket.destroy();
+  }
+
   #write(text: string): boolean {
     if (this.state !== 'open') return false;
     // What waits is judged before more is added: one event may be as large as a result.
     if (this.#response.writableLength > MAX_UNREAD) {
-      this.#response.destroy();
+      this.#cut();
       return false;
     }
+    this.#written += Buffer.byteLength(text);
     this.#response.write(text);
     return true;
   }

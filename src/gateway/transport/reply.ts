@@ -46,7 +46,8 @@ function drainFirst(request: IncomingMessage, response: ServerResponse, body: st
 function finish(response: ServerResponse, body: string): void {
   response.end(body);
   if (response.writableLength === 0) return;
-  const timer = setTimeout(() => response.destroy(), READ_TIMEOUT);
+  // An answer that waits behind another has no connection yet: without an end of that, it would stay.
+  const timer = setTimeout(() => response.req.socket.destroy(), READ_TIMEOUT);
   timer.unref();
   response.once('close', () => clearTimeout(timer));
 }
