@@ -43,7 +43,10 @@ async function interrupted(...argv: string[]): Promise<{ code: number | null; sa
 
 test('Ctrl-C while up starts: exit 0, no word, no process, nothing in the temporary directory, no claim', async () => {
   workspace = new Workspace(files);
-  assert.deepEqual(await interrupted('up'), { code: 0, said: '' });
+  const { code, said } = await interrupted('up');
+  assert.equal(code, 0);
+  // Whatever Node this is, of the interruption there is no word.
+  assert.match(said, /^(?:innerkeep: warning: node .*\n)?$/);
   assert.deepEqual(readdirSync(join(workspace.dir, '.innerkeep/run')), []);
 });
 

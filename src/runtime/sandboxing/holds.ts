@@ -1,5 +1,3 @@
-/** Sandboxes that one subject may hold, of each kind: more than the gateway holds calls, so that it chooses which end. */
-const PER_SUBJECT = 6;
 
 /** How much of the pool may be held. */
 interface HoldLimits {
@@ -10,6 +8,9 @@ interface HoldLimits {
 
 /** What a sandbox is held for: to listen, or to wait for what the client answers the server. */
 export type HoldKind = 'listening' | 'asking';
+
+/** Sandboxes that one subject may hold; of calls that ask more than the gateway holds, so that it chooses which end. */
+const PER_SUBJECT: Readonly<Record<HoldKind, number>> = { listening: 4, asking: 6 };
 
 /**
  * Counts the sandboxes that do not work and stay all the same, so that those never take the room in which calls run.
@@ -32,7 +33,7 @@ export class Holds {
     const ofServer = `server ${server.name}`;
     const ofSubject = `${kind} ${subject}`;
     if (this.#sandboxes >= limits.sandboxes || this.#memory + server.memory > limits.memory) return undefined;
-    if (this.#count(ofServer) >= limits.perServer || this.#count(ofSubject) >= PER_SUBJECT) return undefined;
+    if (this.#count(ofServer) >= limits.perServer || this.#count(ofSubject) >= PER_SUBJECT[kind]) return undefined;
     this.#add(1, server.memory, [ofServer, ofSubject]);
     let held = true;
     return () => {
