@@ -117,6 +117,10 @@ test('refuses every other request, and what is malformed, too large, too deep or
     [url('http://example.com/'), -32602],
     [url('https://user:pass@example.com/'), -32602],
     [url('file:///etc/passwd'), -32602],
+    [url('https:example.com/'), -32602],
+    [url('https://\u0430pple.com/'), -32602],
+    [elicit({ ...FORM, Mode: 'url', URL: 'http://example.com/' }), -32602],
+    [{ method: 'sampling/createMessage', params: '{"messages":[],"maxTokens":1,"Tool\u017f":[]}' }, -32602],
   ];
   for (const [question, expected] of cases) {
     const { code, reached } = await asked(question);

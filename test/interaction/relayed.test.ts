@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import type { JsonObject } from '../../src/contract/json.ts';
+import { verifies } from '../support/verifies.ts';
 import {
   accepted,
   answerOf,
@@ -202,4 +203,19 @@ test('a missing capability that a server names reaches the client of 2026-07-28,
   });
   const older = request();
   await assert.rejects(execute(older.call, older.caller), refused('upstream'));
+});
+
+test('refuses a result that a reader of names in any letter case would take for another', async () => {
+  verifies('input.strict');
+  const wants = { resultType: 'input_required', inputRequests: { user_name: form } };
+  for (const lookalike of [
+    { content: [], resultType: 'complete', ResultType: 'input_required', inputRequests: { a: { method: 'x' } } },
+    { ...wants, InputRequests: { user_name: { method: 'elicitation/create', params: { message: 'unjudged' } } } },
+    { ...wants, RequestState: STATE },
+    { ...wants, inputRequests: { user_name: { ...form, Params: { message: 'unjudged' } } } },
+  ]) {
+    const { execute } = stageWith({ server: async () => result(lookalike) });
+    const { call, caller } = request(modern());
+    await assert.rejects(execute(call, caller), refused('upstream', /another spelling/), JSON.stringify(lookalike));
+  }
 });

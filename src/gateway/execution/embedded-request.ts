@@ -6,11 +6,21 @@ import type { Admitted } from '../../contract/tool-call.ts';
 import type { ServerRequest } from '../../contract/upstream.ts';
 import { type EmbeddedMethod, isEmbeddedMethod, missingCapability } from './capabilities.ts';
 import { EmbeddedRefusal, told } from './embedded-refusal.ts';
+import { lookalikeOf } from './lookalikes.ts';
 import { type Accepts, acceptsOf } from './requested-schema.ts';
 
 /** Bytes and depth of the params of one request in mid-call. */
 const MAX_SIZE = 256 * 1024;
 const MAX_DEPTH = 20;
+/** The members of the params that the protocol knows. */
+const MEMBERS: Readonly<Record<EmbeddedMethod, readonly string[]>> = {
+  'elicitation/create': ['mode', 'message', 'requestedSchema', 'url', 'elicitationId', 'task', '_meta'],
+  'sampling/createMessage': [
+    ...['messages', 'modelPreferences', 'systemPrompt', 'includeContext', 'temperature', 'maxTokens'],
+    ...['stopSequences', 'metadata', 'tools', 'toolChoice', 'task', '_meta'],
+  ],
+  'roots/list': ['task', '_meta'],
+};
 /** Characters of a method in the record. */
 const MAX_METHOD = 128;
 
@@ -66,6 +76,7 @@ export async function judgeRequest(
     if (!isEmbeddedMethod(method)) throw new EmbeddedRefusal('upstream', 'no request for a client', told.unknown);
     if (fact.bytes > MAX_SIZE) throw new EmbeddedRefusal('size', `above ${MAX_SIZE} bytes`, told.malformed);
     const asked = strictObject(request.params);
+    if (lookalikeOf(Object.keys(asked), MEMBERS[method]) !== undefined) malformed('a member in another spelling');
     checkCapability(capabilities, method, asked);
     verdict = permitted(embedding, call, method);
     const { json, findings } = embedding.redact(request.params);
@@ -128,9 +139,12 @@ function shapeOf(method: EmbeddedMethod, params: JsonObject): Accepts | undefine
   return acceptsOf(params.requestedSchema);
 }
 
-/** A person will be led there: over TLS, or to this machine; never with a name and password in it. */
+/**
+ * A person will be led there: over TLS, or to this machine; never with a name and password in it. Spelt as RFC 3986 does,
+ * in ASCII, so that a foreign letter in the host's name shows as what it is (RFC 3492).
+ */
 function checkUrl(text: unknown): void {
-  const url = typeof text === 'string' && !/[\s\p{C}\\]/u.test(text) ? URL.parse(text) : null;
+  const url = typeof text === 'string' && /^[a-z]+:\/\/[!-[\]-~]+$/i.test(text) ? URL.parse(text) : null;
   if (url === null) malformed('no URL');
   const loopback = /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/.test(url.hostname);
   if (url.protocol !== 'https:' && !(url.protocol === 'http:' && loopback)) malformed(`the scheme ${url.protocol}`);

@@ -1,6 +1,7 @@
 import { isObject, type Json, type JsonObject } from '../../contract/json.ts';
 import type { RpcAnswer } from '../../contract/upstream.ts';
 import type { Question } from './embedded-request.ts';
+import { lookalikeOf } from './lookalikes.ts';
 
 const MAX_DEPTH = 20;
 const ACTIONS = new Set<Json | undefined>(['accept', 'decline', 'cancel']);
@@ -46,12 +47,8 @@ function rooted({ roots }: JsonObject): string | undefined {
   return fits ? undefined : 'a root that is no file URI';
 }
 
-/** Some servers read names in any letter case: to them `Action` would replace the `action` that was judged. */
 function lookalike(value: JsonObject, known: readonly string[]): string | undefined {
-  const folded = (name: string): string => name.normalize('NFKC').toUpperCase().toLowerCase();
-  const names = new Set(known.map(folded));
-  const found = Object.keys(value).some((key) => !known.includes(key) && names.has(folded(key)));
-  return found ? 'a member of the protocol in another spelling' : undefined;
+  return lookalikeOf(Object.keys(value), known) && 'a member of the protocol in another spelling';
 }
 
 function isEmpty(value: Json): boolean {

@@ -2,6 +2,7 @@ import type { Json, JsonObject } from '../../contract/json.ts';
 import { Refusal } from '../../contract/refusal.ts';
 import { appendMembers, dropMembers, findMember, type Member, readObject, splice } from '../../contract/splice.ts';
 import type { Question } from './embedded-request.ts';
+import { lookalikeOf } from './lookalikes.ts';
 
 const MAX_KEY = 256;
 const MAX_INPUTS = 20;
@@ -38,6 +39,7 @@ export function mayWantInput(raw: string): boolean {
 export function readInputRequired(raw: string): InputRequired | undefined {
   if (!/^\s*\{/.test(raw)) return undefined;
   const { members } = readObject(raw);
+  exact(members, ['resultType', 'inputRequests', 'requestState']);
   if (parsed(raw, findMember(members, 'resultType')) !== 'input_required') return undefined;
   const [inputs, state] = [findMember(members, 'inputRequests'), findMember(members, 'requestState')];
   if (inputs === undefined && state === undefined) throw malformed('neither requests nor state');
@@ -56,6 +58,7 @@ function readRequest(raw: string, { key, start }: Member): InputRequest {
   if (key.length > MAX_KEY) throw malformed('a key that is too long');
   if (raw[start] !== '{') throw malformed('a request that is no object');
   const request = readObject(raw, start);
+  exact(request.members, ['method', 'params']);
   const method = parsed(raw, findMember(request.members, 'method'));
   if (typeof method !== 'string') throw malformed('a request without a method');
   const params = findMember(request.members, 'params');
@@ -111,6 +114,12 @@ export function rawResponses(params: string, inputResponses: JsonObject | undefi
   return new Map(
     readObject(params, member.start).members.map(({ key, start, end }) => [key, params.slice(start, end)]),
   );
+}
+
+/** What was judged here must be what every client reads. @throws Refusal upstream */
+function exact(members: readonly Member[], known: readonly string[]): void {
+  const names = members.map(({ key }) => key);
+  if (lookalikeOf(names, known) !== undefined) throw malformed('a member of the protocol in another spelling');
 }
 
 function parsed(raw: string, member: Member | undefined): Json | undefined {
