@@ -77,6 +77,10 @@ export const refusals = {
     text: 'Resource not found',
     standard: 'MCP 2025-11-25 resources',
   },
+  /** Also for a task that is another subject's, of another endpoint, expired, or not permitted any more. */
+  'unknown-task': { http: 200, rpc: -32602, text: 'Task not found', standard: 'MCP 2025-11-25 tasks' },
+  /** Cancelled twice, or without a result because it was cancelled. */
+  'task-over': { http: 200, rpc: -32602, text: 'The task is over', standard: 'MCP 2025-11-25 tasks' },
   params: { http: 200, rpc: -32602, text: 'Invalid params', reason: 'validation', standard: 'JSON-RPC 2.0 §5.1' },
   validation: {
     http: 200,

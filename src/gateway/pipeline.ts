@@ -1,6 +1,7 @@
 import type { Answer } from '../contract/answer.ts';
 import type { Attendance, Caller } from '../contract/caller.ts';
 import { Refusal } from '../contract/refusal.ts';
+import type { AboutTask, Begun } from '../contract/task.ts';
 import type {
   Admitted,
   Arrived,
@@ -47,24 +48,6 @@ export interface Rooms {
   accept(): Answer;
   batch(answers: readonly Answer[]): Answer;
   refuse(refusal: Refusal, call: Arrived, frame: Frame | undefined): Answer;
-}
-
-/** A call that goes on behind its answer. */
-export interface Begun {
-  readonly answer: Answer;
-  /** Stands for the client from now on. */
-  readonly caller: Caller;
-  /** Keeps the result, which nobody gets yet. @throws Refusal where there is no room for it, or nobody wants it */
-  keep(call: Sanitized): void;
-  /** What was kept may be given. */
-  complete(): void;
-  fail(answer: Answer): void;
-}
-
-export interface AboutTask {
-  readonly answer: Answer;
-  /** Of the call that became the task; undefined: it is about all of them. */
-  readonly action: string | undefined;
 }
 
 export interface PipelineDeps {

@@ -16,6 +16,7 @@ import { redactJson } from '../gateway/output-sanitization/redact-json.ts';
 import { createPipeline, type Rooms } from '../gateway/pipeline.ts';
 import { type OpenSession, Sessions } from '../gateway/sessions/sessions.ts';
 import { Subscriptions, type View } from '../gateway/subscriptions/subscriptions.ts';
+import { Tasks } from '../gateway/tasks/tasks.ts';
 import { createEdge, type Edge } from '../gateway/transport/edge.ts';
 import { openOutbound } from '../gateway/transport/outbound.ts';
 import { asFailure, type Upstream } from '../runtime/upstream/upstream.ts';
@@ -94,6 +95,7 @@ class GatewayZone {
     this.#standing = {
       authenticate: authenticateStage({ bundle: () => this.#inForce(), fetchPublic: openOutbound(), now: Date.now }),
       sessions: new Sessions({ clock }),
+      tasks: new Tasks({ clock }),
       subscriptions: new Subscriptions({
         listen: (server, listening) => this.#listen(server, listening),
         clock,
@@ -150,11 +152,12 @@ class GatewayZone {
   #prepare(bundle: GatewayBundle): () => void {
     this.#link ??= new RuntimeLink(bundle.runtimeSocket);
     const remotes = this.#remotes.prepare(bundle.servers);
-    const { rooms, view, leftOut } = furnish(bundle, this.#standing, this.#link, remotes.upstreams);
+    const { rooms, view, permits, leftOut } = furnish(bundle, this.#standing, this.#link, remotes.upstreams);
     return () => {
       remotes.swap();
       this.#upstreams = remotes.upstreams;
       this.#rooms = rooms;
+      this.#standing.tasks.judgeBy(permits);
       this.#bundle = bundle;
       for (const tool of leftOut) log({ event: 'tool-left-out', ...tool });
       this.#tell(bundle, view);
@@ -163,11 +166,12 @@ class GatewayZone {
 
   /** Clients in mid-stream learn what the bundle changes for them; who may be here no more leaves. */
   #tell({ revoked }: GatewayBundle, view: View): void {
-    const { sessions, subscriptions } = this.#standing;
+    const { sessions, subscriptions, tasks } = this.#standing;
     const ended = new Set(revoked);
     const isRevoked = ({ tokenId }: Subject) => tokenId !== undefined && ended.has(tokenId);
     sessions.revoke(isRevoked);
     subscriptions.revoke(isRevoked);
+    tasks.revoke(isRevoked);
     const open: OpenSession[] = [];
     sessions.each((session) => open.push(session));
     void subscriptions.bundleApplied(view, open);
@@ -200,10 +204,12 @@ class GatewayZone {
   async close(): Promise<void> {
     this.#standing.subscriptions.close();
     this.#standing.sessions.close();
+    const ended = this.#standing.tasks.close();
     await this.#edge.close(GRACE);
     this.#standing.held.close();
     this.#link?.close();
     await this.#remotes.close();
+    await ended;
     this.#sink.close();
   }
 

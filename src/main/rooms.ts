@@ -25,9 +25,17 @@ import { frame, subscriptionOf } from '../gateway/protocol/frame.ts';
 import { decodeHeader } from '../gateway/protocol/headers.ts';
 import { lifecycle } from '../gateway/protocol/lifecycle.ts';
 import { answeredBy } from '../gateway/protocol/methods.ts';
-import { acceptedAnswer, batchAnswer, endedAnswer, refusalAnswer, resultAnswer } from '../gateway/protocol/respond.ts';
+import {
+  acceptedAnswer,
+  batchAnswer,
+  endedAnswer,
+  refusalAnswer,
+  relayedAnswer,
+  resultAnswer,
+} from '../gateway/protocol/respond.ts';
 import type { Sessions } from '../gateway/sessions/sessions.ts';
 import type { Subscriptions, View } from '../gateway/subscriptions/subscriptions.ts';
+import type { Permits, Tasks } from '../gateway/tasks/tasks.ts';
 import { guard } from '../gateway/transport/guard.ts';
 import { asFailure } from '../runtime/upstream/upstream.ts';
 
@@ -37,6 +45,7 @@ export interface Standing {
   readonly authenticate: ReturnType<typeof authenticateStage>;
   readonly sessions: Sessions;
   readonly subscriptions: Subscriptions;
+  readonly tasks: Tasks;
   readonly seal: StateSeal;
   readonly held: HeldCalls;
   readonly audit: AuditDeps;
@@ -45,6 +54,7 @@ export interface Standing {
 export interface Furnished {
   readonly rooms: Rooms;
   readonly view: View;
+  readonly permits: Permits;
   readonly leftOut: Catalogue['leftOut'];
 }
 
@@ -54,7 +64,7 @@ export interface Furnished {
  */
 export function furnish(
   bundle: GatewayBundle,
-  { authenticate, sessions, subscriptions, seal, held, audit }: Standing,
+  { authenticate, sessions, subscriptions, tasks, seal, held, audit }: Standing,
   link: RuntimeLink,
   remotes: ReadonlyMap<string, Remote>,
 ): Furnished {
@@ -117,6 +127,7 @@ export function furnish(
         case 'session':
           sessions.setLevel(call);
           return resultAnswer(frame, '{}');
+        case 'tasks':
         case 'listen':
         case 'subscriptions':
           return undefined;
@@ -145,6 +156,20 @@ export function furnish(
       const result = await subscriptions.listen(call, caller, (uri) => admit(subscriptionOf(call, uri)));
       return resultAnswer(call.frame, result);
     },
+    begin: (call, caller) => {
+      const task = tasks.begin(call, caller);
+      return {
+        answer: resultAnswer(call.frame, `{"task":${task.shown}}`),
+        caller: task,
+        keep: (sanitized) => task.keep(sanitized),
+        complete: () => task.complete(),
+        fail: ({ body }) => task.fail(body),
+      };
+    },
+    task: async (call, caller) => {
+      const { answer, action } = await tasks.answer(call, caller);
+      return { answer: relayedAnswer(call.frame, answer), action };
+    },
     respond: (call) => resultAnswer(call.frame, call.result),
     accept: acceptedAnswer,
     batch: batchAnswer,
@@ -155,5 +180,6 @@ export function furnish(
     permits: (subject, { server, action, params }) =>
       decide(subject, server, action, { uri: params.uri ?? null }).allow,
   };
-  return { rooms, view, leftOut: catalogue.leftOut };
+  const permits: Permits = (...question) => decide(...question).allow;
+  return { rooms, view, permits, leftOut: catalogue.leftOut };
 }

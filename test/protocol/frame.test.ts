@@ -244,8 +244,11 @@ test('is the server that the client sees: innerkeep on /mcp, the pinned one on /
       resources: { listChanged: true, subscribe: true },
       completions: {},
       logging: {},
+      tasks: { list: {}, cancel: {}, requests: { tools: { call: {} } } },
     },
   });
+  const older = said(await bench.rpc('initialize', { ...params, protocolVersion: '2025-06-18' })).result;
+  assert.ok(!JSON.stringify(older).includes('tasks'), 'tasks in a revision that has none');
   const one = said(await bench.rpc('initialize', params, { path: '/mcp/files' })).result;
   assert.deepEqual(
     [one?.serverInfo, one?.instructions],

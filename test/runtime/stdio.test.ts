@@ -36,7 +36,9 @@ const hostile: readonly [manners: string, code: RefusalCode, detail: RegExp][] =
 for (const [manners, code, detail] of hostile)
   test(`refuses what a server sends that is ${manners}`, async (t) => {
     verifies('sandbox.isolation', 'output.errors', 'output.size');
-    const { link } = await runtimeWith(t, [stdioServer(manners, { deadline: /no answer/.test(detail.source) ? 700 : 20_000 })]);
+    const { link } = await runtimeWith(t, [
+      stdioServer(manners, { deadline: /no answer/.test(detail.source) ? 700 : 20_000 }),
+    ]);
     await assert.rejects(callTool(link), refused(code, detail));
   });
 

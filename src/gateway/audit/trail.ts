@@ -61,6 +61,11 @@ export class AuditTrail {
     this.#facts.action = call.target.action;
   }
 
+  /** What is asked about is an earlier call. */
+  about(action: string | undefined): void {
+    if (action !== undefined) this.#facts.action = action;
+  }
+
   /** Writes the intent. A call whose intent cannot be written does not happen. */
   async admit(call: Authorized): Promise<Admitted> {
     const { digest } = this.#deps;

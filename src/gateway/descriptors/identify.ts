@@ -5,6 +5,7 @@ import { actionOf, type Catalogue } from './catalogue.ts';
 import { decodeCursor } from './cursor.ts';
 import { ownParams } from './own-params.ts';
 import { paramHeaders } from './param-headers.ts';
+import { taskWish } from './task-wish.ts';
 import type { Visibility, Visible } from './visibility.ts';
 
 export interface IdentifyDeps {
@@ -18,7 +19,7 @@ export interface IdentifyDeps {
 /**
  * Finds what a call is aimed at, and puts its params into the server's own names.
  * @throws Refusal unknown or unknown-resource, alike for what is not there and what the subject may not see;
- * params; header-mismatch
+ * params; header-mismatch; unknown-method for a task where the tool has none
  */
 export function identifyStage(deps: IdentifyDeps): (call: Framed) => Known {
   return (call) => new Known(call, target(call, deps));
@@ -54,7 +55,9 @@ function tool(call: Framed, deps: IdentifyDeps): Target {
     action: entry.action,
     pin: entry.pin,
     headers: paramHeaders(call, entry.mirrored, deps.decodeHeader),
-    ...ownParams(call.frame, renamed(call, ['name'], entry.pin.name)),
+    ...(call.frame.params?.task !== undefined && { task: taskWish(call.frame, entry) }),
+    // The task is the gateway's: no server is to make another of it.
+    ...ownParams(call.frame, renamed(call, ['name'], entry.pin.name), 'task'),
   };
 }
 

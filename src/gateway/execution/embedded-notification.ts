@@ -24,7 +24,7 @@ export interface Listener {
 
 type Wanted = (params: JsonObject, listener: Listener) => boolean;
 
-/** What may reach a client in mid-call. What has no row is dropped: lists and resources are not a call's business. */
+/** What may reach a client in mid-call. What has no row is dropped: lists and resources are not a call's business, tasks are ours. */
 const TABLE: ReadonlyMap<string, Wanted> = new Map<string, Wanted>([
   ['notifications/progress', isOwnProgress],
   ['notifications/message', isWantedLevel],
@@ -33,7 +33,6 @@ const TABLE: ReadonlyMap<string, Wanted> = new Map<string, Wanted>([
     ({ elicitationId }, { frame, elicitations }) =>
       frame.revision === '2025-11-25' && typeof elicitationId === 'string' && elicitations.has(elicitationId),
   ],
-  ['notifications/tasks/status', (_params, { frame }) => frame.revision === '2025-11-25'],
 ]);
 
 /**

@@ -6,7 +6,7 @@ import { REPEATED } from './repeated.ts';
 
 /** The members of params that the protocol knows. */
 export const paramsMembers: Readonly<Record<ExecutedMethod, readonly string[]>> = {
-  'tools/call': ['name', 'arguments', '_meta', ...REPEATED],
+  'tools/call': ['name', 'arguments', 'task', '_meta', ...REPEATED],
   'prompts/get': ['name', 'arguments', '_meta', ...REPEATED],
   'resources/read': ['uri', '_meta', ...REPEATED],
   'resources/subscribe': ['uri', '_meta'],

@@ -1,7 +1,7 @@
 import type { PinnedServer } from '../../contract/descriptors.ts';
 import { isObject, type JsonObject } from '../../contract/json.ts';
 import { Refusal } from '../../contract/refusal.ts';
-import type { Framed, Subject } from '../../contract/tool-call.ts';
+import type { Frame, Framed, Subject } from '../../contract/tool-call.ts';
 import { SUPPORTED } from './revision.ts';
 
 export interface LifecycleDeps {
@@ -42,6 +42,9 @@ export function lifecycle(deps: LifecycleDeps): (call: Framed) => string {
   };
 }
 
+/** Tasks are the gateway's own, whatever its servers know of them. */
+const TASKS = { list: {}, cancel: {}, requests: { tools: { call: {} } } } as const;
+
 interface Self {
   readonly serverInfo: JsonObject;
   readonly capabilities: JsonObject;
@@ -50,7 +53,7 @@ interface Self {
 
 function describe({ arrived, subject, frame }: Framed, deps: LifecycleDeps): Self {
   const servers = deps.servers(subject, arrived.server);
-  const capabilities = capabilitiesOf(servers, frame.modern);
+  const capabilities = capabilitiesOf(servers, frame);
   const one = arrived.server === undefined ? undefined : servers[0];
   if (one === undefined) return { serverInfo: { name: 'innerkeep', version: deps.version }, capabilities };
   const { serverInfo, instructions } = one;
@@ -62,13 +65,17 @@ function describe({ arrived, subject, frame }: Framed, deps: LifecycleDeps): Sel
  * has changed is told by the gateway itself, whatever its servers tell. So is the level of log messages kept by it for
  * a session; without sessions it is the request that asks, and a server that can.
  */
-function capabilitiesOf(servers: readonly PinnedServer[], modern: boolean): Readonly<Record<string, JsonObject>> {
+function capabilitiesOf(
+  servers: readonly PinnedServer[],
+  { modern, revision }: Frame,
+): Readonly<Record<string, JsonObject>> {
   const has = (name: string) => servers.some(({ capabilities }) => Object.hasOwn(capabilities, name));
   const subscribe = servers.some(
     ({ capabilities: { resources } }) => isObject(resources) && resources.subscribe === true,
   );
   return {
     ...(has('tools') ? { tools: { listChanged: true } } : {}),
+    ...(has('tools') && revision === '2025-11-25' ? { tasks: TASKS } : {}),
     ...(has('prompts') ? { prompts: { listChanged: true } } : {}),
     ...(has('resources') ? { resources: { listChanged: true, ...(subscribe ? { subscribe } : {}) } } : {}),
     ...(has('completions') ? { completions: {} } : {}),

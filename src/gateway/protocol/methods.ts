@@ -1,18 +1,18 @@
 import { Refusal } from '../../contract/refusal.ts';
-import type { Frame } from '../../contract/tool-call.ts';
+import type { Frame, Revision } from '../../contract/tool-call.ts';
 
 /**
  * How a method is answered: `lifecycle` by the gateway as the server that the client sees, `pins` from the reviewed
  * descriptors, `session` by what is kept of the client, `subscriptions` by the whole pipeline up to the admission and
- * then the subscriptions, `listen` by a stream of them, `executed` by the whole pipeline and a server. What has no row
- * is refused: so are the tasks of both eras, which are never announced.
+ * then the subscriptions, `listen` by a stream of them, `tasks` by the calls that go on behind their answers, `executed`
+ * by the whole pipeline and a server. What has no row is refused.
  */
-export type AnsweredBy = 'lifecycle' | 'pins' | 'session' | 'subscriptions' | 'listen' | 'executed';
+export type AnsweredBy = 'lifecycle' | 'pins' | 'session' | 'subscriptions' | 'listen' | 'tasks' | 'executed';
 
 interface Row {
   readonly by: AnsweredBy;
-  /** `legacy`: revisions up to 2025-11-25; `modern`: 2026-07-28. */
-  readonly era: 'legacy' | 'modern' | 'both';
+  /** `legacy`: revisions up to 2025-11-25; `modern`: 2026-07-28; or the only one. */
+  readonly era: 'legacy' | 'modern' | 'both' | Revision;
   /** The member of params that the `Mcp-Name` header mirrors (MCP 2026-07-28, Standard Request Headers). */
   readonly mirrored?: 'name' | 'uri';
 }
@@ -25,6 +25,10 @@ const methods: ReadonlyMap<string, Row> = new Map<string, Row>([
   ['resources/subscribe', { by: 'subscriptions', era: 'legacy' }],
   ['resources/unsubscribe', { by: 'subscriptions', era: 'legacy' }],
   ['subscriptions/listen', { by: 'listen', era: 'modern' }],
+  ['tasks/get', { by: 'tasks', era: '2025-11-25' }],
+  ['tasks/result', { by: 'tasks', era: '2025-11-25' }],
+  ['tasks/list', { by: 'tasks', era: '2025-11-25' }],
+  ['tasks/cancel', { by: 'tasks', era: '2025-11-25' }],
   ['tools/list', { by: 'pins', era: 'both' }],
   ['prompts/list', { by: 'pins', era: 'both' }],
   ['resources/templates/list', { by: 'pins', era: 'both' }],
@@ -38,9 +42,8 @@ const methods: ReadonlyMap<string, Row> = new Map<string, Row>([
 /** @throws Refusal unknown-method, for what the frame's revision does not have */
 export function answeredBy(frame: Frame): AnsweredBy {
   const row = methods.get(frame.method);
-  if (row === undefined || row.era === (frame.modern ? 'legacy' : 'modern')) {
-    throw new Refusal('unknown-method', frame.method);
-  }
+  const eras = ['both', frame.modern ? 'modern' : 'legacy', frame.revision];
+  if (row === undefined || !eras.includes(row.era)) throw new Refusal('unknown-method', frame.method);
   return row.by;
 }
 

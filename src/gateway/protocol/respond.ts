@@ -2,6 +2,7 @@ import type { Answer } from '../../contract/answer.ts';
 import type { EdgeSettings } from '../../contract/bundle.ts';
 import { type Refusal, refusalRow } from '../../contract/refusal.ts';
 import type { Arrived, Frame } from '../../contract/tool-call.ts';
+import type { RpcAnswer } from '../../contract/upstream.ts';
 import { FramingRefusal } from './frame.ts';
 
 const HEADERS = {
@@ -15,6 +16,11 @@ const MISDIRECTED = '{"jsonrpc":"2.0","id":null,"error":{"code":1421,"message":"
 /** The answer to a request that went well; `result` is raw JSON and is not looked at. */
 export function resultAnswer(frame: Frame, result: string): Answer {
   return { status: 200, headers: HEADERS, body: envelope(frame.id, `"result":${result}`) };
+}
+
+/** The answer that an earlier request of the same subject would have had. */
+export function relayedAnswer(frame: Frame, { kind, raw }: RpcAnswer): Answer {
+  return { status: 200, headers: HEADERS, body: envelope(frame.id, `"${kind}":${raw}`) };
 }
 
 /** The answer to what has no answer: notifications and clients' responses. */

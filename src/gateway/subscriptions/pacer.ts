@@ -1,6 +1,6 @@
 import type { Clock } from './clock.ts';
 
-/** Milliseconds between two updates of one resource. */
+/** Milliseconds between two updates of one resource, or of one list. */
 const INTERVAL = 200;
 
 /**

@@ -37,6 +37,7 @@ export class Watcher {
   readonly #deps: WatcherDeps;
   readonly #outlet: Outlet;
   readonly #pacer: Pacer<Update>;
+  readonly #lists: Pacer<true>;
   readonly #watches = new Map<string, Watch>();
   /** Additions that wait for their server. */
   #pending = 0;
@@ -46,6 +47,7 @@ export class Watcher {
     this.subject = subject;
     this.#outlet = outlet;
     this.#pacer = new Pacer(deps.clock, (update) => this.#updated(update));
+    this.#lists = new Pacer(deps.clock, () => outlet.resourcesChanged());
   }
 
   /**
@@ -80,6 +82,7 @@ export class Watcher {
 
   close(): void {
     this.#pacer.stop();
+    this.#lists.stop();
     for (const watch of this.#watches.values()) watch.close();
     this.#watches.clear();
   }
@@ -92,7 +95,7 @@ export class Watcher {
       server,
       subject: this.subject.key,
       updated: (watched, params) => this.#pacer.push(watched.uri, { watched, params }),
-      listChanged: () => this.#outlet.resourcesChanged(),
+      listChanged: () => this.#lists.push('resources', true),
     });
     this.#watches.set(server, watch);
     return watch;
