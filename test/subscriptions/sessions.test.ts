@@ -97,6 +97,17 @@ test('a burst of updates arrives as its first and its last', async () => {
   assert.equal(clock.timers, 0);
 });
 
+test('a flood of changed lists arrives as its first and its last, so that it displaces no other event', async () => {
+  const { servers, session, subscribe, clock } = await opened();
+  await subscribe('files+file:///a');
+  const changed = '{"jsonrpc":"2.0","method":"notifications/resources/list_changed"}';
+  for (let turn = 0; turn < 1000; turn++) servers.tell(changed);
+  assert.deepEqual(session.messages, [changed]);
+  await clock.pass(10_000);
+  assert.deepEqual(session.messages, [changed, changed]);
+  assert.equal(clock.timers, 0);
+});
+
 test('one run for a session and server: it grows without a gap, and ends with its last resource', async () => {
   const { servers, session, subscribe, ask } = await opened();
   await subscribe('files+file:///a');
