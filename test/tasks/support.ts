@@ -1,0 +1,67 @@
+import type { Caller } from '../../src/contract/caller.ts';
+import { Refusal, type RefusalCode } from '../../src/contract/refusal.ts';
+import { Admitted, Authorized, Known, type Sanitized, Validated } from '../../src/contract/tool-call.ts';
+import type { TaskLimits } from '../../src/gateway/tasks/limits.ts';
+import type { Task } from '../../src/gateway/tasks/task.ts';
+import { Tasks } from '../../src/gateway/tasks/tasks.ts';
+import { framed, TestClock, type Wish } from '../sessions/support.ts';
+
+/** The room alone: `permits` is what policy says now. */
+export function openTasks(limits: Partial<TaskLimits> = {}) {
+  const clock = new TestClock();
+  const tasks = new Tasks({ clock, limits });
+  const world = { permits: (_id: string, _action: string): boolean => true };
+  tasks.judgeBy(({ id }, _server, action) => world.permits(id, action));
+  const begin = (wish: Wish & { readonly ttl?: number; readonly padding?: number } = {}, caller = someone()): Task => {
+    const { call } = framed({ id: '1', method: 'tools/call', params: { name: 'tool' } }, wish);
+    const target = {
+      server: 'srv',
+      method: 'tools/call',
+      action: 'srv/tool',
+      pin: undefined,
+      params: {},
+      paramsRaw: '{}',
+      headers: [],
+      task: { ttl: wish.ttl },
+    } as const;
+    const valid = new Validated(new Known(call, target), { arguments: {}, raw: ' '.repeat(wish.padding ?? 2) });
+    return tasks.begin(new Admitted(new Authorized(valid, { allow: true, policies: [], detail: '' })), caller);
+  };
+  const ask = async (method: string, taskId?: unknown, wish: Wish = {}, caller = someone()) => {
+    const params = taskId === undefined ? {} : { taskId };
+    const { answer } = await tasks.answer(framed({ id: '2', method, params }, wish).call, caller);
+    return { kind: answer.kind, ...JSON.parse(answer.raw) };
+  };
+  return { clock, tasks, world, begin, ask };
+}
+
+export function someone(more: Partial<Caller> = {}): Caller {
+  return {
+    capabilities: {},
+    logLevel: undefined,
+    signal: new AbortController().signal,
+    notify: () => {},
+    ask: undefined,
+    session: undefined,
+    ...more,
+  };
+}
+
+/** A session, and what was said in it. */
+export function someSession() {
+  const said: string[] = [];
+  return { said, ended: new AbortController().signal, notify: (message: string) => void said.push(message) };
+}
+
+export const done = (text = 'done', more: object = {}): Pick<Sanitized, 'result'> => ({
+  result: JSON.stringify({ content: [{ type: 'text', text }], ...more }),
+});
+
+export function finish(task: Task, result = done()): void {
+  task.keep(result);
+  task.complete();
+}
+
+export function refused(code: RefusalCode) {
+  return (error: unknown) => error instanceof Refusal && error.code === code;
+}
