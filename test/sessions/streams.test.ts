@@ -343,6 +343,21 @@ test('a client that stays away loses the oldest events, never their order, and w
   assert.deepEqual(back.stream.data, ['{"n":7}', '{"n":8}', '{"n":9}', '{"r":1}']);
 });
 
+test('what a server floods one call with displaces no other call’s answer (A6)', async () => {
+  const { sessions, open } = openSessions({ events: 8 });
+  const wish = { session: open() };
+  const [quiet, loud, louder] = ['1', '2', '3'].map((id) => request(id, wish));
+  const [first, second, third] = [quiet, loud, louder].map((one) => one && sessions.attend(one.call));
+  first?.caller.notify('{"n":1}');
+  const lastId = quiet?.stream.lastId ?? '';
+  quiet?.stream.cut();
+  first?.answered('{"r":1}');
+  for (let turn = 0; turn < 1000; turn++) for (const one of [second, third]) one?.caller.notify('{"flood":1}');
+  const back = head({ ...wish, lastEventId: lastId });
+  await sessions.listen(back.call);
+  assert.deepEqual(back.stream.data, ['{"r":1}']);
+});
+
 test('kept events of all sessions are bounded: who has more than his share gives up his own', async () => {
   const { sessions, open } = openSessions({ totalBytes: 3000 });
   const say = (id: string, session: string, count: number) => {

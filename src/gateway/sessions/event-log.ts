@@ -68,7 +68,10 @@ export class EventStore {
   }
 }
 
-/** The events of one session that a client can still ask for again; the oldest make room for new ones. */
+/**
+ * The events of one session that a client can still ask for again. Whose events take most makes room, the oldest first:
+ * what a server floods one call with displaces no other call's answer.
+ */
 export class EventLog {
   readonly #store: EventStore;
   readonly #entries = new Set<Entry>();
@@ -83,10 +86,11 @@ export class EventLog {
     const { events, bytes: most, totalBytes } = this.#store.limits;
     const bytes = Buffer.byteLength(data) + OVERHEAD;
     if (bytes > most || bytes > totalBytes) return false;
-    while (this.#entries.size >= events || this.#bytes + bytes > most) this.#dropOldest();
+    while (this.#entries.size >= events) this.#dropOf(() => 1);
+    while (this.#bytes + bytes > most) this.#dropOf((entry) => entry.bytes);
     // Who has more than his share gives up his own.
     while (this.#store.bytes + bytes > totalBytes) {
-      if (this.#bytes > this.#store.share) this.#dropOldest();
+      if (this.#bytes > this.#store.share) this.#dropOf((entry) => entry.bytes);
       else this.#store.dropOldest();
     }
     const entry: Entry = { log: this, source, seq, data, bytes, older: undefined, newer: undefined };
@@ -114,8 +118,13 @@ export class EventLog {
     for (const entry of this.#entries) this.drop(entry);
   }
 
-  #dropOldest(): void {
+  /** Drops the oldest event of the source whose events weigh most together. */
+  #dropOf(weight: (entry: Entry) => number): void {
+    const sums = new Map<Source, number>();
+    for (const entry of this.#entries) sums.set(entry.source, (sums.get(entry.source) ?? 0) + weight(entry));
+    const most = Math.max(...sums.values());
     for (const entry of this.#entries) {
+      if (sums.get(entry.source) !== most) continue;
       this.drop(entry);
       return;
     }
