@@ -62,8 +62,7 @@ export interface PipelineDeps {
 
 /**
  * The path of one request, from its head to its answer. Every entry point calls this; nothing goes round it.
- * A call sees one bundle from the
- * arrival of its last byte to its end, whatever is pushed meanwhile.
+ * A call sees one bundle from the arrival of its last byte to its end, whatever is pushed meanwhile.
  */
 export function createPipeline(deps: PipelineDeps): (arrived: Arrived) => Promise<Answer> {
   const handle = async (arrived: Arrived): Promise<Answer> => {
@@ -119,6 +118,11 @@ async function batch(
       return walk(message, trail, rooms, deps);
     }),
   );
+  // Those that no session has attended first: the stream ends with the others.
+  for (const { answer, attendance } of walked) {
+    if (attendance === undefined && answer.body !== '' && arrived.events.state === 'open')
+      arrived.events.send({ data: answer.body });
+  }
   for (const { answer, attendance } of walked) attendance?.answered(answer.body);
   return rooms.batch(walked.map(({ answer }) => answer));
 }
