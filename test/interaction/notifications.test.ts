@@ -29,6 +29,8 @@ test('progress reaches the request that asked for it, under its own token, and n
   assert.deepEqual(await told([progress('p-1'), progress(undefined)]), []);
   const numbered = { params: { _meta: { progressToken: 7 } } };
   assert.deepEqual(await told([progress(7), progress('7')], numbered), [progress(7)]);
+  const lookalike = message('notifications/progress', { progressToken: 7, ProgressToken: 8, progress: 1 });
+  assert.deepEqual(await told([lookalike], numbered), []);
   // A token that looks like a card number is the client's own all the same.
   const card = { params: { _meta: { progressToken: 4000123412341234 } } };
   assert.deepEqual(await told([progress(4000123412341234)], card), [progress(4000123412341234)]);

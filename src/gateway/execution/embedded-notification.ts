@@ -2,6 +2,7 @@ import { isObject, type Json, type JsonObject } from '../../contract/json.ts';
 import { findMember, readObject, splice } from '../../contract/splice.ts';
 import { MalformedJson, parseUnfrozen } from '../../contract/strict-json.ts';
 import type { Frame } from '../../contract/tool-call.ts';
+import { lookalikeOf } from './lookalikes.ts';
 
 /** Bytes and depth of one message. */
 const MAX_SIZE = 64 * 1024;
@@ -21,6 +22,9 @@ export interface Listener {
   /** Ids of the elicitations by URL that this call asked for. */
   readonly elicitations: ReadonlySet<string>;
 }
+
+/** The members that decide where a notification goes. */
+const MEMBERS = ['progressToken', 'progress', 'level', 'elicitationId', '_meta'];
 
 type Wanted = (params: JsonObject, listener: Listener) => boolean;
 
@@ -50,6 +54,7 @@ export function judgeNotification(
   if (!isObject(value) || typeof value.method !== 'string') return undefined;
   const { method, params = {} } = value;
   if (!isObject(params) || TABLE.get(method)?.(params, listener) !== true) return undefined;
+  if (lookalikeOf(Object.keys(params), MEMBERS) !== undefined) return undefined;
   const member = findMember(readObject(message).members, 'params');
   const { json } = redact(member === undefined ? '{}' : message.slice(member.start, member.end));
   // A number or a name that became a mark may have made two members one.
