@@ -22,7 +22,7 @@ import { openOutbound } from '../gateway/transport/outbound.ts';
 import { asFailure, type Upstream } from '../runtime/upstream/upstream.ts';
 import { log } from './log.ts';
 import { Remotes } from './remotes.ts';
-import { furnish, type Standing } from './rooms.ts';
+import { type Furnished, furnish, type Standing } from './rooms.ts';
 
 /** Anonymous refusals a second that are recorded one by one, and as many events of connections that are logged. */
 const EDGE_RECORDS = 50;
@@ -72,6 +72,7 @@ class GatewayZone {
   #bundle: GatewayBundle | undefined;
   #rooms: Rooms | undefined;
   #link: RuntimeLink | undefined;
+  #stillMay: Furnished['stillMay'] = () => false;
   #upstreams: ReadonlyMap<string, Upstream> = new Map();
   readonly #standing: Standing;
 
@@ -105,6 +106,7 @@ class GatewayZone {
       // What was sealed by a process that is no more cannot be gone on with: nothing of it is left.
       seal: new StateSeal(randomBytes(32), Date.now),
       held: new HeldCalls(),
+      stillMay: (call) => this.#stillMay(call),
       audit,
     };
     const handle = createPipeline({
@@ -152,12 +154,13 @@ class GatewayZone {
   #prepare(bundle: GatewayBundle): () => void {
     this.#link ??= new RuntimeLink(bundle.runtimeSocket);
     const remotes = this.#remotes.prepare(bundle.servers);
-    const { rooms, view, permits, leftOut } = furnish(bundle, this.#standing, this.#link, remotes.upstreams);
+    const { rooms, view, permits, stillMay, leftOut } = furnish(bundle, this.#standing, this.#link, remotes.upstreams);
     return () => {
       remotes.swap();
       this.#upstreams = remotes.upstreams;
       this.#rooms = rooms;
       this.#standing.tasks.judgeBy(permits);
+      this.#stillMay = stillMay;
       this.#bundle = bundle;
       for (const tool of leftOut) log({ event: 'tool-left-out', ...tool });
       this.#tell(bundle, view);
@@ -166,12 +169,13 @@ class GatewayZone {
 
   /** Clients in mid-stream learn what the bundle changes for them; who may be here no more leaves. */
   #tell({ revoked }: GatewayBundle, view: View): void {
-    const { sessions, subscriptions, tasks } = this.#standing;
+    const { sessions, subscriptions, tasks, held } = this.#standing;
     const ended = new Set(revoked);
     const isRevoked = ({ tokenId }: Subject) => tokenId !== undefined && ended.has(tokenId);
     sessions.revoke(isRevoked);
     subscriptions.revoke(isRevoked);
     tasks.revoke(isRevoked);
+    held.end((call) => isRevoked(call.subject) || !this.#stillMay(call));
     const open: OpenSession[] = [];
     sessions.each((session) => open.push(session));
     void subscriptions.bundleApplied(view, open);

@@ -1,10 +1,12 @@
 import packageJson from '../../package.json' with { type: 'json' };
 import type { GatewayBundle } from '../contract/bundle.ts';
 import { splice } from '../contract/splice.ts';
+import type { Admitted } from '../contract/tool-call.ts';
 import { loadCedar } from '../drivers/policy-engine/cedar/load.ts';
 import { type AuditDeps, AuditTrail } from '../gateway/audit/trail.ts';
 import type { authenticateStage } from '../gateway/authentication/stage.ts';
 import { authorizeStage, decision, visibility } from '../gateway/authorization/authorize.ts';
+import { argumentsOf } from '../gateway/authorization/question.ts';
 import { actionOf, type Catalogue, createCatalogue } from '../gateway/descriptors/catalogue.ts';
 import { identifyStage } from '../gateway/descriptors/identify.ts';
 import { listDigests, lists } from '../gateway/descriptors/lists.ts';
@@ -48,6 +50,8 @@ export interface Standing {
   readonly tasks: Tasks;
   readonly seal: StateSeal;
   readonly held: HeldCalls;
+  /** By the newest bundle. */
+  readonly stillMay: (call: Admitted) => boolean;
   readonly audit: AuditDeps;
 }
 
@@ -55,6 +59,8 @@ export interface Furnished {
   readonly rooms: Rooms;
   readonly view: View;
   readonly permits: Permits;
+  /** Whether a call that was admitted before would be permitted now. */
+  readonly stillMay: (call: Admitted) => boolean;
   readonly leftOut: Catalogue['leftOut'];
 }
 
@@ -64,7 +70,7 @@ export interface Furnished {
  */
 export function furnish(
   bundle: GatewayBundle,
-  { authenticate, sessions, subscriptions, tasks, seal, held, audit }: Standing,
+  { authenticate, sessions, subscriptions, tasks, seal, held, stillMay: mayNow, audit }: Standing,
   link: RuntimeLink,
   remotes: ReadonlyMap<string, Remote>,
 ): Furnished {
@@ -141,7 +147,7 @@ export function furnish(
     identify: identifyStage({ catalogue, visibility: shown, visible, decodeHeader }),
     validate: validateStage({ inputs: inputs.byAction }),
     authorize: authorizeStage({ engine, servers, now: Date.now }),
-    execute: executeStage({ link, remotes, failureOf: asFailure, embedding, seal, held }),
+    execute: executeStage({ link, remotes, failureOf: asFailure, embedding, seal, held, stillMay: mayNow }),
     sanitize: sanitizeStage({
       outbound: ({ target, arrived, frame: { modern } }, raw) =>
         outbound(target, arrived.server === undefined, modern, raw),
@@ -181,5 +187,7 @@ export function furnish(
       decide(subject, server, action, { uri: params.uri ?? null }).allow,
   };
   const permits: Permits = (...question) => decide(...question).allow;
-  return { rooms, view, permits, leftOut: catalogue.leftOut };
+  const stillMay = ({ subject, target, params }: Admitted) =>
+    permits(subject, target.server, target.action, argumentsOf(target, params) ?? {});
+  return { rooms, view, permits, stillMay, leftOut: catalogue.leftOut };
 }

@@ -174,6 +174,28 @@ async function meanwhile<T>(t: TestContext, happening: Promise<T>): Promise<T> {
   return happening;
 }
 
+test('held calls of whoever may not go on end at once, others stay', async (t) => {
+  const signals = new Map<string, AbortSignal>();
+  const held = new HeldCalls();
+  const stage = stageWith({
+    held,
+    server: (call, params) => {
+      signals.set(call.subject, call.signal);
+      return greeter(call, params);
+    },
+  });
+  const mine = await send(stage, { subject: 'alice' });
+  await send(stage, { subject: 'bob' });
+  t.after(() => held.close());
+  held.end(({ subject }) => subject.id === 'alice');
+  assert.deepEqual(
+    [...signals.values()].map(({ aborted }) => aborted),
+    [true, false],
+  );
+  const back = answers(mine.requestState, { 'request-1': accepted('Ann') }, { subject: 'alice' });
+  await assert.rejects(send(stage, back), refused('request-state'));
+});
+
 test('held calls are bounded for each subject and in total, and end at their deadline', async (t) => {
   t.mock.timers.enable({ apis: ['setTimeout'] });
   const signals: Record<string, AbortSignal> = {};

@@ -81,6 +81,23 @@ test('refuses the call where the client cannot be asked, may not be, or gives no
   await refuses('upstream', { ask: async () => result({ action: 'accept', content: { name: 5 } }) });
 });
 
+test('a call whose right was withdrawn while the client was asked is not made anew', async () => {
+  let [calls, permitted] = [0, true];
+  const server: Server = async (_call, params) => {
+    calls++;
+    return params.inputResponses === undefined ? needs({ name: form }) : text('too late');
+  };
+  const { call, caller } = request({
+    ask: async () => {
+      permitted = false;
+      return result(accepted('Ann'));
+    },
+  });
+  const stage = stageWith({ server, stillMay: () => permitted });
+  await assert.rejects(stage.execute(call, caller), refused('policy', /withdrawn/));
+  assert.equal(calls, 1);
+});
+
 test('a server that wants input for ever is ended, and so is one that wants it where none can be given', async () => {
   let calls = 0;
   const endless: Server = async () => needs({}, String(++calls));

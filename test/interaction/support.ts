@@ -41,10 +41,12 @@ interface World {
   readonly held?: HeldCalls;
   readonly key?: Uint8Array;
   readonly record?: (fact: EmbeddedRecord) => Promise<void>;
+  readonly stillMay?: () => boolean;
 }
 
 /** The stage with a remote server `srv` behind it. */
-export function stageWith({ server, denied = [], now = () => 0, held = new HeldCalls(), key, record }: World) {
+export function stageWith(world: World) {
+  const { server, denied = [], now = () => 0, held = new HeldCalls(), key, record, stillMay = () => true } = world;
   const records: EmbeddedRecord[] = [];
   const execute = executeStage({
     link: { call: () => Promise.reject(new Error('no runtime here')) },
@@ -63,6 +65,7 @@ export function stageWith({ server, denied = [], now = () => 0, held = new HeldC
     },
     seal: new StateSeal(key ?? new Uint8Array(32).fill(7), now),
     held,
+    stillMay,
   });
   return { execute, records };
 }

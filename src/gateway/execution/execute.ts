@@ -27,6 +27,8 @@ export interface ExecutionDeps {
   readonly remotes: ReadonlyMap<string, Remote>;
   readonly failureOf: (error: unknown) => { readonly code: RuntimeFailure; readonly detail: string };
   readonly embedding: Embedding;
+  /** Whether the call would be permitted now: policy may have changed since it was. */
+  readonly stillMay: (call: Admitted) => boolean;
   /** These two outlive bundles: what was begun under one goes on under the next. */
   readonly seal: StateSeal;
   readonly held: HeldCalls;
@@ -107,6 +109,7 @@ async function conclude(
   }
   const again = async (params: string): Promise<RpcAnswer> => {
     const { midCall } = exchange;
+    if (!deps.stillMay(call)) throw new Refusal('policy', 'withdrawn while the client was asked');
     return dispatch(deps, call, new Exchange(deps.embedding, call, caller, params, caller.signal, midCall));
   };
   const last = await roundsInSession(wanted, call.params.raw, caller, exchange.midCall, again);

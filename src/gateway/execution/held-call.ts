@@ -30,6 +30,8 @@ interface Waiter {
  * becomes the answer to the client's request, and the call goes on when the client repeats that with answers.
  */
 export class HeldCall extends Exchange {
+  /** The request that began it. */
+  readonly admitted: Admitted;
   readonly #controller: AbortController;
   readonly #questions = new Map<string, Open>();
   #caller: Caller;
@@ -41,6 +43,7 @@ export class HeldCall extends Exchange {
   constructor(embedding: Embedding, call: Admitted, caller: Caller, params: string) {
     const controller = new AbortController();
     super(embedding, call, caller, params, controller.signal, undefined);
+    this.admitted = call;
     this.#controller = controller;
     this.#caller = caller;
   }

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { Refusal } from '../../contract/refusal.ts';
+import type { Admitted } from '../../contract/tool-call.ts';
 import type { HeldCall } from './held-call.ts';
 
 /** Bounds on calls that wait for their clients. */
@@ -62,6 +63,11 @@ export class HeldCalls {
     ids?.delete(id);
     if (ids?.size === 0) this.#ids.delete(held.subject);
     return held.call;
+  }
+
+  /** Cancels those of them: nothing of a call that may not go on any more keeps a sandbox. */
+  end(which: (call: Admitted) => boolean): void {
+    for (const [id, { call }] of [...this.#held]) if (which(call.admitted)) this.take(id)?.cancel();
   }
 
   /** Cancels all of them. */

@@ -1,4 +1,3 @@
-
 /** How much of the pool may be held. */
 interface HoldLimits {
   readonly sandboxes: number;
