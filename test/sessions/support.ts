@@ -1,9 +1,9 @@
+import type { Clock } from '../../src/contract/clock.ts';
 import type { EventStream, ServerSentEvent } from '../../src/contract/event-stream.ts';
 import { isObject } from '../../src/contract/json.ts';
 import { parseStrict } from '../../src/contract/strict-json.ts';
 import { Arrived, Authenticated, Framed, type Revision, type Subject } from '../../src/contract/tool-call.ts';
 import type { RpcAnswer } from '../../src/contract/upstream.ts';
-import type { Clock } from '../../src/gateway/sessions/clock.ts';
 import type { SessionLimits } from '../../src/gateway/sessions/limits.ts';
 import { Sessions } from '../../src/gateway/sessions/sessions.ts';
 

@@ -1,4 +1,5 @@
 import type { Caller } from '../../src/contract/caller.ts';
+import type { Clock } from '../../src/contract/clock.ts';
 import { isObject } from '../../src/contract/json.ts';
 import { Refusal } from '../../src/contract/refusal.ts';
 import { parseStrict } from '../../src/contract/strict-json.ts';
@@ -12,7 +13,6 @@ import { listDigests } from '../../src/gateway/descriptors/lists.ts';
 import { createVisibility } from '../../src/gateway/descriptors/visibility.ts';
 import { validateStage } from '../../src/gateway/input-validation/validate.ts';
 import { redactJson } from '../../src/gateway/output-sanitization/redact-json.ts';
-import type { Clock } from '../../src/gateway/subscriptions/clock.ts';
 import { Subscriptions, type View } from '../../src/gateway/subscriptions/subscriptions.ts';
 import { server } from '../edge/bench.ts';
 import { noEvents } from '../support/calls.ts';

@@ -1,4 +1,5 @@
 import { isObject, type Json, type JsonObject } from '../../contract/json.ts';
+import { LOG_LEVELS } from '../../contract/log-levels.ts';
 import { findMember, readObject, splice } from '../../contract/splice.ts';
 import { MalformedJson, parseUnfrozen } from '../../contract/strict-json.ts';
 import type { Frame } from '../../contract/tool-call.ts';
@@ -7,9 +8,6 @@ import { lookalikeOf } from './lookalikes.ts';
 /** Bytes and depth of one message. */
 const MAX_SIZE = 64 * 1024;
 const MAX_DEPTH = 20;
-
-/** The levels of log messages, the most severe last (RFC 5424 §6.2.1). */
-const LEVELS = ['debug', 'info', 'notice', 'warning', 'error', 'critical', 'alert', 'emergency'];
 
 /** What a call's notifications are held against. */
 export interface Listener {
@@ -69,9 +67,9 @@ function isOwnProgress({ progressToken, progress }: JsonObject, { token, tokenNo
 
 /** 2026-07-28: none unless the request asked for a level. Before, a server chooses until it was told one. */
 function isWantedLevel({ level }: JsonObject, { frame, logLevel }: Listener): boolean {
-  const severity = typeof level === 'string' ? LEVELS.indexOf(level) : -1;
+  const severity = typeof level === 'string' ? LOG_LEVELS.indexOf(level) : -1;
   if (severity === -1) return false;
-  return logLevel === undefined ? !frame.modern : severity >= LEVELS.indexOf(logLevel);
+  return logLevel === undefined ? !frame.modern : severity >= LOG_LEVELS.indexOf(logLevel);
 }
 
 /** The token is the client's own word, whatever the filter thinks of it. */

@@ -1,4 +1,5 @@
 import { connect, type Socket } from 'node:net';
+import { BatchedWriter } from '../../contract/batched-writer.ts';
 import { Refusal } from '../../contract/refusal.ts';
 import {
   encodeFrame,
@@ -27,7 +28,7 @@ export class RuntimeLink {
   readonly #pending = new Map<number, { readonly request: Request; forget(): void }>();
   #socket: Socket | undefined;
   #lastId = 0;
-  #corked = false;
+  #writer: BatchedWriter | undefined;
   #closed = false;
 
   /** @param path of the runtime's unix socket */
@@ -116,19 +117,10 @@ export class RuntimeLink {
     return pending?.request;
   }
 
-  /** Frames of one turn of the event loop leave in one write. */
   #send(frame: Uint8Array): void {
     this.#socket ??= this.#connect();
-    const socket = this.#socket;
-    if (!this.#corked) {
-      this.#corked = true;
-      socket.cork();
-      setImmediate(() => {
-        this.#corked = false;
-        socket.uncork();
-      });
-    }
-    socket.write(frame);
+    this.#writer ??= new BatchedWriter(this.#socket, setImmediate);
+    this.#writer.write(frame);
   }
 
   #connect(): Socket {
@@ -185,7 +177,7 @@ export class RuntimeLink {
   #lost(why: string): void {
     const socket = this.#socket;
     this.#socket = undefined;
-    this.#corked = false;
+    this.#writer = undefined;
     socket?.destroy();
     const refusal = new Refusal('unavailable', `the link to the runtime is lost: ${why}`);
     for (const id of [...this.#pending.keys()]) this.#ended(id)?.fail(refusal);

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
+import type { Clock } from '../../contract/clock.ts';
 import { Refusal } from '../../contract/refusal.ts';
 import type { RpcAnswer, ServerRequest } from '../../contract/upstream.ts';
-import { Alarm, type Clock } from './clock.ts';
+import { Alarm } from './alarm.ts';
 import type { SessionLimits } from './limits.ts';
 import type { Outlet } from './outlet.ts';
 

@@ -1,6 +1,7 @@
+import type { Clock } from '../../contract/clock.ts';
 import type { EventStream, ServerSentEvent } from '../../contract/event-stream.ts';
 import type { Arrived, Subject } from '../../contract/tool-call.ts';
-import { Alarm, type Clock } from './clock.ts';
+import { Alarm } from './alarm.ts';
 
 /** What came in with a good token; `until` is when that ends. */
 export interface Bearer {

@@ -1,11 +1,12 @@
 import type { Attendance, CallerSession } from '../../contract/caller.ts';
+import type { Clock } from '../../contract/clock.ts';
 import type { JsonObject } from '../../contract/json.ts';
 import { Refusal } from '../../contract/refusal.ts';
 import type { Arrived, Framed, Revision, Subject } from '../../contract/tool-call.ts';
 import type { RpcAnswer } from '../../contract/upstream.ts';
+import { Alarm } from './alarm.ts';
 import { Asks } from './asks.ts';
 import type { Bearer } from './carrier.ts';
-import { Alarm, type Clock } from './clock.ts';
 import { sameId } from './ids.ts';
 import type { SessionLimits } from './limits.ts';
 import { SessionCall } from './session-call.ts';

@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import type { Answer } from '../../contract/answer.ts';
 import type { Attendance } from '../../contract/caller.ts';
+import type { Clock } from '../../contract/clock.ts';
 import { Refusal } from '../../contract/refusal.ts';
 import type { Authenticated, Framed, Revision, Subject } from '../../contract/tool-call.ts';
 import { capabilitiesOf } from './capabilities.ts';
 import type { Bearer } from './carrier.ts';
-import type { Clock } from './clock.ts';
 import { EventStore } from './event-log.ts';
 import { levelOf } from './levels.ts';
 import { LIMITS, type SessionLimits } from './limits.ts';

@@ -1,8 +1,8 @@
+import type { Clock } from '../../contract/clock.ts';
 import { Refusal } from '../../contract/refusal.ts';
 import type { Arrived, Subject } from '../../contract/tool-call.ts';
 import { type Bearer, Carrier } from './carrier.ts';
 import { Channel, parseEventId } from './channel.ts';
-import type { Clock } from './clock.ts';
 import { EventLog, type EventStore } from './event-log.ts';
 import type { Outlet } from './outlet.ts';
 import { PostOutlet } from './post-outlet.ts';

@@ -1,8 +1,9 @@
 import type { Caller } from '../../contract/caller.ts';
+import type { Clock } from '../../contract/clock.ts';
 import { isObject, type JsonObject } from '../../contract/json.ts';
 import type { Framed, Subject } from '../../contract/tool-call.ts';
+import { Alarm } from './alarm.ts';
 import { capabilitiesOf } from './capabilities.ts';
-import { Alarm, type Clock } from './clock.ts';
 import { levelOf } from './levels.ts';
 
 const CAPABILITIES = 'io.modelcontextprotocol/clientCapabilities';

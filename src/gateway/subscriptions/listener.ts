@@ -1,9 +1,9 @@
 import type { Caller } from '../../contract/caller.ts';
 import { Refusal, type RefusalCode } from '../../contract/refusal.ts';
 import type { Admitted, Framed, Subject } from '../../contract/tool-call.ts';
-import { runAt } from './clock.ts';
 import { type Filter, writeFilter } from './filter.ts';
 import { acknowledged, ended, type ListKind, listChanged, updated } from './messages.ts';
+import { runAt } from './run-at.ts';
 import { type Watched, watchedAs } from './watch.ts';
 import { Watcher, type WatcherDeps } from './watcher.ts';
 

@@ -1,6 +1,6 @@
+import type { Clock } from '../../contract/clock.ts';
 import { Refusal } from '../../contract/refusal.ts';
 import type { UpstreamListening } from '../../contract/upstream.ts';
-import type { Clock } from './clock.ts';
 
 /**
  * Has a server tell of changes: resolves when `signal` is aborted.

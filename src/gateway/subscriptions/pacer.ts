@@ -1,4 +1,4 @@
-import type { Clock } from './clock.ts';
+import type { Clock } from '../../contract/clock.ts';
 
 /** Milliseconds between two updates of one resource, or of one list. */
 const INTERVAL = 200;

@@ -1,7 +1,7 @@
+import type { Clock } from '../../contract/clock.ts';
 import type { Json } from '../../contract/json.ts';
 import { Refusal } from '../../contract/refusal.ts';
 import type { Target } from '../../contract/tool-call.ts';
-import type { Clock } from './clock.ts';
 import { type Listen, type Run, startRun } from './listening.ts';
 import { type Change, readChange } from './messages.ts';
 

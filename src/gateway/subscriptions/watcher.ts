@@ -1,7 +1,7 @@
+import type { Clock } from '../../contract/clock.ts';
 import { Refusal } from '../../contract/refusal.ts';
 import { MalformedJson, parseStrict } from '../../contract/strict-json.ts';
 import type { Subject, Target } from '../../contract/tool-call.ts';
-import type { Clock } from './clock.ts';
 import type { Listen } from './listening.ts';
 import { Pacer } from './pacer.ts';
 import { Watch, type Watched } from './watch.ts';

@@ -1,7 +1,7 @@
 import type { Caller } from '../../contract/caller.ts';
+import type { Clock } from '../../contract/clock.ts';
 import { Refusal } from '../../contract/refusal.ts';
 import type { RpcAnswer, ServerRequest } from '../../contract/upstream.ts';
-import type { Clock } from './clock.ts';
 
 type Ask = NonNullable<Caller['ask']>;
 

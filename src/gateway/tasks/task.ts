@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import type { Caller, CallerSession } from '../../contract/caller.ts';
+import type { Clock } from '../../contract/clock.ts';
 import type { Json, JsonObject } from '../../contract/json.ts';
 import { Refusal } from '../../contract/refusal.ts';
 import { findMember, readObject } from '../../contract/splice.ts';
 import type { Admitted, Sanitized, Subject } from '../../contract/tool-call.ts';
 import type { RpcAnswer, ServerRequest } from '../../contract/upstream.ts';
-import type { Clock } from './clock.ts';
 import type { TaskLimits } from './limits.ts';
 import { Questions } from './questions.ts';
 import { notificationOf, relatedTo } from './related.ts';

@@ -1,9 +1,9 @@
 import type { Caller } from '../../contract/caller.ts';
+import type { Clock } from '../../contract/clock.ts';
 import type { Json } from '../../contract/json.ts';
 import { Refusal } from '../../contract/refusal.ts';
 import type { Admitted, Framed, Subject } from '../../contract/tool-call.ts';
 import type { RpcAnswer } from '../../contract/upstream.ts';
-import type { Clock } from './clock.ts';
 import { LIMITS, type TaskLimits } from './limits.ts';
 import { sizeOf, Task } from './task.ts';
 import { Usage } from './usage.ts';

@@ -9,8 +9,8 @@ const RESULT_FIRST = '{"result":{';
 /**
  * The raw result, where the message is exactly the answer that nearly every server sends to the request `id`: the three
  * members in one of their three usual orders. Found by one walk that skips the result's strings and counts its brackets;
- * that it is strict JSON is left to `output-sanitization`, which parses every result before a client sees a byte of it.
- * A result that may want input is read before that, and so is parsed here like every other message.
+ * that it is strict JSON is left to its readers: the gateway's `execution` parses every answer before anything else reads it,
+ * `describe` and the handshake theirs.
  * @returns undefined where the message is anything else, to be read in full
  */
 export function plainResult(text: string, id: number): string | undefined {
@@ -25,7 +25,7 @@ export function plainResult(text: string, id: number): string | undefined {
 function cut(text: string, start: number, tail: string): string | undefined {
   // What follows the tail is white space, if anything; looked at first, because it costs nothing.
   const last = text.trimEnd();
-  if (!last.endsWith(tail) || last.includes('input_required') || last.includes('\\u')) return undefined;
+  if (!last.endsWith(tail)) return undefined;
   const end = valueEnd(last, start);
   return skipSpace(last, end) + tail.length === last.length ? last.slice(start, end) : undefined;
 }

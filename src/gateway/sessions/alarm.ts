@@ -1,12 +1,4 @@
-export interface Clock {
-  /** Milliseconds since the epoch. */
-  now(): number;
-  /** Runs it once after `ms` milliseconds, unless what is given back is called before. */
-  setTimer(run: () => void, ms: number): () => void;
-}
-
-/** The longest that a timer of the platform can wait. */
-const LONGEST = 2 ** 31 - 1;
+import { type Clock, LONGEST_TIMER } from '../../contract/clock.ts';
 
 /** Rings once, at a time that may move: a time that moved away costs nothing until the old one has come. */
 export class Alarm {
@@ -30,7 +22,10 @@ export class Alarm {
     if (due >= this.#armed) return;
     this.stop();
     this.#armed = due;
-    this.#cancel = this.#clock.setTimer(() => this.#wake(), Math.min(Math.max(due - this.#clock.now(), 0), LONGEST));
+    this.#cancel = this.#clock.setTimer(
+      () => this.#wake(),
+      Math.min(Math.max(due - this.#clock.now(), 0), LONGEST_TIMER),
+    );
   }
 
   stop(): void {
