@@ -8,6 +8,7 @@ import type { UpstreamCall } from '../../src/contract/upstream.ts';
 import { authorityCertificate, leafCertificate } from '../../src/control-plane/pki/certificates.ts';
 import { remoteUpstream } from '../../src/runtime/upstream/http.ts';
 import type { Upstream } from '../../src/runtime/upstream/upstream.ts';
+import { aCall } from './support.ts';
 
 export interface Heard {
   readonly method: string;
@@ -106,18 +107,7 @@ export function upstreamOf(
 
 /** A call of `echo` by a client that can be asked nothing, unless it is said otherwise. */
 export function callOf({ echo = '', ...more }: Partial<UpstreamCall> & { echo?: string } = {}): UpstreamCall {
-  return {
-    method: 'tools/call',
-    params: Buffer.from(JSON.stringify({ name: 'echo', arguments: { echo } })),
-    subject: 'alice',
-    capabilities: '{}',
-    logLevel: undefined,
-    headers: [],
-    signal: new AbortController().signal,
-    notify: () => {},
-    ask: async () => ({ kind: 'error', raw: '{"code":-32601,"message":"Method not found"}' }),
-    ...more,
-  };
+  return aCall({ params: Buffer.from(JSON.stringify({ name: 'echo', arguments: { echo } })), ...more });
 }
 
 /** An event stream as the answer. */
