@@ -35,7 +35,7 @@ module.exports = {
       name: 'driver',
       severity: 'error',
       from: { path: '^src/drivers/([^/]+)/([^/.]+)' },
-      to: { path: '^src', pathNot: '^src/(contract/|drivers/$1/$2)' },
+      to: { path: '^src', pathNot: '^src/(contract/|drivers/$1/($2|host))' },
     },
     may('cli', '^src/cli', '^src/(contract|control-plane|cli)/'),
     {

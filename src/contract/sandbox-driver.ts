@@ -26,6 +26,23 @@ export interface SandboxProfile {
   /** Bytes; the scratch tmpfs is half of it. */
   readonly memory: number;
   readonly pids: number;
+  /** The only way out; absent: no network at all. */
+  readonly wayOut?: WayOut;
+}
+
+/**
+ * How a sandbox reaches its egress proxy. The driver puts the socket into the sandbox and starts a relay there that
+ * carries bytes, and judges nothing: `proxyPort` on 127.0.0.1 (HTTP CONNECT and SOCKS5), and for clients that know of
+ * no proxy each name as a loopback address of its own in /etc/hosts, on its ports. Each connection to the socket begins
+ * with one line, `proxy` or the `NAME:PORT` that was connected to, which is a claim of the sandbox like all that follows.
+ */
+export interface WayOut {
+  /** Host path of the unix socket on which the egress proxy serves this one sandbox. */
+  readonly socket: string;
+  readonly proxyPort: number;
+  readonly names: readonly { readonly name: string; readonly ports: readonly number[] }[];
+  /** PEM of an authority that this sandbox trusts beside the host's; absent: the host's alone. */
+  readonly ca?: string;
 }
 
 export interface Sandbox {

@@ -3,8 +3,8 @@ import { dirname } from 'node:path';
 import type { SandboxProbe } from '../contract/sandbox-driver.ts';
 import type { FromRuntimeZone, ToRuntimeZone, ZoneRefusal } from '../contract/zone-link.ts';
 import { bubblewrap } from '../drivers/sandbox-driver/bubblewrap/bubblewrap.ts';
-import { checkMounts } from '../drivers/sandbox-driver/bubblewrap/check-mounts.ts';
-import { UnsafeMount } from '../drivers/sandbox-driver/bubblewrap/mount-rules.ts';
+import { checkMounts } from '../drivers/sandbox-driver/host/check-mounts.ts';
+import { UnsafeMount } from '../drivers/sandbox-driver/host/mount-rules.ts';
 import { startRuntime } from '../runtime/runtime.ts';
 import { log } from './log.ts';
 

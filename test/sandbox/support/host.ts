@@ -1,6 +1,6 @@
 import type { Sandbox, SandboxExit, SandboxProbe, SandboxProfile } from '../../../src/contract/sandbox-driver.ts';
 import { bubblewrap } from '../../../src/drivers/sandbox-driver/bubblewrap/bubblewrap.ts';
-import { checkMounts } from '../../../src/drivers/sandbox-driver/bubblewrap/check-mounts.ts';
+import { checkMounts } from '../../../src/drivers/sandbox-driver/host/check-mounts.ts';
 
 /** A process that holds the driver, as the runtime zone does: `hosted.ts` starts it and talks to it over IPC. */
 export type Order =

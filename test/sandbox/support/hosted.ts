@@ -3,7 +3,7 @@ import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { SandboxProbe, SandboxProfile } from '../../../src/contract/sandbox-driver.ts';
-import { controlGroups } from '../../../src/drivers/sandbox-driver/bubblewrap/control-groups.ts';
+import { controlGroups } from '../../../src/drivers/sandbox-driver/host/control-groups.ts';
 import type { Answer, Order, Ran } from './host.ts';
 
 const program = join(import.meta.dirname, 'host.ts');

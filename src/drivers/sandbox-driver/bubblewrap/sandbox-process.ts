@@ -3,9 +3,9 @@ import { constants } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
 import { setTimeout as after } from 'node:timers/promises';
 import type { Sandbox, SandboxExit } from '../../../contract/sandbox-driver.ts';
+import type { Group } from '../host/control-groups.ts';
+import { StderrTail } from '../host/stderr-tail.ts';
 import { descriptors, gateLine } from './arguments.ts';
-import type { Group } from './control-groups.ts';
-import { StderrTail } from './stderr-tail.ts';
 
 type Running = ChildProcess & { readonly pid: number };
 
