@@ -1,5 +1,9 @@
 /** What the hostile script tries to reach outside of its sandbox. */
 export interface Targets {
+  /** Whose kernel answers the sandbox's system calls: the host's, or one of the sandbox's own. */
+  readonly kernel: 'shared' | 'own';
+  /** The host kernel's release, as uname(2) has it. */
+  readonly release: string;
   /** A TCP port on the host's 127.0.0.1 and an abstract unix socket that really listen. */
   readonly port: number;
   readonly abstract: string;
@@ -21,6 +25,7 @@ export interface Attempt {
 export async function attempts(targets: Targets): Promise<Attempt[]> {
   const fs = process.getBuiltinModule('node:fs');
   const net = process.getBuiltinModule('node:net');
+  const os = process.getBuiltinModule('node:os');
   const { spawn, spawnSync } = process.getBuiltinModule('node:child_process');
   const outcome = (tried: () => unknown): string => {
     try {
@@ -73,10 +78,8 @@ export async function attempts(targets: Targets): Promise<Attempt[]> {
     '/etc/shadow': read('/etc/shadow'),
     '/root': list('/root'),
     '/home': list('/home'),
-    '/sys': list('/sys'),
     '/var': list('/var'),
     '/run': list('/run'),
-    '/proc/1/environ': read('/proc/1/environ'),
   });
   const processes = fs.readdirSync('/proc').filter((name) => /^\d+$/.test(name)).length;
   row('host processes', {
@@ -99,40 +102,52 @@ export async function attempts(targets: Targets): Promise<Attempt[]> {
     uid: process.getuid?.() === 65534 ? '65534' : `SUCCEEDED: ${process.getuid?.()}`,
     'become root': outcome(() => process.setuid?.(0)),
     'supplementary groups': (status['Groups'] ?? '').trim() === '' ? 'none' : `SUCCEEDED: ${status['Groups']}`,
-    no_new_privs: status['NoNewPrivs'] === '1' ? 'set' : 'SUCCEEDED: not set',
   });
-  row('namespaces', {
-    'new user namespace': run('/usr/bin/unshare', '--user', '/bin/true'),
-    mount: run('/bin/mount', '-t', 'tmpfs', 'x', '/tmp'),
-  });
-  row('kernel settings', {
-    core_pattern: outcome(() => fs.closeSync(fs.openSync('/proc/sys/kernel/core_pattern', 'r+'))),
-    'kernel command line': outcome(() => {
-      if (fs.readFileSync('/proc/cmdline', 'utf8') === '') throw new Error('masked');
-    }),
-  });
-  const calls =
-    process.arch === 'x64'
-      ? { ptrace: 101, keyctl: 250, bpf: 321, io_uring: 425 }
-      : { ptrace: 117, keyctl: 219, bpf: 280, io_uring: 425 };
-  const socket = process.arch === 'x64' ? 41 : 198;
-  const perl = fs.existsSync('/usr/bin/perl');
-  const call = (...args: number[]): string =>
-    run('/usr/bin/perl', '-e', `exit 0 if syscall(${args.join(',')}) >= 0; print STDERR $!; exit 1`);
-  row('system calls', {
-    filter: status['Seccomp'] === '2' ? 'in force' : 'SUCCEEDED: none',
-    "process 1's memory": outcome(() => fs.closeSync(fs.openSync('/proc/1/mem', 'r+'))),
-    ...(perl
-      ? {
-          ptrace: call(calls.ptrace, 0, 0, 0, 0),
-          keyctl: call(calls.keyctl, 0, -3, 0),
-          bpf: call(calls.bpf, 0, 0, 0),
-          io_uring: call(calls.io_uring, 1, 0),
-          'vsock socket': call(socket, 40, 1, 0),
-          'packet socket': call(socket, 17, 3, 0),
-        }
-      : {}),
-  });
+  const core = outcome(() => fs.closeSync(fs.openSync('/proc/sys/kernel/core_pattern', 'r+')));
+  if (targets.kernel === 'own') {
+    // What a call does to a kernel that is the sandbox's alone ends with it.
+    const release = os.release();
+    row('kernel of its own', {
+      release: release === targets.release ? `SUCCEEDED: the host's ${release}` : release,
+      core_pattern: core,
+    });
+  } else {
+    row('no new privileges', { no_new_privs: status['NoNewPrivs'] === '1' ? 'set' : 'SUCCEEDED: not set' });
+    row('namespaces', {
+      'new user namespace': run('/usr/bin/unshare', '--user', '/bin/true'),
+      mount: run('/bin/mount', '-t', 'tmpfs', 'x', '/tmp'),
+    });
+    row('kernel settings', {
+      core_pattern: core,
+      'kernel command line': outcome(() => {
+        if (fs.readFileSync('/proc/cmdline', 'utf8') === '') throw new Error('masked');
+      }),
+      '/sys': list('/sys'),
+      '/proc/1/environ': read('/proc/1/environ'),
+    });
+    const calls =
+      process.arch === 'x64'
+        ? { ptrace: 101, keyctl: 250, bpf: 321, io_uring: 425 }
+        : { ptrace: 117, keyctl: 219, bpf: 280, io_uring: 425 };
+    const socket = process.arch === 'x64' ? 41 : 198;
+    const perl = fs.existsSync('/usr/bin/perl');
+    const call = (...args: number[]): string =>
+      run('/usr/bin/perl', '-e', `exit 0 if syscall(${args.join(',')}) >= 0; print STDERR $!; exit 1`);
+    row('system calls', {
+      filter: status['Seccomp'] === '2' ? 'in force' : 'SUCCEEDED: none',
+      "process 1's memory": outcome(() => fs.closeSync(fs.openSync('/proc/1/mem', 'r+'))),
+      ...(perl
+        ? {
+            ptrace: call(calls.ptrace, 0, 0, 0, 0),
+            keyctl: call(calls.keyctl, 0, -3, 0),
+            bpf: call(calls.bpf, 0, 0, 0),
+            io_uring: call(calls.io_uring, 1, 0),
+            'vsock socket': call(socket, 40, 1, 0),
+            'packet socket': call(socket, 17, 3, 0),
+          }
+        : {}),
+    });
+  }
   const { blocks, bsize } = fs.statfsSync('/tmp');
   row('scratch', {
     size: blocks * bsize <= targets.scratch ? `${blocks * bsize} bytes` : `SUCCEEDED: ${blocks * bsize} bytes`,

@@ -3,46 +3,57 @@ import { constants } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
 import { setTimeout as after } from 'node:timers/promises';
 import type { Sandbox, SandboxExit } from '../../../contract/sandbox-driver.ts';
-import type { Group } from '../host/control-groups.ts';
-import { StderrTail } from '../host/stderr-tail.ts';
-import { descriptors, gateLine } from './arguments.ts';
+import type { Group } from './control-groups.ts';
+import { StderrTail } from './stderr-tail.ts';
+
+/** A line on standard input opens a gate; end of file means that the driver has died, and then nothing more runs. */
+const gateLine = 'go\n';
+
+/** In front of all: waits until the driver has put this process, and so all that come from it, into its group. */
+const outerGate = 'read -r go || exit 1; exec "$@"';
 
 type Running = ChildProcess & { readonly pid: number };
 
 /** What is needed to start one sandbox; descriptors are read from their beginning and stay the caller's. */
 export interface Launch {
   readonly id: string;
-  /** Of /bin/sh: both gates and bubblewrap (arguments.ts). */
-  readonly args: readonly string[];
+  /** What stands in front of its own words when it fails. */
+  readonly driver: string;
+  /**
+   * Argument vector of the program that makes the sandbox. The sandbox's own first program, the inner gate, says
+   * `ready` when the whole profile is in force, and becomes the server when a line answers that.
+   */
+  readonly command: readonly string[];
   /** The unprivileged identity to take on; undefined: this process's own. */
   readonly uid: number | undefined;
-  readonly seccomp: number;
-  readonly passwd: number;
-  readonly hosts: number;
+  /** Descriptors that the program gets from 3 on; `pipe` is one that the inner gate may say `ready` on. */
+  readonly extra: readonly (number | 'pipe')[];
+  /** The descriptor on which the inner gate says `ready`. */
+  readonly ready: number;
   readonly group: Group;
   /** Milliseconds until a sandbox that is not complete is given up. */
   readonly patience: number;
 }
 
 /**
- * Starts bubblewrap with all that comes from it in its group, and resolves once the sandbox has reported that it is
- * complete and the server begins. Rejects with bubblewrap's own words otherwise; nothing is left then.
+ * Starts the program with all that comes from it in its group, and resolves once the sandbox has reported that it is
+ * complete and the server begins. Rejects with the program's own words otherwise; nothing is left then.
  */
 export async function launch(start: Launch): Promise<Sandbox> {
   const child = spawnOrRefuse(start);
-  const sandbox = new BubblewrapSandbox(start.id, child, start.group);
+  const sandbox = new GatedSandbox(start.id, child, start.group);
   const giveUp = setTimeout(() => void sandbox.kill(), start.patience);
   try {
     start.group.add(child.pid);
     sandbox.stdin.write(gateLine);
-    const ready = child.stdio[descriptors.ready] as Readable;
+    const ready = child.stdio[start.ready] as Readable;
     ready.on('error', () => {});
     if ((await firstLine(ready)) !== 'ready\n') throw new Error('the sandbox was not completed');
     sandbox.stdin.write(gateLine);
     return sandbox;
   } catch (error) {
     await sandbox.kill();
-    throw new Error(`bubblewrap: ${sandbox.stderrTail().trim() || (error as Error).message}`);
+    throw new Error(`${start.driver}: ${sandbox.stderrTail().trim() || (error as Error).message}`);
   } finally {
     clearTimeout(giveUp);
   }
@@ -51,15 +62,15 @@ export async function launch(start: Launch): Promise<Sandbox> {
 /** A process that exists; without one (no descriptors, no processes left) its group goes too. */
 function spawnOrRefuse(start: Launch): Running {
   try {
-    const child = spawn('/bin/sh', start.args, {
+    const child = spawn('/bin/sh', ['-c', outerGate, 'sh', ...start.command], {
       env: {},
       cwd: '/',
-      stdio: ['pipe', 'pipe', 'pipe', start.seccomp, 'pipe', start.passwd, start.hosts],
+      stdio: ['pipe', 'pipe', 'pipe', ...start.extra],
       ...(start.uid === undefined ? {} : { uid: start.uid, gid: start.uid }),
     });
     if (isRunning(child)) return child;
     child.on('error', () => {});
-    throw new Error('bubblewrap: no process could be started');
+    throw new Error(`${start.driver}: no process could be started`);
   } catch (error) {
     start.group.remove();
     throw error;
@@ -70,17 +81,28 @@ function isRunning(child: ChildProcess): child is Running {
   return child.pid !== undefined;
 }
 
-/** What the stream says up to its first line's end, or to its own. */
-async function firstLine(stream: Readable): Promise<string> {
-  let seen = '';
-  for await (const chunk of stream.setEncoding('utf8')) {
-    seen += chunk;
-    if (seen.includes('\n')) break;
-  }
-  return seen;
+/** What the stream says up to its first line's end, or to its own; what follows stays in it. */
+function firstLine(stream: Readable): Promise<string> {
+  let seen = Buffer.alloc(0);
+  return new Promise((resolve) => {
+    const settle = (length: number) => {
+      stream.off('readable', look).off('end', end).off('close', end);
+      if (length < seen.length) stream.unshift(seen.subarray(length));
+      resolve(seen.toString('utf8', 0, length));
+    };
+    const look = () => {
+      for (let chunk = stream.read(); chunk !== null; chunk = stream.read()) {
+        seen = Buffer.concat([seen, chunk as Uint8Array]);
+        const newline = seen.indexOf(0x0a);
+        if (newline >= 0) return settle(newline + 1);
+      }
+    };
+    const end = () => settle(seen.length);
+    stream.on('readable', look).on('end', end).on('close', end);
+  });
 }
 
-class BubblewrapSandbox implements Sandbox {
+class GatedSandbox implements Sandbox {
   readonly id: string;
   readonly stdin: Writable;
   readonly stdout: Readable;
@@ -108,7 +130,7 @@ class BubblewrapSandbox implements Sandbox {
   }
 
   /**
-   * All but bubblewrap's outer process, which reaps the sandbox's first one and then ends; it goes by force when it
+   * All but the outermost process, which reaps the sandbox's first one and then ends; it goes by force when it
    * does not, or when there is nothing else.
    */
   kill(): Promise<SandboxExit> {
@@ -124,7 +146,7 @@ class BubblewrapSandbox implements Sandbox {
       this.#child.once('exit', (code, signal) => resolve({ code, signal }));
     });
     const outOfMemory = this.#group.outOfMemory();
-    // bubblewrap may go before the last of its namespace has; the group tells when that is gone too.
+    // The outermost may go before the last of its namespace has; the group tells when that is gone too.
     for (let wait = 1; !this.#group.remove(); wait = Math.min(wait * 2, 50)) {
       this.#group.kill();
       await after(wait);
@@ -136,7 +158,7 @@ class BubblewrapSandbox implements Sandbox {
 
 const signalNames = new Map(Object.entries(constants.signals).map(([name, number]) => [number, name]));
 
-/** bubblewrap reports a server that was ended by a signal as 128 + its number. */
+/** The program reports a server that was ended by a signal as 128 + its number. */
 function serverStatus(status: { code: number | null; signal: string | null }): {
   code: number | null;
   signal: string | null;

@@ -1,12 +1,25 @@
 import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { type AddressInfo, createServer, type Server } from 'node:net';
-import { tmpdir } from 'node:os';
+import { release, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Sandbox, SandboxProbe, SandboxProfile } from '../../../contract/sandbox-driver.ts';
+import type { Mends } from './mends.ts';
 import { type Attempt, attempts, type Targets } from './probe-attempts.ts';
 
 type Start = (profile: SandboxProfile) => Promise<Sandbox>;
+
+/** A driver as its probe sees it. */
+export interface Probed {
+  readonly driver: string;
+  /** Finds the program that answers `--version`. Throws where it is absent. */
+  program(): string;
+  /** Whose kernel answers the sandbox's system calls: the host's, or one of the sandbox's own. */
+  readonly kernel: Targets['kernel'];
+  readonly start: Start;
+  /** The last row fits everything. */
+  readonly mends: Mends;
+}
 
 const memory = 128 * 1024 * 1024;
 const patience = 20_000;
@@ -14,27 +27,34 @@ const patience = 20_000;
 /**
  * Starts throw-away sandboxes with a hostile script and reports what it achieved. Never rejects: what could not be
  * tried did not hold.
- *
- * @param bubblewrap finds the program; throws where it is absent
  */
-export async function probeSandbox(bubblewrap: () => string, start: Start): Promise<SandboxProbe> {
-  const driver = 'bubblewrap';
+export async function probeSandbox({ driver, program, kernel, start, mends }: Probed): Promise<SandboxProbe> {
   let version = 'absent';
   const root = mkdtempSync(join(tmpdir(), 'innerkeep-probe-'));
+  const mendOf = (controls: readonly Attempt[]): string | undefined => {
+    const failed = controls.filter(({ held }) => !held).map(({ evidence }) => evidence);
+    return failed.length === 0 ? undefined : mends.find(([symptom]) => symptom.test(failed.join('\n')))?.[1];
+  };
   try {
     chmodSync(root, 0o755);
-    version = execFileSync(bubblewrap(), ['--version'], { encoding: 'utf8', env: {} }).trim().split(' ').at(-1) ?? '';
-    const controls = [...(await hostileScript(start, root)), await memoryLimit(start, root)];
-    return { driver, version, controls, mend: controls.every(({ held }) => held) ? undefined : mendFor(controls) };
+    version = versionOf(program());
+    const controls = [...(await hostileScript(start, kernel, root)), await memoryLimit(start, root)];
+    return { driver, version, controls, mend: mendOf(controls) };
   } catch (error) {
     const controls = [{ control: 'start', held: false, evidence: (error as Error).message }];
-    return { driver, version, controls, mend: mendFor(controls) };
+    return { driver, version, controls, mend: mendOf(controls) };
   } finally {
     rmSync(root, { recursive: true });
   }
 }
 
-async function hostileScript(start: Start, root: string): Promise<readonly Attempt[]> {
+/** The last word of the first line, by every custom. */
+function versionOf(program: string): string {
+  const [line = ''] = execFileSync(program, ['--version'], { encoding: 'utf8', env: {} }).split('\n');
+  return line.trim().split(' ').at(-1) ?? '';
+}
+
+async function hostileScript(start: Start, kernel: Targets['kernel'], root: string): Promise<readonly Attempt[]> {
   const abstract = `innerkeep-probe-${process.pid}-${process.hrtime.bigint()}`;
   const listeners = [createServer(), createServer()] as const;
   try {
@@ -43,7 +63,7 @@ async function hostileScript(start: Start, root: string): Promise<readonly Attem
       listening(listeners[1], { path: `\0${abstract}` }),
     ]);
     const { port } = listeners[0].address() as AddressInfo;
-    const targets: Targets = { port, abstract, pid: process.pid, scratch: memory / 2 };
+    const targets: Targets = { kernel, release: release(), port, abstract, pid: process.pid, scratch: memory / 2 };
     const script = `(${attempts})(${JSON.stringify(targets)}).then((rows) => { console.log(JSON.stringify(rows)); process.exit(0); })`;
     const said = await outputOf(await start(profile(root, script, 32)));
     return JSON.parse(said.output) as Attempt[];
@@ -86,33 +106,4 @@ function listening(server: Server, at: { host: string; port: number } | { path: 
     server.once('error', reject);
     server.listen(at, resolve);
   });
-}
-
-/** What bubblewrap and the kernel say when they are not allowed to, and what to type then. */
-const mends: readonly (readonly [RegExp, string])[] = [
-  [/not installed/, 'apt-get install bubblewrap'],
-  [
-    /uid map|loopback|RTM_NEWADDR/,
-    'sysctl -w kernel.apparmor_restrict_unprivileged_userns=0 (or an AppArmor profile for bwrap)',
-  ],
-  [
-    /new namespace|unprivileged_userns|user namespace/,
-    'sysctl -w kernel.unprivileged_userns_clone=1; sysctl -w user.max_user_namespaces=15000',
-  ],
-  [/mount namespace/, 'start the runtime with: unshare --mount --propagation private'],
-  [
-    /cgroup/,
-    'run innerkeep as root, or on cgroup v2 with a delegated group: systemd-run --user --scope -p Delegate=yes ./innerkeep up',
-  ],
-];
-
-function mendFor(controls: readonly Attempt[]): string {
-  const evidence = controls
-    .filter(({ held }) => !held)
-    .map((row) => row.evidence)
-    .join('\n');
-  return (
-    mends.find(([symptom]) => symptom.test(evidence))?.[1] ??
-    'bubblewrap 0.8 or later on a kernel with user namespaces is needed'
-  );
 }

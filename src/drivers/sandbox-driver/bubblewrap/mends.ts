@@ -1,0 +1,8 @@
+import { sharedMends } from '../host/mends.ts';
+
+/** What bubblewrap and the kernel say when they are not allowed to, and what to type then. */
+export const mends = [
+  [/not installed/, 'apt-get install bubblewrap'],
+  ...sharedMends,
+  [/./, 'bubblewrap 0.8 or later on a kernel with user namespaces is needed'],
+] as const;

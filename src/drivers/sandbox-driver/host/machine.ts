@@ -1,0 +1,100 @@
+import { existsSync, lstatSync, readlinkSync, realpathSync } from 'node:fs';
+import { isMainThread } from 'node:worker_threads';
+import type { SandboxProfile } from '../../../contract/sandbox-driver.ts';
+import { type ControlGroups, controlGroups } from './control-groups.ts';
+import { closeInherited } from './descriptors.ts';
+import { checkTarget } from './mount-rules.ts';
+import { type MountStage, ownPaths, privateStage } from './private-mounts.ts';
+import { sourceChecks } from './source-checks.ts';
+
+export interface MachineOptions {
+  /** Host path of the pinned node binary; it becomes /opt/node/bin/node. */
+  readonly node: string;
+  /** Host paths that no mount may show: the state directory. */
+  readonly forbidden: readonly string[];
+}
+
+/** The uid and gid that sandboxes run as when we are root, and that the server sees itself as in any case. */
+const unprivileged = 65534;
+
+/** The only files of /etc: what resolves the sandbox's one user and its loopback. */
+export const etc = {
+  passwd: 'nobody:x:65534:65534:nobody:/tmp:/usr/sbin/nologin\n',
+  hosts: '127.0.0.1 localhost sandbox\n::1 localhost\n',
+} as const;
+
+/** Host paths that the sandbox's uid can reach. */
+export interface Reachable {
+  readonly node: string;
+  readonly root: string;
+  /** In the order of the profile's mounts. */
+  readonly mounts: readonly string[];
+}
+
+/** What of this machine is found and opened once for all sandboxes of a driver. */
+export interface Machine {
+  readonly groups: ControlGroups;
+  /** The unprivileged identity that sandboxes are started with; undefined: our own. */
+  readonly uid: number | undefined;
+  /** Checks all that a profile wants to see of the host. @throws UnsafeMount for what no sandbox may */
+  reach(profile: SandboxProfile): Reachable;
+}
+
+/**
+ * Has to be called on the main thread: sandboxes end with the thread that started them. As root, the process must
+ * have a private mount namespace (`unshare --mount --propagation private`).
+ */
+export function prepareMachine(options: MachineOptions): Machine {
+  if (!isMainThread) throw new Error('sandboxes must be started on the main thread: they end with the thread');
+  const root = process.getuid?.() === 0;
+  closeInherited();
+  const groups = controlGroups();
+  groups.sweep();
+  const stage: MountStage = root ? privateStage() : ownPaths;
+  const node = realpathSync(options.node);
+  const checked = sourceChecks(options.forbidden);
+  return {
+    groups,
+    uid: root ? unprivileged : undefined,
+    reach: (profile) => {
+      for (const mount of profile.mounts) {
+        checkTarget(mount);
+        checked(mount.from);
+      }
+      return {
+        node: stage.reach(node),
+        root: stage.reach(realpathSync(profile.root)),
+        mounts: profile.mounts.map((mount) => stage.reach(mount.from)),
+      };
+    },
+  };
+}
+
+/** @throws where it is absent */
+export function findProgram(name: string, component: string): string {
+  const found = ['/usr/bin', '/usr/local/bin'].map((folder) => `${folder}/${name}`).find((path) => existsSync(path));
+  if (found === undefined) throw new Error(`${component} is not installed`);
+  return found;
+}
+
+/** bubblewrap's arguments that make /usr, /bin, /lib and so on below `root` as the host has them. */
+export function systemDirectories(root: string): string[] {
+  const others = ['/bin', '/sbin', '/lib', '/lib64'].flatMap((path) => {
+    const status = lstatSync(path, { throwIfNoEntry: false });
+    if (status === undefined) return [];
+    return status.isSymbolicLink() ? ['--symlink', readlinkSync(path), root + path] : ['--ro-bind', path, root + path];
+  });
+  return ['--ro-bind', '/usr', `${root}/usr`, ...others];
+}
+
+/** bubblewrap's arguments that show node, the server and its mounts below `root`. */
+export function declaredPaths(root: string, { mounts }: SandboxProfile, from: Reachable): string[] {
+  return [
+    ...['--ro-bind', from.node, `${root}/opt/node/bin/node`, '--ro-bind', from.root, `${root}/srv`],
+    ...mounts.flatMap(({ to, mode }, index) => [
+      mode === 'rw' ? '--bind' : '--ro-bind',
+      from.mounts[index] ?? '',
+      root + to,
+    ]),
+  ];
+}
