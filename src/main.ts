@@ -57,11 +57,11 @@ const commands: Readonly<Record<string, Command>> = {
     const { audit } = await import('./cli/audit.ts');
     return audit(rest, { ...io, json, stateDir: state });
   },
-  async doctor({ rest, json }) {
+  async doctor({ rest, json, config, state }) {
     options(rest, {}, 0);
-    const { doctor } = await import('./cli/doctor.ts');
-    const { probeSandbox } = await import('./main/runtime-client.ts');
-    return doctor(probeSandbox, { ...io, json });
+    const { configuredDrivers, doctor } = await import('./cli/doctor.ts');
+    const { probeSandboxes } = await import('./main/runtime-client.ts');
+    return doctor(await configuredDrivers(config, state), probeSandboxes, { ...io, json });
   },
 };
 

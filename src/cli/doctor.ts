@@ -1,8 +1,12 @@
+import { existsSync } from 'node:fs';
 import type { SandboxProbe } from '../contract/sandbox-driver.ts';
+import { loadConfig } from '../control-plane/config/load.ts';
+import { driverOf } from '../control-plane/packages/pins-for.ts';
 
 export interface Finding {
   readonly what: string;
-  readonly verdict: 'good' | 'warning' | 'missing';
+  /** `missing`: it is needed; `absent`: nothing that is configured asks for it. */
+  readonly verdict: 'good' | 'warning' | 'missing' | 'absent';
   readonly evidence: string;
   readonly mend?: string;
 }
@@ -12,9 +16,29 @@ interface Io {
   stdout(text: string): void;
 }
 
-/** What this machine can enforce, tried rather than assumed. Exit 1 when something that is needed is missing. */
-export async function doctor(probe: () => Promise<SandboxProbe>, io: Io): Promise<number> {
-  const findings = [nodeVersion(process.versions.node), ...(await sandbox(probe))];
+/**
+ * The drivers that the servers of a configuration ask for; without one, what a server gets that asks for none.
+ * @throws ConfigError
+ */
+export async function configuredDrivers(file: string, state: string): Promise<ReadonlySet<string>> {
+  if (!existsSync(file)) return new Set(['bubblewrap']);
+  const { servers } = await loadConfig(file, state);
+  const sandboxed = Object.values(servers).filter(({ url }) => url === undefined);
+  return new Set(sandboxed.map(({ sandbox }) => driverOf(sandbox)));
+}
+
+/**
+ * What this machine can enforce, tried rather than assumed: a row a control and driver. Exit 1 when something is
+ * missing that is needed.
+ * @param needed names of drivers
+ */
+export async function doctor(
+  needed: ReadonlySet<string>,
+  probe: () => Promise<readonly SandboxProbe[]>,
+  io: Io,
+): Promise<number> {
+  const sandboxes = (await probe()).flatMap((found) => driver(found, needed.has(found.driver)));
+  const findings = [nodeVersion(process.versions.node), ...sandboxes];
   if (io.json) io.stdout(`${JSON.stringify({ findings })}\n`);
   else for (const finding of findings) io.stdout(line(finding));
   return findings.some(({ verdict }) => verdict === 'missing') ? 1 : 0;
@@ -32,19 +56,13 @@ export function nodeVersion(version: string): Finding {
   return { what, verdict: 'warning', evidence, mend: 'for production: an image with 24.22.1 or 26.12.1' };
 }
 
-async function sandbox(probe: () => Promise<SandboxProbe>): Promise<Finding[]> {
-  try {
-    const { driver, version, controls, mend } = await probe();
-    return controls.map(({ control, held, evidence }) => ({
-      what: `${driver} ${version}: ${control}`,
-      verdict: held ? 'good' : 'missing',
-      evidence,
-      ...(!held && mend !== undefined && { mend }),
-    }));
-  } catch (error) {
-    const evidence = error instanceof Error ? error.message : String(error);
-    return [{ what: 'sandbox', verdict: 'missing', evidence, mend: 'apt-get install bubblewrap' }];
-  }
+function driver({ driver, version, controls, mend }: SandboxProbe, needed: boolean): Finding[] {
+  return controls.map(({ control, held, evidence }) => ({
+    what: `${driver} ${version}: ${control}`,
+    verdict: held ? 'good' : needed ? 'missing' : 'absent',
+    evidence,
+    ...(!held && mend !== undefined && { mend }),
+  }));
 }
 
 function line({ what, verdict, evidence, mend }: Finding): string {

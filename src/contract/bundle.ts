@@ -65,10 +65,13 @@ export interface RuntimeBundle {
 
 export type RuntimeServer = SandboxedServer | RemoteServer;
 
+/** How a sandbox is made; `microvm-tcg` is an emulated machine: it functions, and is no boundary. */
+export type SandboxDriverName = 'bubblewrap' | 'gvisor' | 'microvm' | 'microvm-tcg';
+
 export interface SandboxedServer {
   readonly kind: 'sandboxed';
   readonly name: string;
-  readonly driver: 'bubblewrap';
+  readonly driver: SandboxDriverName;
   /** Argument vector inside the sandbox; `/srv` is the server's pinned copy, read-only, the working directory. */
   readonly command: readonly string[];
   /** Host path of that copy in the content-addressed store. */

@@ -55,7 +55,8 @@ export type ToRuntimeZone =
 
 export type FromRuntimeZone =
   | { readonly kind: 'ready' }
-  | { readonly kind: 'probed'; readonly probe: SandboxProbe }
+  /** Of every driver that there is. */
+  | { readonly kind: 'probed'; readonly probes: readonly SandboxProbe[] }
   | ZoneRefusal;
 
 /** The zone cannot do what the configuration asks for; nothing has been started that would do less. */

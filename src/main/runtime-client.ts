@@ -74,13 +74,13 @@ export async function describe(server: RuntimeServer, config: string, state: str
   }
 }
 
-/** What the sandbox driver can enforce on this machine. */
-export async function probeSandbox(): Promise<SandboxProbe> {
+/** What each sandbox driver can enforce on this machine. */
+export async function probeSandboxes(): Promise<readonly SandboxProbe[]> {
   const { zone, message } = await ask({ kind: 'probe', node: process.execPath }, 'probed', (_, message) => {
     throw new SafetyError(message);
   });
   await zone.stop(RUNTIME_GRACE);
-  return message.probe;
+  return message.probes;
 }
 
 type Answer<K> = Extract<FromRuntimeZone, { kind: K }>;

@@ -1,12 +1,14 @@
 import { rmSync } from 'node:fs';
 import { dirname } from 'node:path';
-import type { SandboxProbe } from '../contract/sandbox-driver.ts';
+import type { SandboxedServer } from '../contract/bundle.ts';
+import type { SandboxDriver, SandboxProbe } from '../contract/sandbox-driver.ts';
 import type { FromRuntimeZone, ToRuntimeZone, ZoneRefusal } from '../contract/zone-link.ts';
-import { bubblewrap } from '../drivers/sandbox-driver/bubblewrap/bubblewrap.ts';
 import { checkMounts } from '../drivers/sandbox-driver/host/check-mounts.ts';
+import type { MachineOptions } from '../drivers/sandbox-driver/host/machine.ts';
 import { UnsafeMount } from '../drivers/sandbox-driver/host/mount-rules.ts';
 import { startRuntime } from '../runtime/runtime.ts';
 import { log } from './log.ts';
+import { sandboxDrivers } from './sandbox-drivers.ts';
 
 /** Milliseconds that an orderly end may take; the sandboxes die with this process either way. */
 const PATIENCE = 10_000;
@@ -30,29 +32,21 @@ export function runtimeZone(): void {
 
 async function open(message: ToRuntimeZone, send: (message: FromRuntimeZone) => void): Promise<() => Promise<void>> {
   if (message.kind === 'probe') {
-    send({ kind: 'probed', probe: await bubblewrap({ node: message.node, forbidden: [] }).probe() });
+    const probes: SandboxProbe[] = [];
+    for (const make of Object.values(sandboxDrivers))
+      probes.push(await make({ node: message.node, forbidden: [] }).probe());
+    send({ kind: 'probed', probes });
     return async () => {};
   }
   const { bundle, forbidden } = message;
-  const driver = bubblewrap({ node: bundle.node, forbidden });
   const sandboxed = bundle.servers.filter((server) => server.kind === 'sandboxed');
-  if (sandboxed.length > 0) {
-    const refusal = enforced(await driver.probe());
-    if (refusal !== undefined) {
-      send(refusal);
-      return async () => {};
-    }
+  const drivers = driversFor(sandboxed, { node: bundle.node, forbidden });
+  const refusal = (await enforced(drivers)) ?? (await mountable(drivers, sandboxed));
+  if (refusal !== undefined) {
+    send(refusal);
+    return async () => {};
   }
-  for (const server of sandboxed) {
-    try {
-      await checkMounts(driver, server);
-    } catch (error) {
-      if (!(error instanceof UnsafeMount)) throw error;
-      send({ kind: 'refused', exit: 2, message: error.message, server: server.name });
-      return async () => {};
-    }
-  }
-  const runtime = await startRuntime({ bundle, drivers: { bubblewrap: driver }, now: Date.now, log });
+  const runtime = await startRuntime({ bundle, drivers, now: Date.now, log });
   send({ kind: 'ready' });
   return async () => {
     await runtime.close();
@@ -61,10 +55,43 @@ async function open(message: ToRuntimeZone, send: (message: FromRuntimeZone) => 
   };
 }
 
-/** The start is refused when the driver cannot do all of the profile: never a weaker sandbox (sandbox.isolation). */
-function enforced(probe: SandboxProbe): ZoneRefusal | undefined {
-  const missing = probe.controls.filter(({ held }) => !held);
-  if (missing.length === 0) return undefined;
-  const why = missing.map(({ control, evidence }) => `${control} (${evidence})`).join(', ');
-  return { kind: 'refused', exit: 3, message: `${probe.driver} cannot hold: ${why}. ${probe.mend ?? ''}`.trim() };
+type Drivers = Readonly<Record<string, SandboxDriver>>;
+
+/** Those that a server asks for. */
+function driversFor(servers: readonly SandboxedServer[], options: MachineOptions): Drivers {
+  const asked = [...new Set(servers.map(({ driver }) => driver))];
+  return Object.fromEntries(
+    asked.flatMap((name) => {
+      const make = sandboxDrivers[name];
+      return make === undefined ? [] : [[name, make(options)]];
+    }),
+  );
+}
+
+/** The start is refused when a driver cannot do all of the profile: never a weaker sandbox (sandbox.isolation). */
+async function enforced(drivers: Drivers): Promise<ZoneRefusal | undefined> {
+  const probes = await Promise.all(Object.values(drivers).map((driver) => driver.probe()));
+  const messages = probes.flatMap(({ driver, controls, mend }) => {
+    const missing = controls.filter(({ held }) => !held);
+    if (missing.length === 0) return [];
+    const why = missing.map(({ control, evidence }) => `${control} (${evidence})`).join(', ');
+    return [`${driver} cannot hold: ${why}. ${mend ?? ''}`.trim()];
+  });
+  return messages.length === 0 ? undefined : { kind: 'refused', exit: 3, message: messages.join('\n') };
+}
+
+/** Whether each server can use its files and mounts as declared, tried in its own kind of sandbox. */
+async function mountable(drivers: Drivers, servers: readonly SandboxedServer[]): Promise<ZoneRefusal | undefined> {
+  for (const server of servers) {
+    const driver = drivers[server.driver];
+    if (driver === undefined)
+      return { kind: 'refused', exit: 3, message: `there is no sandbox driver ${server.driver}`, server: server.name };
+    try {
+      await checkMounts(driver, server);
+    } catch (error) {
+      if (!(error instanceof UnsafeMount)) throw error;
+      return { kind: 'refused', exit: 2, message: error.message, server: server.name };
+    }
+  }
+  return undefined;
 }

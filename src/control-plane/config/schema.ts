@@ -81,13 +81,29 @@ export function configSchema(base: string) {
     mode: z.literal(['ro', 'rw']).default('ro').describe('Read-only or writable.'),
   });
 
-  const sandbox = z.strictObject({
-    driver: z.literal('bubblewrap').default('bubblewrap').describe('How the sandbox is made.'),
-    isolation: z.literal('call').default('call').describe('One sandbox for one call.'),
-    memory: size.prefault('256MiB').describe('Memory of one sandbox; half of it may be scratch space.'),
-    deadline: duration.prefault('30s').describe('Time of one call; then every process of the sandbox is killed.'),
-    egress: z.tuple([], 'no network: only [] is accepted').default([]).describe('Hosts that can be reached: none.'),
-  });
+  const sandbox = z
+    .strictObject({
+      driver: z
+        .literal(['bubblewrap', 'gvisor', 'microvm'])
+        .default('bubblewrap')
+        .describe('How the sandbox is made: docs/sandboxes.md. Never replaced by a weaker one.'),
+      accelerator: z
+        .literal(['kvm', 'tcg'])
+        .optional()
+        .describe('Of a microvm: kvm, if absent; tcg emulates the machine: it functions, and is no boundary.'),
+      isolation: z.literal('call').default('call').describe('One sandbox for one call.'),
+      memory: size.prefault('256MiB').describe('Memory of one sandbox; half of it may be scratch space.'),
+      deadline: duration.prefault('30s').describe('Time of one call; then every process of the sandbox is killed.'),
+      egress: z.tuple([], 'no network: only [] is accepted').default([]).describe('Hosts that can be reached: none.'),
+    })
+    .superRefine(({ driver, accelerator }, context) => {
+      if (accelerator !== undefined && driver !== 'microvm')
+        context.addIssue({
+          code: 'custom',
+          path: ['accelerator'],
+          message: 'accelerator goes with driver microvm only',
+        });
+    });
 
   const server = z
     .strictObject({

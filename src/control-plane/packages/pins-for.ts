@@ -1,5 +1,5 @@
 import { relative } from 'node:path';
-import type { GatewayServer, RuntimeServer } from '../../contract/bundle.ts';
+import type { GatewayServer, RuntimeServer, SandboxDriverName } from '../../contract/bundle.ts';
 import { type Config, readText } from '../config/load.ts';
 import { own } from '../config/own.ts';
 import { configError, SafetyError } from '../config/problem.ts';
@@ -118,7 +118,7 @@ export function runtimeServer(
   return {
     kind: 'sandboxed',
     name,
-    driver: server.sandbox.driver,
+    driver: driverOf(server.sandbox),
     command: locked.command ?? [],
     root: new Store(config.state).path(locked.digest ?? ''),
     mounts: server.mounts,
@@ -126,6 +126,11 @@ export function runtimeServer(
     deadline: server.sandbox.deadline,
     maxResult: server.max_result,
   };
+}
+
+/** The driver that a server's settings ask for. */
+export function driverOf({ driver, accelerator }: ServerSettings['sandbox']): SandboxDriverName {
+  return driver === 'microvm' && accelerator === 'tcg' ? 'microvm-tcg' : driver;
 }
 
 /** The lock's name for where a server comes from. */
