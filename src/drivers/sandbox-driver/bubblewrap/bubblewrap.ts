@@ -8,8 +8,8 @@ import { bubblewrapCommand, descriptors, maskedPaths } from './arguments.ts';
 import { mends } from './mends.ts';
 import { seccompFilter } from './seccomp-filter.ts';
 
-/** bubblewrap's two own processes in the group, beside the server's. */
-const ownPids = 2;
+/** bubblewrap's two own processes in the group, beside the server's; what they need of memory is next to nothing. */
+const own = { memory: 0, pids: 2 };
 const patience = 10_000;
 
 /**
@@ -64,7 +64,7 @@ async function startOn(host: Host, profile: SandboxProfile, id: string): Promise
   try {
     for (const file of [host.seccomp, host.passwd, host.hosts]) opened.push(openSync(file, 'r'));
     const [seccomp = -1, passwd = -1, hosts = -1] = opened;
-    const group = machine.groups.create({ memory: profile.memory, pids: profile.pids + ownPids });
+    const group = machine.group(profile, own);
     const extra = [seccomp, 'pipe', passwd, hosts] as const;
     const { uid } = machine;
     return launch({ id, driver: 'bubblewrap', command, uid, extra, ready: descriptors.ready, group, patience });

@@ -1,7 +1,7 @@
 import { existsSync, lstatSync, readlinkSync, realpathSync } from 'node:fs';
 import { isMainThread } from 'node:worker_threads';
 import type { SandboxProfile } from '../../../contract/sandbox-driver.ts';
-import { type ControlGroups, controlGroups } from './control-groups.ts';
+import { controlGroups, type Group, type GroupLimits } from './control-groups.ts';
 import { closeInherited } from './descriptors.ts';
 import { checkTarget } from './mount-rules.ts';
 import { type MountStage, ownPaths, privateStage } from './private-mounts.ts';
@@ -33,11 +33,12 @@ export interface Reachable {
 
 /** What of this machine is found and opened once for all sandboxes of a driver. */
 export interface Machine {
-  readonly groups: ControlGroups;
   /** The unprivileged identity that sandboxes are started with; undefined: our own. */
   readonly uid: number | undefined;
   /** Checks all that a profile wants to see of the host. @throws UnsafeMount for what no sandbox may */
   reach(profile: SandboxProfile): Reachable;
+  /** A group with the profile's limits and room for the driver's `own` processes. @throws when one cannot be set */
+  group(profile: SandboxProfile, own: GroupLimits): Group;
 }
 
 /**
@@ -54,7 +55,6 @@ export function prepareMachine(options: MachineOptions): Machine {
   const node = realpathSync(options.node);
   const checked = sourceChecks(options.forbidden);
   return {
-    groups,
     uid: root ? unprivileged : undefined,
     reach: (profile) => {
       for (const mount of profile.mounts) {
@@ -66,6 +66,13 @@ export function prepareMachine(options: MachineOptions): Machine {
         root: stage.reach(realpathSync(profile.root)),
         mounts: profile.mounts.map((mount) => stage.reach(mount.from)),
       };
+    },
+    group: ({ memory, pids }, own) => {
+      for (const [limit, value] of Object.entries({ memory, pids })) {
+        // To the kernel -1 and NaN are words for no limit, or errors.
+        if (!Number.isSafeInteger(value) || value < 1) throw new RangeError(`${limit} limit of a sandbox: ${value}`);
+      }
+      return groups.create({ memory: memory + own.memory, pids: pids + own.pids });
     },
   };
 }

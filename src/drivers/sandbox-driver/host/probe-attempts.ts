@@ -64,7 +64,8 @@ export async function attempts(targets: Targets): Promise<Attempt[]> {
     '/': write('/probe'),
     '/srv': write('/srv/probe'),
     '/usr': write('/usr/probe'),
-    '/dev': write('/dev/probe'),
+    // A kernel of its own keeps its devices in its own memory.
+    ...(targets.kernel === 'shared' && { '/dev': write('/dev/probe') }),
     '/etc': write('/etc/probe'),
     '/proc/1': write('/proc/1/probe'),
   });
@@ -97,7 +98,12 @@ export async function attempts(targets: Targets): Promise<Attempt[]> {
       .map((line) => line.split(/:\s*/)),
   ) as Record<string, string | undefined>;
   const none = (name: string): string => (/^0+$/.test(status[name] ?? '') ? 'none' : `SUCCEEDED: ${status[name]}`);
-  row('capabilities', { effective: none('CapEff'), permitted: none('CapPrm'), bounding: none('CapBnd') });
+  row('capabilities', {
+    effective: none('CapEff'),
+    permitted: none('CapPrm'),
+    // On a kernel of its own a user namespace may have a full one, which nobody in it can make use of.
+    ...(targets.kernel === 'shared' && { bounding: none('CapBnd') }),
+  });
   row('unprivileged user', {
     uid: process.getuid?.() === 65534 ? '65534' : `SUCCEEDED: ${process.getuid?.()}`,
     'become root': outcome(() => process.setuid?.(0)),
