@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Arrived } from '../src/contract/tool-call.ts';
 import { openIssuer } from '../src/control-plane/issuer/issuer.ts';
+import { memoryStore } from '../src/drivers/state-store/memory.ts';
 import { authenticateStage } from '../src/gateway/authentication/stage.ts';
 import { noEvents } from '../test/support/calls.ts';
 
@@ -23,7 +24,7 @@ try {
     revoked: [],
   };
   const fetchPublic = () => Promise.reject(new Error('no fetch in this bench'));
-  const stage = authenticateStage({ bundle: () => bundle, fetchPublic, now: Date.now });
+  const stage = authenticateStage({ bundle: () => bundle, fetchPublic, state: memoryStore(Date.now), now: Date.now });
   const run = async (times: number) => {
     const begin = process.hrtime.bigint();
     for (let at = 0; at < times; at++) await stage(calls[at % TOKENS] as Arrived);

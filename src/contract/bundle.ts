@@ -5,6 +5,8 @@ export interface GatewayBundle {
   readonly version: number;
   readonly edge: EdgeSettings;
   readonly issuers: readonly TrustedIssuer[];
+  /** What nonces for proofs are made of, the same for all gateways (RFC 9449 §8); absent: a proof needs none. */
+  readonly nonceKey?: string;
   /** Ids (`jti`) of tokens that were revoked before they expired. */
   readonly revoked: readonly string[];
   readonly policies: readonly PolicySource[];

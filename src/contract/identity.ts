@@ -17,3 +17,7 @@ export function isPlainName(value: unknown): value is string {
 export function isEmbeddedSubject(value: unknown): value is string {
   return isPlainName(value) && !value.includes('#');
 }
+
+/** Algorithms by which tokens and proofs may be signed (RFC 7518 §3.1, RFC 8037, RFC 9864); others do not exist. */
+export const SIGNATURE_ALGORITHMS = ['ES256', 'EdDSA', 'Ed25519', 'RS256', 'PS256'] as const;
+export type SignatureAlgorithm = (typeof SIGNATURE_ALGORITHMS)[number];

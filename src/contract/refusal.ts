@@ -30,6 +30,8 @@ interface Row {
 
 export const refusals = {
   unauthenticated: { http: 421, rpc: 1421, text: 'Misdirected request', standard: 'RFC 9110 §15.5.20' },
+  /** Only whoever has a good token, its key and a good proof gets as far as this. */
+  'dpop-nonce': { http: 401, rpc: 1401, text: 'Use the nonce', standard: 'RFC 9449 §9' },
   'token-in-query': { http: 400, rpc: -32600, text: 'Invalid request', standard: 'RFC 9700 §4.3.2' },
   host: { http: 403, rpc: 1403, text: 'Forbidden', standard: 'MCP 2025-11-25 transports, Security Warning' },
   origin: { http: 403, rpc: 1403, text: 'Forbidden', standard: 'MCP 2025-11-25 transports, Security Warning' },
@@ -118,11 +120,14 @@ export class Refusal extends Error {
   readonly detail: string;
   /** Extra members of the JSON-RPC error's `data` that the protocol itself prescribes (e.g. `supported`). */
   readonly data: Readonly<Record<string, unknown>> | undefined;
+  /** What a challenge in the answer's head has to tell: the nonce (RFC 9449 §9). */
+  readonly challenge: string | undefined;
 
-  constructor(code: RefusalCode, detail: string, data?: Readonly<Record<string, unknown>>) {
+  constructor(code: RefusalCode, detail: string, data?: Readonly<Record<string, unknown>>, challenge?: string) {
     super(`${code}: ${detail}`);
     this.code = code;
     this.detail = detail;
     this.data = data;
+    this.challenge = challenge;
   }
 }

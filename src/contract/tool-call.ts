@@ -1,3 +1,4 @@
+import type { ClientCertificate } from './client-certificate.ts';
 import type { PinnedDescriptor } from './descriptors.ts';
 import type { EventStream } from './event-stream.ts';
 import type { Json, JsonObject } from './json.ts';
@@ -19,6 +20,8 @@ export class Arrived {
   /** Milliseconds since the epoch. */
   readonly at: number;
   readonly remote: string;
+  /** Where the edge asks for one, and the client has one. */
+  readonly certificate: ClientCertificate | undefined;
   /** The one server of `/mcp/SERVER`; undefined: all of them. */
   readonly server: string | undefined;
   /** `sse`: HTTP+SSE of 2024-11-05, at `/mcp/SERVER/sse`. */
@@ -35,10 +38,11 @@ export class Arrived {
 
   readonly #client: { readonly signal: AbortSignal };
 
-  constructor(request: Omit<Arrived, never>) {
+  constructor(request: Omit<Arrived, 'certificate'> & Partial<Pick<Arrived, 'certificate'>>) {
     this.incident = request.incident;
     this.at = request.at;
     this.remote = request.remote;
+    this.certificate = request.certificate;
     this.server = request.server;
     this.transport = request.transport;
     this.httpMethod = request.httpMethod;

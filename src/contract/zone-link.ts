@@ -20,6 +20,8 @@ export interface GatewayOpening {
   readonly key: string;
   readonly cert: string;
   readonly audit: { readonly file: string; readonly key: string };
+  /** `memory`, or the URL of the Redis that all gateways share. */
+  readonly stateStore: string;
 }
 
 export type FromGateway =

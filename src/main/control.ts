@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { GatewayBundle } from '../contract/bundle.ts';
@@ -18,7 +19,7 @@ import { InForce } from './in-force.ts';
 import { log } from './log.ts';
 import { openRuntime, refusedBy } from './runtime-client.ts';
 import { readServed } from './served.ts';
-import { notListening, unless } from './start-faults.ts';
+import { noStateStore, notListening, unless } from './start-faults.ts';
 
 /** A running innerkeep: all zones of one machine. */
 export interface Control {
@@ -70,6 +71,7 @@ export async function startControl(configFile: string, state: string, stopping: 
     const resources = [`${origin}/mcp`, ...started.servers.map(({ pins }) => `${origin}/mcp/${pins.name}`)];
     const issuer = openIssuer({ stateDir: config.state, issuerUrl: origin, resources, now: Date.now });
     gateway.serveIssuer(issuer);
+    const nonceKey = randomBytes(32).toString('base64url');
     const inForce = new InForce(started, gateway, ({ config: asked, policies, servers }) => {
       const edge = {
         origin,
@@ -78,7 +80,11 @@ export async function startControl(configFile: string, state: string, stopping: 
         unauthenticated: config.edge.unauthenticated,
         maxBody: config.edge.max_body,
       };
-      const trust = { issuers: issuersOf(config, issuer), revoked: issuer.revoked() };
+      const trust = {
+        issuers: issuersOf(config, issuer),
+        revoked: issuer.revoked(),
+        ...(config.identity.dpop.nonce && { nonceKey }),
+      };
       return gateway.apply({ edge, ...trust, policies, servers, runtimeSocket: runtime.socket }, asked);
     });
     await inForce.publish();
@@ -181,10 +187,14 @@ class GatewayHandle {
     const folder = join(config.state, 'audit');
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     const audit = { file: join(folder, 'audit.jsonl'), key: pki.auditKey.privatePem };
-    const opening = { host, port, serverNames: config.edge.server_names, key, cert, audit };
+    const { stateStore } = config;
+    const opening = { host, port, serverNames: config.edge.server_names, key, cert, audit, stateStore };
     const answer = await this.#ask(
       { kind: 'open', opening },
-      (message) => notListening(message, config, 'edge') ?? config.fault({ path: ['edge'], message }),
+      (message) =>
+        notListening(message, config, 'edge') ??
+        noStateStore(message, config) ??
+        config.fault({ path: ['edge'], message }),
     );
     if (answer.kind !== 'listening') throw new SafetyError('the gateway zone did not open');
     return answer.port;

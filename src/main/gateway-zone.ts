@@ -2,10 +2,13 @@ import { hash, randomBytes } from 'node:crypto';
 import type { AuditSink } from '../contract/audit-sink.ts';
 import type { GatewayBundle } from '../contract/bundle.ts';
 import { Refusal } from '../contract/refusal.ts';
+import type { StateStore } from '../contract/state-store.ts';
 import type { Subject } from '../contract/tool-call.ts';
 import type { UpstreamListening } from '../contract/upstream.ts';
 import type { FromGateway, GatewayOpening, IssuerAnswer, IssuerRequest, ToGateway } from '../contract/zone-link.ts';
 import { AuditLogBroken, openFileSink } from '../drivers/audit-sink/file.ts';
+import { memoryStore } from '../drivers/state-store/memory.ts';
+import { openRedisStore } from '../drivers/state-store/redis.ts';
 import { edgeBudget } from '../gateway/audit/trail.ts';
 import { authenticateStage } from '../gateway/authentication/stage.ts';
 import { HeldCalls } from '../gateway/execution/held-calls.ts';
@@ -23,6 +26,7 @@ import { asFailure, type Upstream } from '../runtime/upstream/upstream.ts';
 import { log } from './log.ts';
 import { Remotes } from './remotes.ts';
 import { type Furnished, furnish, type Standing } from './rooms.ts';
+import { STATE_STORE } from './start-faults.ts';
 
 /** Anonymous refusals a second that are recorded one by one, and as many events of connections that are logged. */
 const EDGE_RECORDS = 50;
@@ -64,6 +68,7 @@ export function gatewayZone(): void {
 class GatewayZone {
   readonly #send: (message: FromGateway) => void;
   readonly #sink: AuditSink;
+  readonly #state: StateStore;
   readonly #edge: Edge;
   readonly #asked = new Map<number, (answer: IssuerAnswer) => void>();
   readonly #remotes = new Remotes();
@@ -77,13 +82,14 @@ class GatewayZone {
   readonly #standing: Standing;
 
   static async open(opening: GatewayOpening, send: (message: FromGateway) => void): Promise<GatewayZone> {
-    const zone = new GatewayZone(opening, send);
+    const zone = new GatewayZone(opening, await openState(opening.stateStore), send);
     send({ kind: 'listening', port: await zone.#edge.listen(opening.host, opening.port) });
     return zone;
   }
 
-  constructor(opening: GatewayOpening, send: (message: FromGateway) => void) {
+  constructor(opening: GatewayOpening, state: StateStore, send: (message: FromGateway) => void) {
     this.#send = send;
+    this.#state = state;
     this.#sink = openAudit(opening.audit);
     const provisional = { origin: '', serverNames: [], allowedOrigins: [], unauthenticated: 421, maxBody: 0 } as const;
     const audit = {
@@ -94,7 +100,12 @@ class GatewayZone {
       edgeBudget: edgeBudget(EDGE_RECORDS, Date.now),
     };
     this.#standing = {
-      authenticate: authenticateStage({ bundle: () => this.#inForce(), fetchPublic: openOutbound(), now: Date.now }),
+      authenticate: authenticateStage({
+        bundle: () => this.#inForce(),
+        fetchPublic: openOutbound(),
+        state,
+        now: Date.now,
+      }),
       sessions: new Sessions({ clock }),
       tasks: new Tasks({ clock }),
       subscriptions: new Subscriptions({
@@ -214,6 +225,7 @@ class GatewayZone {
     this.#link?.close();
     await this.#remotes.close();
     await ended;
+    await this.#state.close();
     this.#sink.close();
   }
 
@@ -237,6 +249,16 @@ class GatewayZone {
 
   #report(): void {
     if (process.connected) this.#send({ kind: 'counts', ...this.#counts, memory: process.memoryUsage.rss() });
+  }
+}
+
+/** @throws Error naming what of the state store does not work: a replay could not be told */
+async function openState(where: string): Promise<StateStore> {
+  if (where === 'memory') return memoryStore(Date.now);
+  try {
+    return await openRedisStore(where);
+  } catch (error) {
+    throw new Error(`${STATE_STORE}${text(error)}`);
   }
 }
 

@@ -66,8 +66,9 @@ function demandSameZones({ config, servers, sandboxed }: Served, asked: Served):
     const mend = 'end up and start it again; until then nothing of this push is in force';
     faults.push(asked.config.fault({ path, message, mend }));
   };
-  for (const key of ['edge', 'admin', 'identity'] as const)
-    if (!isDeepStrictEqual(asked.config[key], config[key])) differs([key], 'is not what up was started with');
+  for (const key of ['edge', 'admin', 'identity', 'stateStore'] as const)
+    if (!isDeepStrictEqual(asked.config[key], config[key]))
+      differs([key === 'stateStore' ? 'state' : key], 'is not what up was started with');
   const named = (all: readonly { readonly name: string }[], name: string) => all.find((one) => one.name === name);
   const [old, now] = [servers, asked.servers].map((all) => all.map(({ pins }) => pins.name)) as [string[], string[]];
   for (const name of old) if (!now.includes(name)) differs(['servers'], `${name} is not there any more`);

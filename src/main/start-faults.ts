@@ -15,6 +15,16 @@ export function notListening(text: string, config: Config, key: 'edge' | 'admin'
   return config.fault({ path: [key, 'listen'], message, mend: 'choose another; port 0 takes any free one' });
 }
 
+/** What begins the message of a gateway that could not open its state store. */
+export const STATE_STORE = 'state store: ';
+
+/** What the state store said; undefined: it was something else. */
+export function noStateStore(text: string, config: Config): ConfigError | undefined {
+  if (!text.startsWith(STATE_STORE)) return undefined;
+  const mend = 'start it, or name another; `memory` is for one gateway alone';
+  return config.fault({ path: ['state'], message: text.slice(STATE_STORE.length), mend });
+}
+
 /** The result of `work`, unless `stopping` is aborted before: then its reason is thrown. */
 export function unless<T>(stopping: AbortSignal, work: Promise<T>): Promise<T> {
   const told = new Promise<never>((_, reject) => {

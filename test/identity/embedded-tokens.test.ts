@@ -32,16 +32,8 @@ test('refuses a request without exactly one bearer token in its header (RFC 6750
   const token = await mint();
   await refused(ask(undefined), /no Authorization/);
   await refused(ask(undefined, { query: `access_token=${token}` }), /no Authorization/);
-  const notOne = /not exactly one bearer token/;
-  for (const value of [
-    '',
-    'Bearer',
-    'Bearer ',
-    token,
-    `Basic ${token}`,
-    `DPoP ${token}`,
-    `Bearer ${token}, Bearer ${token}`,
-  ]) {
+  const notOne = /not exactly one bearer or DPoP token/;
+  for (const value of ['', 'Bearer', 'Bearer ', token, `Basic ${token}`, `Bearer ${token}, Bearer ${token}`]) {
     await refused(ask(value), notOne);
   }
   for (const value of [
@@ -126,7 +118,6 @@ test('refuses critical extensions, and other kinds of JWT (RFC 7515 §4.1.11, RF
     await refused(bearer(await sign(key, good, { typ })), /typ/);
   }
   await refused(bearer(await sign(key, good, { typ: undefined })), /typ/);
-  await refused(bearer(await sign(key, { ...good, cnf: { jkt: 'x' } })), /bound to a key/);
   await refused(bearer(await sign(key, claims(ORIGIN, { jti: undefined }))), /without jti/);
   const odd = [{ jti: 7 }, { jti: 'a\nb' }, { acr: 7 }, { acr: '' }, { auth_time: 'now' }, { auth_time: null }];
   for (const change of odd) await refused(bearer(await sign(key, claims(ORIGIN, change))), /jti|acr|auth_time/);
@@ -229,10 +220,4 @@ test('a cached verdict dies when its key leaves the set of the issuer', async (t
   await refused(bearer(token), /no single key/);
   publish({ issuers: [] });
   await refused(bearer(token), /unknown issuer/);
-});
-
-test('a bound token is not accepted as a bearer token (RFC 9449 §6)', async (t) => {
-  verifies('authn.edge');
-  const { bearer, mint } = gateway(t);
-  await refused(bearer(await mint({ dpopJkt: 'a'.repeat(43) })), /bound to a key/);
 });

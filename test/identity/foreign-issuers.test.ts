@@ -122,7 +122,7 @@ test('refuses an ID token and other JWTs of a foreign issuer that writes no at+j
   }
   for (const typ of ['ID', 'Refresh', 'Logout']) await refused(bearer(await plain({ typ })), /token of type/);
   for (const typ of ['dpop+jwt', 'JWS', 'logout+jwt']) await refused(bearer(await plain({}, typ)), /typ/);
-  await refused(bearer(await plain({ cnf: { 'x5t#S256': 'x' } })), /bound to a key/);
+  await refused(bearer(await plain({ cnf: { 'x5t#S256': 'x'.repeat(43) } })), /bound to a certificate/);
   await refused(bearer(await plain({ tenant: undefined })), /tenant/);
 });
 
@@ -156,7 +156,7 @@ const PATIENCE = 3000;
 
 test('refuses metadata of another issuer (RFC 8414 §3.3), and what is not its own to serve', async (t) => {
   const foreign = await foreignIssuer(t);
-  const { bearer, claims, clock } = gateway(t, [trusting(foreign)], PATIENCE);
+  const { bearer, claims, clock } = gateway(t, [trusting(foreign)], { deadline: PATIENCE });
   const token = await sign(foreign.key, claims(foreign.url, { exp: claims('').exp + 3600 }));
   const attempt = async (detail: RegExp) => {
     await refused(bearer(token), detail);

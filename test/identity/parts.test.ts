@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { isEmbeddedSubject, isPlainName } from '../../src/contract/identity.ts';
 import { readKeySet } from '../../src/gateway/authentication/algorithms.ts';
 import { opens } from '../../src/gateway/authentication/claims.ts';
-import { verdictCache } from '../../src/gateway/authentication/verdict-cache.ts';
+import { generations } from '../../src/gateway/authentication/generations.ts';
 import type { Verdict } from '../../src/gateway/authentication/verify.ts';
 import { isPublicAddress } from '../../src/gateway/transport/addresses.ts';
 import { verifies } from '../support/verifies.ts';
@@ -63,7 +63,7 @@ test('a name is visible and has one reading', () => {
 });
 
 test('the verdict cache holds no more than its bound, and forgets what is not used first', () => {
-  const cache = verdictCache(100);
+  const cache = generations<Verdict>(100);
   const verdict = (exp: number): Verdict => ({ exp }) as Verdict;
   cache.put('used', verdict(0));
   for (let at = 1; at <= 1000; at++) {

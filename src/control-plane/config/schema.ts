@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { duration, listen, size } from './units.ts';
+import { dpop, stateStore } from './workloads.ts';
 
 export const SERVER_NAME = /^(?!sse$)[a-z][a-z0-9-]{0,31}$/;
 /** A package and one exact version; ranges and tags name something else tomorrow. */
@@ -160,7 +161,7 @@ export function configSchema(base: string) {
     .transform((value) => ({ ...value, sandbox: value.sandbox ?? sandbox.parse({}), mounts: value.mounts ?? [] }))
     .meta({ oneOf: [{ required: ['package'] }, { required: ['root', 'command'] }, { required: ['url'] }] });
 
-  return z.strictObject({
+  const file = z.strictObject({
     edge: edge.prefault({}).describe('Where clients connect.'),
     admin: z
       .strictObject({ listen: listen.prefault('127.0.0.1:8444').describe('Address of the admin listener.') })
@@ -173,6 +174,7 @@ export function configSchema(base: string) {
           .superRefine(eachOnce)
           .default([])
           .describe('External OAuth 2.1 issuers; absent: the embedded one.'),
+        dpop,
       })
       .prefault({})
       .describe('Whose tokens are accepted.'),
@@ -189,7 +191,10 @@ export function configSchema(base: string) {
       )
       .prefault({})
       .describe('The MCP servers, by name; each is exactly one of `package`, `root` and `url`.'),
+    state: stateStore,
   });
+  // `state` is the state directory, everywhere else.
+  return file.transform(({ state, ...rest }) => ({ ...rest, stateStore: state }));
 }
 
 /** Inside a sandbox these are the driver's. */

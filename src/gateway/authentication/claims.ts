@@ -38,8 +38,6 @@ const ID_TOKEN_ONLY = ['nonce', 'at_hash', 'c_hash', 's_hash'] as const;
 
 /** What a token must not say. @throws Refusal unauthenticated */
 export function checkKind(claims: JsonObject, typ: string): void {
-  // A bound token must never pass as a bearer one (RFC 7800, RFC 8705 §3, RFC 9449 §6).
-  if ('cnf' in claims) throw refuse('token is bound to a key, and no proof of it was checked (RFC 7800)');
   if (typ === 'at+jwt') {
     if (!isPlainName(claims.jti)) throw refuse('access token without jti (RFC 9068 §2.2)');
     return;

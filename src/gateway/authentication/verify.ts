@@ -1,9 +1,9 @@
 import { errors, jwtVerify } from 'jose';
 import { Refusal } from '../../contract/refusal.ts';
 import type { Subject } from '../../contract/tool-call.ts';
-import type { VerificationKey } from './algorithms.ts';
-import { ALGORITHMS } from './algorithms.ts';
+import { isAlgorithm, type VerificationKey } from './algorithms.ts';
 import { checkIssued, checkKind, type Opens, opens, SKEW, subjectOf } from './claims.ts';
+import { type Confirmation, confirmationOf } from './confirmation.ts';
 import type { KnownIssuer } from './issuers.ts';
 import { takeApart } from './unverified.ts';
 
@@ -13,6 +13,8 @@ export interface Verdict {
   readonly opens: Opens;
   readonly issuer: KnownIssuer;
   readonly key: VerificationKey;
+  /** What its presenter must show beside it; undefined: it is a bearer token. */
+  readonly confirmation: Confirmation | undefined;
   /** Seconds since the epoch. */
   readonly exp: number;
 }
@@ -31,7 +33,7 @@ export async function verify(
   const { alg, typ, kid, claims } = takeApart(token);
   const issuer = typeof claims.iss === 'string' ? issuers.get(claims.iss) : undefined;
   if (!issuer) throw refuse('unknown issuer');
-  if (!ALGORITHMS.includes(alg)) throw refuse(`algorithm ${JSON.stringify(alg.slice(0, 32))}`);
+  if (!isAlgorithm(alg)) throw refuse(`algorithm ${JSON.stringify(alg.slice(0, 32))}`);
   const kind = tokenType(typ, issuer.settings.embedded);
   const key = await issuer.keys.find(alg, kid);
   const exp = await checkSignature(token, alg, key, issuer, now);
@@ -42,6 +44,7 @@ export async function verify(
     subject: subjectOf(claims, issuer.settings),
     issuer,
     key,
+    confirmation: confirmationOf(claims.cnf),
     exp,
   };
 }

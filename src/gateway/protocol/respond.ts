@@ -90,6 +90,8 @@ function unauthenticated(call: Arrived, edge: EdgeSettings): Answer {
 function extraHeaders(refusal: Refusal, status: number): Readonly<Record<string, string>> {
   if (status === 429) return { 'retry-after': '1' };
   if (refusal.code === 'http-method') return { allow: 'POST, GET, DELETE' };
+  if (refusal.code === 'dpop-nonce')
+    return { 'www-authenticate': 'DPoP error="use_dpop_nonce"', 'dpop-nonce': refusal.challenge ?? '' };
   if (refusal.code === 'body-size' || refusal.code === 'body-timeout') return { connection: 'close' };
   return {};
 }

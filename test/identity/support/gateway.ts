@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
-import type { TrustedIssuer } from '../../../src/contract/bundle.ts';
+import type { GatewayBundle, TrustedIssuer } from '../../../src/contract/bundle.ts';
+import type { ClientCertificate } from '../../../src/contract/client-certificate.ts';
 import { Refusal } from '../../../src/contract/refusal.ts';
+import type { StateStore } from '../../../src/contract/state-store.ts';
 import { Arrived, type Subject } from '../../../src/contract/tool-call.ts';
 import { openIssuer } from '../../../src/control-plane/issuer/issuer.ts';
+import { memoryStore } from '../../../src/drivers/state-store/memory.ts';
 import { authenticateStage } from '../../../src/gateway/authentication/stage.ts';
 import { openOutbound } from '../../../src/gateway/transport/outbound.ts';
 import { noEvents } from '../../support/calls.ts';
@@ -16,6 +19,9 @@ export interface Asking {
   /** The one server of the endpoint; absent: /mcp. */
   readonly server?: string;
   readonly query?: string;
+  readonly method?: string;
+  readonly transport?: 'streamable' | 'sse';
+  readonly certificate?: ClientCertificate;
   readonly headers?: Readonly<Record<string, string | undefined>>;
 }
 
@@ -23,7 +29,11 @@ export interface Asking {
  * The stage behind a real embedded issuer and a real outbound client; a clock that the test moves. `issuers` and
  * `revoked` may be changed; `publish` makes a new bundle of them.
  */
-export function gateway(t: TestContext, foreign: readonly TrustedIssuer[] = [], deadline = 2000) {
+export function gateway(
+  t: TestContext,
+  foreign: readonly TrustedIssuer[] = [],
+  { deadline = 2000, state }: { readonly deadline?: number; readonly state?: StateStore } = {},
+) {
   const clock = { at: Date.parse('2026-11-22T12:00:00Z') };
   const now = () => clock.at;
   const issuer = openIssuer({
@@ -45,34 +55,42 @@ export function gateway(t: TestContext, foreign: readonly TrustedIssuer[] = [], 
     unauthenticated: 421 as const,
     maxBody: 1_000_000,
   };
-  let bundle = { edge, issuers: [embedded(), ...foreign], revoked: issuer.revoked() };
+  let bundle: Pick<GatewayBundle, 'edge' | 'issuers' | 'revoked' | 'nonceKey'> = {
+    edge,
+    issuers: [embedded(), ...foreign],
+    revoked: issuer.revoked(),
+  };
   const outbound = openOutbound(deadline);
   const fetched: string[] = [];
   const stage = authenticateStage({
     bundle: () => bundle,
     now,
+    state: state ?? memoryStore(now),
     fetchPublic: (url, options) => {
       fetched.push(url);
       return outbound(url, options);
     },
   });
 
-  async function ask(authorization: string | undefined, asking: Asking = {}): Promise<Subject> {
+  /** One request; each time it is called, the stage sees the same one. */
+  function arrive(authorization: string | undefined, asking: Asking = {}): () => Promise<Subject> {
     const arrived = new Arrived({
       incident: 'i-1',
       at: now(),
       remote: '127.0.0.1',
       server: asking.server,
-      transport: 'streamable',
-      httpMethod: 'POST',
+      certificate: asking.certificate,
+      transport: asking.transport ?? 'streamable',
+      httpMethod: asking.method ?? 'POST',
       query: asking.query ?? '',
       headers: { ...(authorization === undefined ? {} : { authorization }), ...asking.headers },
       body: async () => new Uint8Array(),
       signal: new AbortController().signal,
       events: noEvents,
     });
-    return (await stage(arrived)).subject;
+    return async () => (await stage(arrived)).subject;
   }
+  const ask = (authorization: string | undefined, asking?: Asking): Promise<Subject> => arrive(authorization, asking)();
 
   return {
     issuer,
@@ -80,6 +98,7 @@ export function gateway(t: TestContext, foreign: readonly TrustedIssuer[] = [], 
     /** URLs that the stage asked for. */
     fetched,
     ask,
+    arrive,
     bearer: (token: string, asking?: Asking) => ask(`Bearer ${token}`, asking),
     publish(change: Partial<typeof bundle> = {}) {
       bundle = { ...bundle, revoked: issuer.revoked(), ...change };

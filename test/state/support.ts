@@ -1,0 +1,47 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { delimiter, join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { scratch } from '../support/scratch.ts';
+
+/** The reason to skip, where the component is absent. */
+export const noRedis =
+  !(process.env.PATH ?? '').split(delimiter).some((folder) => existsSync(join(folder, 'redis-server'))) &&
+  'redis-server is not there';
+
+export interface RedisServer {
+  readonly url: string;
+  readonly port: number;
+  /** Ends it, with all that it knew. */
+  stop(): Promise<void>;
+}
+
+/** A Redis of the test's own, on loopback, that keeps nothing on disk. */
+export async function redisServer(t: TestContext, ...args: readonly string[]): Promise<RedisServer> {
+  return startRedis(t, await freePort(), args);
+}
+
+export async function startRedis(t: TestContext, port: number, args: readonly string[] = []): Promise<RedisServer> {
+  const settings = ['--port', `${port}`, '--bind', '127.0.0.1', '--save', '', '--dir', scratch(t), ...args];
+  const child = spawn('redis-server', settings, { stdio: ['ignore', 'pipe', 'ignore'] });
+  const exited = once(child, 'exit');
+  const stop = async (): Promise<void> => {
+    child.kill('SIGKILL');
+    await exited;
+  };
+  t.after(stop);
+  for await (const chunk of child.stdout) if (String(chunk).includes('Ready to accept connections')) break;
+  child.stdout.resume();
+  return { url: `redis://127.0.0.1:${port}`, port, stop };
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  return typeof address === 'object' && address !== null ? address.port : 0;
+}
