@@ -13,6 +13,7 @@ interface Node {
   readonly properties?: Readonly<Record<string, Node>>;
   readonly additionalProperties?: Node | boolean;
   readonly items?: Node;
+  readonly anyOf?: readonly Node[];
   readonly required?: readonly string[];
 }
 
@@ -55,7 +56,8 @@ function rows(node: Node, path: string): string[] {
   );
   const map =
     typeof node.additionalProperties === 'object' ? rows(node.additionalProperties, `${path}.NAME`).slice(1) : [];
-  const list = node.items?.properties === undefined ? [] : rows(node.items, `${path}[]`).slice(1);
+  const item = [node.items, ...(node.items?.anyOf ?? [])].find((shape) => shape?.properties !== undefined);
+  const list = item === undefined ? [] : rows(item, `${path}[]`).slice(1);
   return [...own, ...below, ...map, ...list];
 }
 

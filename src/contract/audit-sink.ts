@@ -13,7 +13,17 @@ export interface AuditSink {
 export interface AuditRecord {
   /** RFC 3339, UTC, milliseconds. */
   readonly time: string;
-  readonly event: 'start' | 'stop' | 'bundle' | 'edge' | 'intent' | 'outcome' | 'refusal' | 'answer' | 'embedded';
+  readonly event:
+    | 'start'
+    | 'stop'
+    | 'bundle'
+    | 'edge'
+    | 'intent'
+    | 'outcome'
+    | 'refusal'
+    | 'answer'
+    | 'embedded'
+    | 'egress';
   readonly incident?: string;
   readonly subject?: string;
   readonly tenant?: string;
@@ -21,6 +31,13 @@ export interface AuditRecord {
   readonly action?: string;
   /** SHA-256 of the raw params, so that arguments can be proven without being stored. */
   readonly params?: string;
+  /** Of an attempt to leave a sandbox: the server whose it is, how it went about it, what it asked for, where it got. */
+  readonly server?: string;
+  readonly via?: string;
+  readonly target?: string;
+  readonly address?: string;
+  /** Somebody should look at this now. */
+  readonly alert?: boolean;
   readonly code?: string;
   readonly detail?: string;
   readonly policies?: readonly string[];

@@ -1,4 +1,5 @@
 import type { PinnedServer, ToolSettings } from './descriptors.ts';
+import type { EgressRule } from './egress.ts';
 
 /** What zone 0 hands to zone 1: all that a gateway decides by. Swapped whole, never in parts. */
 export interface GatewayBundle {
@@ -79,6 +80,8 @@ export interface SandboxedServer {
   /** Host path of that copy in the content-addressed store. */
   readonly root: string;
   readonly mounts: readonly Mount[];
+  /** What it can reach; absent or empty: no network at all. */
+  readonly egress?: readonly EgressRule[];
   /** Bytes; the tmpfs gets half of it. */
   readonly memory: number;
   /** Milliseconds for one call. */

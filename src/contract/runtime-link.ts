@@ -1,3 +1,5 @@
+import type { EgressAttempt } from './egress.ts';
+
 /**
  * Frames between the gateway (zone 1) and the runtime (zone 2), over a unix socket on one machine.
  *
@@ -34,6 +36,8 @@ export type FromRuntime =
   | { readonly kind: 'ask'; readonly id: number; readonly ask: number; readonly method: string }
   /** Every subscription of a `listen` was accepted. */
   | { readonly kind: 'listening'; readonly id: number }
+  /** A server's sandbox tried to reach something; id 0: outside of any call. */
+  | { readonly kind: 'egress'; readonly id: number; readonly server: string; readonly attempt: EgressAttempt }
   | { readonly kind: 'failed'; readonly id: number; readonly code: RuntimeFailure; readonly detail: string };
 
 export type RuntimeFailure = 'isolation' | 'upstream' | 'size' | 'overload';

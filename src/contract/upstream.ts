@@ -1,3 +1,5 @@
+import type { EgressAttempt } from './egress.ts';
+
 /** The end of one JSON-RPC request: the raw JSON of its `result` or of its `error`. */
 export interface RpcAnswer {
   readonly kind: 'result' | 'error';
@@ -32,6 +34,8 @@ export interface UpstreamCall {
    * can be asked, the answer is an error. (A server of 2026-07-28 answers with `input_required` instead.)
    */
   ask(request: ServerRequest): Promise<RpcAnswer>;
+  /** Receives each attempt to get out of the server's sandbox in mid-call, where it has one. */
+  attempted?(attempt: EgressAttempt): void;
 }
 
 /** A wish to be told of changes, for as long as `signal` is not aborted. */

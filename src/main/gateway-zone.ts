@@ -9,7 +9,7 @@ import type { FromGateway, GatewayOpening, IssuerAnswer, IssuerRequest, ToGatewa
 import { AuditLogBroken, openFileSink } from '../drivers/audit-sink/file.ts';
 import { memoryStore } from '../drivers/state-store/memory.ts';
 import { openRedisStore } from '../drivers/state-store/redis.ts';
-import { edgeBudget } from '../gateway/audit/trail.ts';
+import { edgeBudget, recordAttempt } from '../gateway/audit/trail.ts';
 import { authenticateStage } from '../gateway/authentication/stage.ts';
 import { HeldCalls } from '../gateway/execution/held-calls.ts';
 import { RuntimeLink } from '../gateway/execution/runtime-link.ts';
@@ -112,18 +112,19 @@ class GatewayZone {
         listen: (server, listening) => this.#listen(server, listening),
         clock,
         redact: (json) => redactJson(json).json,
-        fault: (error) => log({ event: 'fault', error: text(error), stack: stack(error) }),
+        fault,
       }),
       // What was sealed by a process that is no more cannot be gone on with: nothing of it is left.
       seal: new StateSeal(randomBytes(32), Date.now),
       held: new HeldCalls(),
       stillMay: (call) => this.#stillMay(call),
       audit,
+      fault,
     };
     const handle = createPipeline({
       rooms: () => this.#rooms,
       audit,
-      fault: (incident, error) => log({ event: 'fault', incident, error: text(error), stack: stack(error) }),
+      fault: (incident, error) => fault(error, incident),
       count: (code) => this.#count(code),
     });
     const logged = edgeBudget(EDGE_RECORDS, Date.now);
@@ -163,7 +164,9 @@ class GatewayZone {
 
   /** @throws Error naming what of the bundle cannot be used */
   #prepare(bundle: GatewayBundle): () => void {
-    this.#link ??= new RuntimeLink(bundle.runtimeSocket);
+    this.#link ??= new RuntimeLink(bundle.runtimeSocket, (server, attempt) => {
+      recordAttempt(this.#standing.audit, server, attempt).catch(fault);
+    });
     const remotes = this.#remotes.prepare(bundle.servers);
     const { rooms, view, permits, stillMay, leftOut } = furnish(bundle, this.#standing, this.#link, remotes.upstreams);
     return () => {
@@ -270,6 +273,10 @@ function openAudit({ file, key }: GatewayOpening['audit']): AuditSink {
     if (error instanceof AuditLogBroken) throw error;
     throw new AuditLogBroken(`${file} cannot be written: ${text(error)}; see who owns it, and its mode`);
   }
+}
+
+function fault(error: unknown, incident?: string): void {
+  log({ event: 'fault', ...(incident !== undefined && { incident }), error: text(error), stack: stack(error) });
 }
 
 function text(error: unknown): string {

@@ -53,6 +53,8 @@ export interface Standing {
   /** By the newest bundle. */
   readonly stillMay: (call: Admitted) => boolean;
   readonly audit: AuditDeps;
+  /** What went wrong with us; nobody waits for it. */
+  readonly fault: (error: unknown, incident?: string) => void;
 }
 
 export interface Furnished {
@@ -70,7 +72,7 @@ export interface Furnished {
  */
 export function furnish(
   bundle: GatewayBundle,
-  { authenticate, sessions, subscriptions, tasks, seal, held, stillMay: mayNow, audit }: Standing,
+  { authenticate, sessions, subscriptions, tasks, seal, held, stillMay: mayNow, audit, fault }: Standing,
   link: RuntimeLink,
   remotes: ReadonlyMap<string, Remote>,
 ): Furnished {
@@ -105,6 +107,12 @@ export function furnish(
       const trail = new AuditTrail(audit, call.arrived, bundle.version);
       trail.authenticated(call);
       return trail.embedded(fact);
+    },
+    attempted: (call, attempt) => {
+      const trail = new AuditTrail(audit, call.arrived, bundle.version);
+      trail.authenticated(call);
+      trail.identified(call);
+      trail.attempted(call.target.server, attempt).catch((error) => fault(error, call.arrived.incident));
     },
   };
 

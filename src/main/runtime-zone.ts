@@ -1,11 +1,12 @@
-import { rmSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { chmodSync, mkdirSync, rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import type { SandboxedServer } from '../contract/bundle.ts';
 import type { SandboxDriver, SandboxProbe } from '../contract/sandbox-driver.ts';
 import type { FromRuntimeZone, ToRuntimeZone, ZoneRefusal } from '../contract/zone-link.ts';
 import { checkMounts } from '../drivers/sandbox-driver/host/check-mounts.ts';
 import type { MachineOptions } from '../drivers/sandbox-driver/host/machine.ts';
 import { UnsafeMount } from '../drivers/sandbox-driver/host/mount-rules.ts';
+import { systemResolver } from '../runtime/egress/dial.ts';
 import { startRuntime } from '../runtime/runtime.ts';
 import { log } from './log.ts';
 import { sandboxDrivers } from './sandbox-drivers.ts';
@@ -46,13 +47,22 @@ async function open(message: ToRuntimeZone, send: (message: FromRuntimeZone) => 
     send(refusal);
     return async () => {};
   }
-  const runtime = await startRuntime({ bundle, drivers, now: Date.now, log });
+  const egress = { directory: egressDirectory(dirname(bundle.socket)), resolve: systemResolver() };
+  const runtime = await startRuntime({ bundle, drivers, now: Date.now, log, egress });
   send({ kind: 'ready' });
   return async () => {
     await runtime.close();
     // The socket's own folder; zone 0 removes it too, unless it was killed.
     rmSync(dirname(bundle.socket), { recursive: true, force: true });
   };
+}
+
+/** Below a folder that is this user's alone; the sandboxes' own user has to walk through it to its one socket. */
+function egressDirectory(folder: string): string {
+  const directory = join(folder, 'egress');
+  mkdirSync(directory);
+  chmodSync(directory, 0o711);
+  return directory;
 }
 
 type Drivers = Readonly<Record<string, SandboxDriver>>;

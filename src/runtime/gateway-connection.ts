@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { BatchedWriter } from '../contract/batched-writer.ts';
+import type { EgressAttempt } from '../contract/egress.ts';
 import { isObject, type Json } from '../contract/json.ts';
 import { encodeFrame, FrameReader, type LinkFrame, type ToRuntime } from '../contract/runtime-link.ts';
 import { parseStrict } from '../contract/strict-json.ts';
@@ -54,6 +55,11 @@ export class GatewayConnection {
     });
   }
 
+  /** Tells what a server's sandbox tried to reach; id 0: outside of any call. */
+  witness(server: string, attempt: EgressAttempt, id = 0): void {
+    this.#send(encodeFrame({ kind: 'egress', id, server, attempt }));
+  }
+
   #receive({ head, body }: LinkFrame<ToRuntime>): void {
     switch (head.kind) {
       case 'cancel':
@@ -105,7 +111,8 @@ export class GatewayConnection {
         asks.set(++asked, resolve);
         this.#send(encodeFrame({ kind: 'ask', id, ask: asked, method: request.method }, request.params));
       });
-    const call = { method, params, subject, capabilities, logLevel, headers: [], signal, notify, ask };
+    const attempted = (attempt: EgressAttempt) => this.witness(server, attempt, id);
+    const call = { method, params, subject, capabilities, logLevel, headers: [], signal, notify, ask, attempted };
     const { kind, raw } = await this.#upstream(server).call(call);
     return encodeFrame({ kind, id }, raw);
   }

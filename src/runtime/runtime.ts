@@ -1,6 +1,8 @@
 import { totalmem } from 'node:os';
 import type { RuntimeBundle, SandboxedServer } from '../contract/bundle.ts';
+import type { EgressAttempt } from '../contract/egress.ts';
 import type { SandboxDriver } from '../contract/sandbox-driver.ts';
+import { type EgressDeps, type OpenWayOut, waysOut } from './egress/egress.ts';
 import { serveLink } from './link-server.ts';
 import { SandboxPool } from './sandboxing/pool.ts';
 import { sandboxedUpstream } from './sandboxing/sandboxed-server.ts';
@@ -25,11 +27,15 @@ export async function startRuntime(deps: {
   /** Milliseconds since the epoch. */
   now: () => number;
   log: (event: object) => void;
+  /** Absent: no server may have a way out. */
+  egress?: Omit<EgressDeps, 'now' | 'witness' | 'log'>;
 }): Promise<{ close(): Promise<void> }> {
   const { bundle, drivers, now, log } = deps;
   const pool = new SandboxPool(LIMITS, log);
   const upstreams = new Map<string, Upstream>();
-  const sandboxed: { server: SandboxedServer; driver: SandboxDriver }[] = [];
+  const sandboxed: { server: SandboxedServer; driver: SandboxDriver; openWayOut: OpenWayOut | undefined }[] = [];
+  const witness = (server: string, attempt: EgressAttempt) => link.witness(server, attempt);
+  const egress = deps.egress && { ...deps.egress, now, witness, log };
   for (const server of bundle.servers) {
     if (server.maxResult > MAX_RESULT) throw new Error(`${server.name}: results of more than ${MAX_RESULT} bytes`);
     if (server.kind === 'remote') {
@@ -40,10 +46,10 @@ export async function startRuntime(deps: {
     if (driver === undefined) throw new Error(`${server.name}: no sandbox driver ${server.driver}`);
     if (server.memory > LIMITS.memory) throw new Error(`${server.name}: more memory than half of the machine's`);
     upstreams.set(server.name, sandboxedUpstream(server, pool, now));
-    sandboxed.push({ server, driver });
+    sandboxed.push({ server, driver, openWayOut: waysOut(server, egress) });
   }
   const link = await serveLink(bundle.socket, upstreams, log);
-  for (const { server, driver } of sandboxed) pool.add(server, driver, now);
+  for (const { server, driver, openWayOut } of sandboxed) pool.add(server, driver, now, openWayOut);
   return {
     async close() {
       await link.close();

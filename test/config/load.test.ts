@@ -91,7 +91,7 @@ servers:
   none: { max_result: 1MiB }
   dir: { root: ./d }
   remote: { url: "http://x.example/mcp" }
-  net: { package: npm:a@1.0.0, sandbox: { egress: ["api.example.org:443"] } }
+  net: { package: npm:a@1.0.0, sandbox: { egress: ["10.0.0.1:443"] } }
 `,
   );
   const seen = found.map(({ line, key }) => `${line} ${key}`);

@@ -62,6 +62,7 @@ export function stageWith(world: World) {
         await record?.(fact);
         records.push(fact);
       },
+      attempted: () => {},
     },
     seal: new StateSeal(key ?? new Uint8Array(32).fill(7), now),
     held,

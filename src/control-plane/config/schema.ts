@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
+import { ruleFault } from '../../contract/egress.ts';
 import { duration, listen, size } from './units.ts';
 import { dpop, stateStore } from './workloads.ts';
 
@@ -82,6 +83,32 @@ export function configSchema(base: string) {
     mode: z.literal(['ro', 'rw']).default('ro').describe('Read-only or writable.'),
   });
 
+  const egress = z
+    .union(
+      [
+        z
+          .string()
+          .regex(/^[^:/*]+:[1-9]\d{0,4}$/)
+          .transform((text) => ({ host: text.replace(/:\d+$/, ''), port: Number(/\d+$/.exec(text)?.[0]) })),
+        z.strictObject({
+          host: z.string().describe('A DNS name, lower-case, in A-labels; `*.example.org` is any one label more.'),
+          port: z.int().min(1).max(65_535).describe('The one port.'),
+          tls: z.boolean().default(true).describe('False: whatever is spoken there, unencrypted.'),
+          inspect: z.boolean().default(false).describe('End TLS at the proxy, and look at each request.'),
+          network: z
+            .string()
+            .optional()
+            .describe('The private network (CIDR) that all its addresses are in; absent: they are public.'),
+        }),
+      ],
+      { error: 'a way out is NAME:PORT, such as api.example.org:443, or a map with host and port' },
+    )
+    .transform((given) => ({ tls: true, inspect: false, ...given }))
+    .superRefine((rule, context) => {
+      const fault = ruleFault(rule);
+      if (fault !== undefined) context.addIssue({ code: 'custom', message: fault });
+    });
+
   const sandbox = z
     .strictObject({
       driver: z
@@ -95,7 +122,10 @@ export function configSchema(base: string) {
       isolation: z.literal('call').default('call').describe('One sandbox for one call.'),
       memory: size.prefault('256MiB').describe('Memory of one sandbox; half of it may be scratch space.'),
       deadline: duration.prefault('30s').describe('Time of one call; then every process of the sandbox is killed.'),
-      egress: z.tuple([], 'no network: only [] is accepted').default([]).describe('Hosts that can be reached: none.'),
+      egress: z
+        .array(egress)
+        .prefault([])
+        .describe('What it can reach, as `NAME:PORT` for TLS or as a map; nothing else: docs/egress.md.'),
     })
     .superRefine(({ driver, accelerator }, context) => {
       if (accelerator !== undefined && driver !== 'microvm')

@@ -122,6 +122,7 @@ export function runtimeServer(
     command: locked.command ?? [],
     root: new Store(config.state).path(locked.digest ?? ''),
     mounts: server.mounts,
+    egress: server.sandbox.egress,
     memory: server.sandbox.memory,
     deadline: server.sandbox.deadline,
     maxResult: server.max_result,

@@ -1,4 +1,5 @@
 import type { AuditRecord, AuditSink } from '../../contract/audit-sink.ts';
+import type { EgressAttempt } from '../../contract/egress.ts';
 import { Refusal } from '../../contract/refusal.ts';
 import {
   Admitted,
@@ -57,7 +58,7 @@ export class AuditTrail {
     this.#facts.method = this.#said(call.frame.method, MAX_METHOD);
   }
 
-  identified(call: Known): void {
+  identified(call: Pick<Known, 'target'>): void {
     this.#facts.action = call.target.action;
   }
 
@@ -84,6 +85,11 @@ export class AuditTrail {
   embedded({ method, detail = '', ...facts }: Embedded): Promise<void> {
     const said = { method: this.#said(method, MAX_METHOD), ...(detail && { detail: this.#said(detail, MAX_DETAIL) }) };
     return this.#write({ ...facts, ...said, event: 'embedded' });
+  }
+
+  /** What the call's sandbox tried to reach. */
+  attempted(server: string, attempt: EgressAttempt): Promise<void> {
+    return this.#write(egressFacts(this.#deps, server, attempt));
   }
 
   /** The gateway answered by itself, from the pins. */
@@ -121,6 +127,26 @@ export class AuditTrail {
       throw new Refusal('audit', `the audit record could not be written: ${String(error)}`);
     }
   }
+}
+
+/** What a sandbox tried to reach while no call was in it. Rejects as the sink does. */
+export function recordAttempt(deps: AuditDeps, server: string, attempt: EgressAttempt): Promise<void> {
+  return deps.sink.append({ time: new Date(deps.now()).toISOString(), ...egressFacts(deps, server, attempt) });
+}
+
+/** The target, and what names it, are a sandbox's words. */
+function egressFacts({ redact }: AuditDeps, server: string, { via, alert, code, ...said }: EgressAttempt) {
+  const { target, detail, address } = said;
+  return {
+    event: 'egress',
+    server,
+    via,
+    target: redact(target),
+    code: code === 'allowed' ? 'ok' : code,
+    ...(detail === undefined ? {} : { detail: redact(detail.slice(0, MAX_DETAIL)) }),
+    ...(address === undefined ? {} : { address }),
+    ...(alert && { alert }),
+  } as const;
 }
 
 /** At most `perSecond` anonymous refusals a second are recorded one by one; the next one tells how many were not. */

@@ -1,3 +1,4 @@
+import type { EgressAttempt } from '../../contract/egress.ts';
 import { isObject, type JsonObject } from '../../contract/json.ts';
 import type { Verdict } from '../../contract/policy-engine.ts';
 import type { RefusalCode } from '../../contract/refusal.ts';
@@ -34,6 +35,8 @@ export interface Embedding {
   readonly named: (call: Admitted, method: EmbeddedMethod, params: string) => string;
   /** Writes the record before the client is asked; a rejection refuses the request. `method`, `action` and `detail` have the server's words. */
   readonly record: (call: Admitted, fact: EmbeddedRecord) => Promise<void>;
+  /** Records what the call's sandbox tried to reach; it has happened, so that nothing waits for the record. */
+  readonly attempted: (call: Admitted, attempt: EgressAttempt) => void;
 }
 
 /** One request of a server, or the client's answer to it where that was refused. */

@@ -1,4 +1,5 @@
 import type { Caller } from '../../contract/caller.ts';
+import type { EgressAttempt } from '../../contract/egress.ts';
 import type { Admitted } from '../../contract/tool-call.ts';
 import type { RpcAnswer, ServerRequest, UpstreamCall } from '../../contract/upstream.ts';
 import { toldCapabilities } from './capabilities.ts';
@@ -60,5 +61,9 @@ export class Exchange implements UpstreamCall {
 
   ask(request: ServerRequest): Promise<RpcAnswer> {
     return this.midCall.ask(request);
+  }
+
+  attempted(attempt: EgressAttempt): void {
+    this.#embedding.attempted(this.#call, attempt);
   }
 }

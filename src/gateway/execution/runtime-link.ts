@@ -1,5 +1,6 @@
 import { connect, type Socket } from 'node:net';
 import { BatchedWriter } from '../../contract/batched-writer.ts';
+import type { EgressAttempt } from '../../contract/egress.ts';
 import { Refusal } from '../../contract/refusal.ts';
 import {
   encodeFrame,
@@ -22,18 +23,25 @@ interface Request {
   fail(refusal: Refusal): void;
 }
 
+type Witness = (server: string, attempt: EgressAttempt) => void;
+
 /** The gateway's end of the link to zone 2. Connects when it is needed, and again after it was lost. */
 export class RuntimeLink {
   readonly #path: string;
+  readonly #witness: Witness;
   readonly #pending = new Map<number, { readonly request: Request; forget(): void }>();
   #socket: Socket | undefined;
   #lastId = 0;
   #writer: BatchedWriter | undefined;
   #closed = false;
 
-  /** @param path of the runtime's unix socket */
-  constructor(path: string) {
+  /**
+   * @param path of the runtime's unix socket
+   * @param witness hears what sandboxes tried to reach while no call of ours was in them
+   */
+  constructor(path: string, witness: Witness = () => {}) {
     this.#path = path;
+    this.#witness = witness;
   }
 
   /**
@@ -144,6 +152,11 @@ export class RuntimeLink {
   #receive({ head, body }: LinkFrame<FromRuntime>): void {
     const { id, kind } = head;
     const request = this.#pending.get(id)?.request;
+    if (kind === 'egress') {
+      if (request?.call?.attempted) request.call.attempted(head.attempt);
+      else this.#witness(head.server, head.attempt);
+      return;
+    }
     // What crossed a cancellation.
     if (request === undefined) return;
     if (kind === 'notification') this.#notify(id, request, body);

@@ -1,5 +1,6 @@
 import type { SandboxedServer } from '../../contract/bundle.ts';
 import type { SandboxDriver } from '../../contract/sandbox-driver.ts';
+import type { OpenWayOut } from '../egress/egress.ts';
 import type { Era } from '../upstream/handshake.ts';
 import type { UpstreamFailure } from '../upstream/upstream.ts';
 import type { Ready, StartFailure } from './start-sandbox.ts';
@@ -26,6 +27,7 @@ export interface Waiting {
 export class Lane {
   readonly server: SandboxedServer;
   readonly driver: SandboxDriver;
+  readonly openWayOut: OpenWayOut | undefined;
   readonly idle: Ready[] = [];
   /** Arrival number → call; a Map keeps the order of arrival. */
   readonly waiting = new Map<number, Waiting>();
@@ -41,7 +43,14 @@ export class Lane {
   #backoff: NodeJS.Timeout | undefined;
   #closed = false;
 
-  constructor(server: SandboxedServer, driver: SandboxDriver, now: () => number, wake: () => void) {
+  constructor(
+    server: SandboxedServer,
+    driver: SandboxDriver,
+    now: () => number,
+    wake: () => void,
+    openWayOut?: OpenWayOut,
+  ) {
+    this.openWayOut = openWayOut;
     this.server = server;
     this.driver = driver;
     this.#now = now;

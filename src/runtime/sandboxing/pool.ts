@@ -1,5 +1,6 @@
 import type { SandboxedServer } from '../../contract/bundle.ts';
 import type { SandboxDriver } from '../../contract/sandbox-driver.ts';
+import type { OpenWayOut } from '../egress/egress.ts';
 import type { StdioSession } from '../upstream/stdio.ts';
 import { cancelled, UpstreamFailure } from '../upstream/upstream.ts';
 import { type HoldKind, Holds } from './holds.ts';
@@ -53,8 +54,9 @@ export class SandboxPool {
     this.#log = log;
   }
 
-  add(server: SandboxedServer, driver: SandboxDriver, now: () => number): void {
-    this.#lanes.set(server.name, new Lane(server, driver, now, () => this.#pump()));
+  /** @param openWayOut of each of its sandboxes, where it has one */
+  add(server: SandboxedServer, driver: SandboxDriver, now: () => number, openWayOut?: OpenWayOut): void {
+    this.#lanes.set(server.name, new Lane(server, driver, now, () => this.#pump(), openWayOut));
     this.#pump();
   }
 
@@ -207,14 +209,16 @@ export class SandboxPool {
       if (this.#live === 0) this.#emptied?.();
       this.#pump();
     };
-    const outcome = await startSandbox(lane.server, lane.driver, lane.era, this.#limits.handshake, {
-      opened: (session) => {
+    const observer = {
+      opened: (session: StdioSession) => {
         this.#sessions.add(session);
         if (this.#closed) session.fail(new UpstreamFailure('isolation', 'the runtime is stopping'));
       },
       greeted,
       gone,
-    });
+    };
+    const { server, driver, era, openWayOut } = lane;
+    const outcome = await startSandbox(server, driver, era, this.#limits.handshake, observer, openWayOut);
     clearTimeout(slow);
     settled();
     lane.starting--;

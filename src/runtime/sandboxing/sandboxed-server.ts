@@ -46,7 +46,7 @@ async function callOnce(
   server: SandboxedServer,
   pool: SandboxPool,
   now: () => number,
-  { session, handshake }: Ready,
+  { session, handshake, proxy }: Ready,
   call: UpstreamCall,
 ): Promise<RpcAnswer> {
   const deadline = new Deadline(server.deadline, now, (failure) => session.fail(failure));
@@ -57,6 +57,7 @@ async function callOnce(
     if (open && release === undefined) session.fail(noRoom('asking'));
     else deadline.pause(open);
   };
+  proxy?.attribute((attempt) => call.attempted?.(attempt));
   try {
     const { era, capabilities } = handshake;
     const { method, params, logLevel } = call;
@@ -73,6 +74,7 @@ async function callOnce(
   } finally {
     deadline.clear();
     release?.();
+    proxy?.attribute(undefined);
   }
 }
 

@@ -1,5 +1,7 @@
 import type { SandboxedServer } from '../../contract/bundle.ts';
 import type { SandboxDriver } from '../../contract/sandbox-driver.ts';
+import type { OpenWayOut } from '../egress/egress.ts';
+import type { EgressProxy } from '../egress/proxy.ts';
 import { type Era, type Handshake, probeWithPatience, shakeHands } from '../upstream/handshake.ts';
 import { StdioSession } from '../upstream/stdio.ts';
 import { asFailure, UpstreamFailure } from '../upstream/upstream.ts';
@@ -13,6 +15,8 @@ const PATIENCE = 2000;
 export interface Ready {
   readonly session: StdioSession;
   readonly handshake: Handshake;
+  /** The only way out of it, where the server has one. */
+  readonly proxy: EgressProxy | undefined;
 }
 
 export interface StartFailure {
@@ -39,16 +43,24 @@ export async function startSandbox(
   era: Era | undefined,
   bound: number,
   observer: StartObserver,
+  openWayOut?: OpenWayOut,
 ): Promise<Ready | StartFailure> {
   let session: StdioSession | undefined;
+  let proxy: EgressProxy | undefined;
   let late = false;
   const open = async (): Promise<Ready | StartFailure> => {
     try {
       const { name, command, root, mounts, memory } = server;
-      const sandbox = await driver.start({ name, command, root, mounts, memory, pids: PIDS });
+      proxy = await openWayOut?.();
+      const wayOut = proxy && { wayOut: proxy.wayOut };
+      const sandbox = await driver.start({ name, command, root, mounts, memory, pids: PIDS, ...wayOut });
       session = new StdioSession(sandbox, server.maxResult);
-      void sandbox.exited.then(() => observer.gone(session));
+      void sandbox.exited.then(() => {
+        proxy?.close();
+        observer.gone(session);
+      });
     } catch (error) {
+      proxy?.close();
       observer.gone();
       const failure = new UpstreamFailure('isolation', `the sandbox did not start: ${asFailure(error).detail}`);
       return { failure, era: undefined };
@@ -64,7 +76,7 @@ export async function startSandbox(
       }
       observer.greeted();
       if (handshake.era === 'legacy') await session.settle();
-      return { session, handshake };
+      return { session, handshake, proxy };
     } catch (error) {
       const failure = asFailure(error);
       session.fail(failure);

@@ -1,9 +1,38 @@
 import { lstatSync } from 'node:fs';
-import type { SandboxProfile } from '../../../contract/sandbox-driver.ts';
-import { declaredPaths, type Reachable, systemDirectories } from '../host/machine.ts';
+import type { SandboxProfile, WayOut } from '../../../contract/sandbox-driver.ts';
+import { declaredPaths, etc, type Reachable, systemDirectories } from '../host/machine.ts';
+import {
+  environment,
+  hostAuthorities,
+  hostLines,
+  insidePaths,
+  nameSources,
+  relayCommand,
+  trusted,
+} from '../host/way-out.ts';
 
-/** Descriptors that bubblewrap is started with, beside the server's own three. */
-export const descriptors = { seccomp: 3, ready: 4, passwd: 5, hosts: 6 } as const;
+/** Descriptors that bubblewrap is started with, beside the server's own three; from `files` on those of `ownFiles`. */
+export const descriptors = { seccomp: 3, ready: 4, files: 5 } as const;
+
+/** A file that is made for the sandbox. */
+export interface OwnFile {
+  readonly to: string;
+  readonly content: string;
+}
+
+/** The only files of /etc, and what the way out needs. At most five: the inner gate closes as many descriptors. */
+export function ownFiles({ wayOut }: SandboxProfile): OwnFile[] {
+  const passwd = { to: '/etc/passwd', content: etc.passwd };
+  if (wayOut === undefined) return [passwd, { to: '/etc/hosts', content: etc.hosts }];
+  return [
+    passwd,
+    { to: '/etc/hosts', content: etc.hosts + hostLines(wayOut) },
+    { to: insidePaths.names, content: nameSources },
+    // The relay listens on ports such as 443. This is written while bubblewrap may still administer the new network.
+    { to: '/proc/sys/net/ipv4/ip_unprivileged_port_start', content: '0' },
+    ...(wayOut.ca === undefined ? [] : [{ to: insidePaths.authorities, content: trusted(wayOut.ca) }]),
+  ];
+}
 
 /**
  * The server's first program. It lowers what is inherited by all that follows and reports on `ready` that the sandbox
@@ -29,31 +58,26 @@ export function bubblewrapCommand(
   profile: SandboxProfile,
   from: Reachable,
   masked: readonly string[],
+  files: readonly OwnFile[],
 ): string[] {
   const scratch = Math.floor(profile.memory / 2);
+  const { wayOut } = profile;
   return [
     ...[bubblewrap, '--unshare-all', '--unshare-user', '--disable-userns', '--assert-userns-disabled'],
     ...['--uid', '65534', '--gid', '65534', '--hostname', 'sandbox', '--new-session', '--die-with-parent'],
-    ...[
-      '--cap-drop',
-      'ALL',
-      '--clearenv',
-      '--setenv',
-      'PATH',
-      '/opt/node/bin:/usr/bin:/bin',
-      '--setenv',
-      'HOME',
-      '/tmp',
-    ],
+    ...['--cap-drop', 'ALL', '--clearenv'],
+    ...variables({ PATH: '/opt/node/bin:/usr/bin:/bin', HOME: '/tmp', ...(wayOut && environment(wayOut)) }),
     ...systemDirectories(''),
-    ...['--file', String(descriptors.passwd), '/etc/passwd', '--file', String(descriptors.hosts), '/etc/hosts'],
+    ...['--proc', '/proc'],
+    ...files.flatMap(({ to }, index) => ['--file', String(descriptors.files + index), to]),
     ...processes(masked),
+    ...(wayOut === undefined ? [] : egress(wayOut, from.socket ?? '')),
     ...devices,
     ...['--size', String(scratch), '--tmpfs', '/tmp'],
     ...declaredPaths('', profile, from),
     ...['--remount-ro', '/', '--chdir', '/srv'],
     ...['--seccomp', String(descriptors.seccomp)],
-    ...['--', '/bin/sh', '-c', innerGate, 'sh', ...profile.command],
+    ...['--', '/bin/sh', '-c', innerGate, 'sh', ...(wayOut ? relayCommand(wayOut) : []), ...profile.command],
   ];
 }
 
@@ -63,8 +87,21 @@ export function bubblewrapCommand(
  */
 function processes(masked: readonly string[]): string[] {
   return [
-    ...['--proc', '/proc', '--ro-bind', '/proc/sys', '/proc/sys', '--tmpfs', '/proc/1', '--remount-ro', '/proc/1'],
+    ...['--ro-bind', '/proc/sys', '/proc/sys', '--tmpfs', '/proc/1', '--remount-ro', '/proc/1'],
     ...masked.flatMap((path) => ['--ro-bind', '/dev/null', path]),
+  ];
+}
+
+function variables(values: Readonly<Record<string, string>>): string[] {
+  return Object.entries(values).flatMap(([key, value]) => ['--setenv', key, value]);
+}
+
+/** The socket, and the host's authorities where the sandbox has no list of its own. */
+function egress({ ca }: WayOut, socket: string): string[] {
+  const authorities = ca === undefined ? hostAuthorities() : undefined;
+  return [
+    ...['--ro-bind', socket, insidePaths.socket],
+    ...(authorities === undefined ? [] : ['--ro-bind', authorities, insidePaths.authorities]),
   ];
 }
 

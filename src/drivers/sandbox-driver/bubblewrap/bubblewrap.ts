@@ -1,15 +1,17 @@
 import { closeSync, openSync } from 'node:fs';
 import type { Sandbox, SandboxDriver, SandboxProbe, SandboxProfile } from '../../../contract/sandbox-driver.ts';
-import { anonymousFile } from '../host/descriptors.ts';
+import { anonymousFile, openAnonymous } from '../host/descriptors.ts';
 import { launch } from '../host/gated-process.ts';
-import { etc, findProgram, type Machine, type MachineOptions, prepareMachine } from '../host/machine.ts';
+import { findProgram, type Machine, type MachineOptions, prepareMachine } from '../host/machine.ts';
 import { probeSandbox } from '../host/probe.ts';
-import { bubblewrapCommand, descriptors, maskedPaths } from './arguments.ts';
+import { bubblewrapCommand, descriptors, maskedPaths, type OwnFile, ownFiles } from './arguments.ts';
 import { mends } from './mends.ts';
 import { seccompFilter } from './seccomp-filter.ts';
 
 /** bubblewrap's two own processes in the group, beside the server's; what they need of memory is next to nothing. */
 const own = { memory: 0, pids: 2 };
+/** A way out has the relay as well, a perl of 8 MiB. */
+const ownWithRelay = { memory: 8 * 1024 * 1024, pids: 3 };
 const patience = 10_000;
 
 /**
@@ -38,10 +40,10 @@ interface Host {
   readonly machine: Machine;
   readonly bubblewrap: string;
   readonly masked: readonly string[];
-  /** Paths of files that every start opens anew, to read them from their beginning. */
+  /** Path of a file that every start opens anew, to read it from its beginning. */
   readonly seccomp: string;
-  readonly passwd: string;
-  readonly hosts: string;
+  /** Content → such a path, of files that sandboxes have alike. */
+  readonly files: Map<string, string>;
 }
 
 function prepare(options: MachineOptions): Host {
@@ -52,26 +54,35 @@ function prepare(options: MachineOptions): Host {
     bubblewrap: findBubblewrap(),
     masked: maskedPaths(),
     seccomp: anonymousFile(seccompFilter(arch)),
-    passwd: anonymousFile(etc.passwd),
-    hosts: anonymousFile(etc.hosts),
+    files: new Map(),
   };
 }
 
 async function startOn(host: Host, profile: SandboxProfile, id: string): Promise<Sandbox> {
   const { machine } = host;
-  const command = bubblewrapCommand(host.bubblewrap, profile, machine.reach(profile), host.masked);
+  const files = ownFiles(profile);
+  const command = bubblewrapCommand(host.bubblewrap, profile, machine.reach(profile), host.masked, files);
   const opened: number[] = [];
   try {
-    for (const file of [host.seccomp, host.passwd, host.hosts]) opened.push(openSync(file, 'r'));
-    const [seccomp = -1, passwd = -1, hosts = -1] = opened;
-    const group = machine.group(profile, own);
-    const extra = [seccomp, 'pipe', passwd, hosts] as const;
+    opened.push(openSync(host.seccomp, 'r'));
+    for (const file of files) opened.push(openFile(host, file, profile));
+    const [seccomp = -1, ...rest] = opened;
+    const group = machine.group(profile, profile.wayOut === undefined ? own : ownWithRelay);
+    const extra = [seccomp, 'pipe', ...rest] as const;
     const { uid } = machine;
     return launch({ id, driver: 'bubblewrap', command, uid, extra, ready: descriptors.ready, group, patience });
   } finally {
     // The process that was started has its own by now.
     for (const descriptor of opened) closeSync(descriptor);
   }
+}
+
+/** One with an authority of the sandbox's own is no other's. */
+function openFile({ files }: Host, { content }: OwnFile, { wayOut }: SandboxProfile): number {
+  if (wayOut?.ca !== undefined && content.includes(wayOut.ca)) return openAnonymous(content);
+  const path = files.get(content) ?? anonymousFile(content);
+  files.set(content, path);
+  return openSync(path, 'r');
 }
 
 function findBubblewrap(): string {

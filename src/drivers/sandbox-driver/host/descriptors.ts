@@ -28,11 +28,16 @@ function flagsOf(descriptor: number): number {
 
 /** A file that no other process finds; opening the path that is returned reads it from the beginning each time. */
 export function anonymousFile(content: Uint8Array | string): string {
+  return `/proc/self/fd/${openAnonymous(content)}`;
+}
+
+/** As `anonymousFile`; a descriptor at its beginning, which is the caller's to close. */
+export function openAnonymous(content: Uint8Array | string): number {
   const directory = mkdtempSync(join(tmpdir(), 'innerkeep-'));
   try {
     const file = join(directory, 'file');
     writeFileSync(file, content, { mode: 0o400 });
-    return `/proc/self/fd/${openSync(file, 'r')}`;
+    return openSync(file, 'r');
   } finally {
     rmSync(directory, { recursive: true });
   }

@@ -1,4 +1,5 @@
 import { existsSync, lstatSync, readlinkSync, realpathSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { isMainThread } from 'node:worker_threads';
 import type { SandboxProfile } from '../../../contract/sandbox-driver.ts';
 import { controlGroups, type Group, type GroupLimits } from './control-groups.ts';
@@ -29,6 +30,8 @@ export interface Reachable {
   readonly root: string;
   /** In the order of the profile's mounts. */
   readonly mounts: readonly string[];
+  /** Of the way out, where there is one. */
+  readonly socket: string | undefined;
 }
 
 /** What of this machine is found and opened once for all sandboxes of a driver. */
@@ -65,6 +68,7 @@ export function prepareMachine(options: MachineOptions): Machine {
         node: stage.reach(node),
         root: stage.reach(realpathSync(profile.root)),
         mounts: profile.mounts.map((mount) => stage.reach(mount.from)),
+        socket: profile.wayOut && reachSocket(stage, profile.wayOut.socket),
       };
     },
     group: ({ memory, pids }, own) => {
@@ -75,6 +79,11 @@ export function prepareMachine(options: MachineOptions): Machine {
       return groups.create({ memory: memory + own.memory, pids: pids + own.pids });
     },
   };
+}
+
+/** By its directory, which all sockets share. */
+function reachSocket(stage: MountStage, socket: string): string {
+  return join(stage.reach(realpathSync(dirname(socket))), basename(socket));
 }
 
 /** @throws where it is absent */
