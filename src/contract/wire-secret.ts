@@ -1,0 +1,58 @@
+/**
+ * A credential that the egress proxy adds to requests of a server's sandboxes. Its value is lent for one call, to the
+ * tenant and subject whose call it is; the tool never has it.
+ */
+export interface WireSecret {
+  readonly ref: string;
+  /** Lower-case DNS name. */
+  readonly host: string;
+  readonly port: number;
+  readonly methods: readonly string[];
+  /** Paths as they are, or up to a `*` at their end that stands for everything below. */
+  readonly paths: readonly string[];
+  /** Lower-case name of the header. */
+  readonly header: string;
+  /** The header's value; `{value}` stands in it once, for the secret. */
+  readonly template: string;
+}
+
+/** What is lent for one call. */
+export interface WireLease {
+  readonly id: string;
+  readonly ref: string;
+  /** Visible ASCII, and spaces within. */
+  readonly value: string;
+  /** Milliseconds since the epoch. */
+  readonly until: number;
+}
+
+/** How often a lease was used for requests of one kind. */
+export interface WireUse {
+  readonly ref: string;
+  readonly host: string;
+  /** Of the rule, not of the request. */
+  readonly path: string;
+  readonly count: number;
+}
+
+/** Milliseconds: the longest that a credential can be used in a sandbox, whatever the call's own deadline. */
+export const LONGEST_LEASE = 5 * 60 * 1000;
+
+/** What the path of a URL is made of here: RFC 3986 §3.3 without parameters. */
+const PATH = /^\/(?:[A-Za-z0-9._~!$&'()*+,=:@/-]|%[0-9A-Fa-f]{2})*$/;
+/** Encoded dots, slashes, backslashes, semicolons, percent signs and control characters. */
+const AMBIGUOUS = /%(?:2e|2f|5c|3b|25|7f|[01][0-9a-f])/i;
+
+/**
+ * Whether everybody reads a path alike: no dot segments, empty segments, parameters, backslashes, and none of those
+ * encoded, once or twice. Only such a path can be compared with a pattern (RFC 3986 §6.2.2, CWE-22).
+ */
+export function isPlainPath(path: string): boolean {
+  if (!PATH.test(path) || AMBIGUOUS.test(path) || path.includes('//')) return false;
+  return !path.split('/').some((segment) => segment === '.' || segment === '..');
+}
+
+/** @param path a plain one */
+export function matchesPath(pattern: string, path: string): boolean {
+  return pattern.endsWith('/*') ? path.startsWith(pattern.slice(0, -1)) : path === pattern;
+}

@@ -1,0 +1,144 @@
+import { Agent, createServer, request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http';
+import { type Duplex, pipeline, Transform } from 'node:stream';
+import { type TLSSocket, connect as tlsConnect } from 'node:tls';
+import type { Credentials } from './credentials.ts';
+import { type Echoes, EchoMask } from './echo-mask.ts';
+import { answerFault, answerHeaders, onwardHeaders, requestFault, type Target } from './heads.ts';
+
+/** Bytes of one head, either way. */
+const MAX_HEAD = 16 * 1024;
+/** Milliseconds for which a connection may rest between two requests. */
+const REST = 60_000;
+
+export interface PassageDeps {
+  readonly target: Target;
+  readonly credentials: Credentials;
+  /** A fresh connection to the host, at the address that was judged. Rejects when there is none. */
+  readonly dial: () => Promise<Duplex>;
+  /** PEM of the authorities that may vouch for the host; undefined: the public ones. */
+  readonly ca: string | undefined;
+  /** What was refused, for the operator. */
+  readonly report: (detail: string) => void;
+}
+
+/**
+ * Carries the requests of one connection, whose TLS ends here, to the host that it is for: HTTP/1.1 as node's strict
+ * parser reads it, written anew; bodies stream, both ways.
+ * @param tool the connection after its handshake
+ */
+export function carry(tool: TLSSocket, deps: PassageDeps): void {
+  const { credentials, report } = deps;
+  const agent = agentFor(deps);
+  let carried = false;
+  const server = createServer(
+    { insecureHTTPParser: false, requireHostHeader: false, maxHeaderSize: MAX_HEAD, keepAliveTimeout: REST },
+    (request, response) => {
+      const fault = requestFault(request, deps.target);
+      if (fault !== undefined) return refuse(response, 400, fault, report);
+      const path = request.url?.split('?', 1)[0] ?? '';
+      const verdict = credentials.judge(deps.target.name, deps.target.port, request.method ?? '', path);
+      if ('refused' in verdict) return refuse(response, 403, verdict.refused, report);
+      carried ||= verdict.added.length > 0;
+      const headers = onwardHeaders(request, deps.target, verdict);
+      relay(request, response, headers, agent, verdict.echoes, report);
+    },
+  );
+  server.on('clientError', (error, socket) => {
+    report(`a request that is not strict HTTP/1.1: ${'code' in error ? error.code : error.message}`);
+    if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
+    else socket.destroy();
+  });
+  server.on('connect', (_, socket) => {
+    report('the method CONNECT');
+    socket.destroy();
+  });
+  const withdraw = credentials.onEnd(() => {
+    // What was sent with a credential ends with it, answered or not.
+    if (carried) tool.destroy();
+  });
+  tool.once('close', () => {
+    withdraw();
+    agent.destroy();
+  });
+  server.emit('connection', tool);
+}
+
+/** One connection to the host for one of the tool: certificate, name and address are the judged host's. */
+function agentFor({ target, dial, ca }: PassageDeps): Agent {
+  const agent = new Agent({ keepAlive: true, maxSockets: 1, timeout: 0 });
+  agent.createConnection = (_, opened) => {
+    dial()
+      .then((socket) => {
+        const secured = tlsConnect({
+          socket,
+          servername: target.name,
+          minVersion: 'TLSv1.2',
+          ALPNProtocols: ['http/1.1'],
+          ...(ca === undefined ? {} : { ca }),
+        });
+        const failed = (error: Error) => opened?.(error, secured);
+        secured.once('error', failed);
+        secured.once('close', () => socket.destroy());
+        secured.once('secureConnect', () => {
+          secured.off('error', failed);
+          opened?.(null, secured);
+        });
+      })
+      .catch((error: Error) => opened?.(error, undefined as never));
+    return undefined;
+  };
+  return agent;
+}
+
+function relay(
+  request: IncomingMessage,
+  response: ServerResponse,
+  headers: string[],
+  agent: Agent,
+  echoes: Echoes | undefined,
+  report: PassageDeps['report'],
+): void {
+  const { method = '', url = '' } = request;
+  const onward = httpRequest({ agent, method, path: url, headers, setHost: false, maxHeaderSize: MAX_HEAD });
+  const failed = (why: string) => {
+    onward.destroy();
+    if (response.headersSent) response.destroy();
+    else refuse(response, 502, why, report);
+  };
+  onward.on('error', (error) => failed(`the host could not be asked: ${error.message}`));
+  response.once('close', () => onward.destroy());
+  onward.on('upgrade', (_, socket) => {
+    socket.destroy();
+    failed('an upgrade that nobody asked for');
+  });
+  onward.on('response', (answer) => {
+    const fault = answerFault(answer, echoes);
+    if (fault !== undefined) return failed(fault);
+    response.sendDate = false;
+    const message = echoes?.mask(answer.statusMessage ?? '') ?? answer.statusMessage ?? '';
+    response.writeHead(answer.statusCode ?? 502, message, answerHeaders(answer, echoes));
+    response.flushHeaders();
+    const done = () => {};
+    if (echoes === undefined) pipeline(answer, response, done);
+    else pipeline(answer, masking(echoes), response, done);
+  });
+  // A host may answer, and stop reading, before it has all of the body.
+  request.on('error', () => onward.destroy());
+  request.pipe(onward);
+}
+
+function masking(echoes: Echoes): Transform {
+  const mask = new EchoMask(echoes);
+  return new Transform({
+    transform: (chunk: Buffer, _, done) => done(null, mask.push(chunk)),
+    flush: (done) => done(null, mask.end()),
+  });
+}
+
+/** The tool is told what it did wrong; nothing that it did not know before. */
+function refuse(response: ServerResponse, status: number, why: string, report: PassageDeps['report']): void {
+  report(why);
+  const body = `innerkeep: ${why}\n`;
+  response.writeHead(status, { 'content-type': 'text/plain', 'content-length': body.length, connection: 'close' });
+  response.end(body);
+}

@@ -1,0 +1,189 @@
+import { generateKeyPairSync } from 'node:crypto';
+import { once } from 'node:events';
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
+import { type Agent, createServer as createHttpsServer, request as httpsRequest, type Server } from 'node:https';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import type { TestContext } from 'node:test';
+import { type TLSSocket, connect as tlsConnect } from 'node:tls';
+import type { Clock } from '../../src/contract/clock.ts';
+import type { WireLease, WireSecret } from '../../src/contract/wire-secret.ts';
+import { authorityCertificate, leafCertificate } from '../../src/control-plane/pki/certificates.ts';
+import { Credentials } from '../../src/runtime/egress/termination/credentials.ts';
+import { Terminator } from '../../src/runtime/egress/termination/terminator.ts';
+
+export const SECRET = 'sk_live_"4eC39Hq/LyjW+DarjtT1zdp7dc';
+export const API = 'api.example.org';
+
+export const notes: WireSecret = {
+  ref: 'notes-api',
+  host: API,
+  port: 443,
+  methods: ['GET', 'POST'],
+  paths: ['/v1/*', '/exact'],
+  header: 'authorization',
+  template: 'Bearer {value}',
+};
+
+export function lease(more: Partial<WireLease> = {}): WireLease {
+  return { id: 'lease-1', ref: 'notes-api', value: SECRET, until: Number.MAX_SAFE_INTEGER, ...more };
+}
+
+/** Time that passes when a test says so. */
+export class TestClock implements Clock {
+  #now = 1_000_000;
+  readonly #timers = new Set<{ at: number; run: () => void }>();
+
+  now(): number {
+    return this.#now;
+  }
+
+  setTimer(run: () => void, ms: number): () => void {
+    const timer = { at: this.#now + ms, run };
+    this.#timers.add(timer);
+    return () => this.#timers.delete(timer);
+  }
+
+  pass(ms: number): void {
+    this.#now += ms;
+    for (const timer of [...this.#timers].filter(({ at }) => at <= this.#now)) {
+      this.#timers.delete(timer);
+      timer.run();
+    }
+  }
+}
+
+export interface Seen {
+  readonly method: string;
+  readonly url: string;
+  readonly headers: IncomingHttpHeaders;
+  readonly rawHeaders: readonly string[];
+  readonly body: string;
+}
+
+/** A real TLS API, with an authority of its own, that remembers what it was asked. */
+export async function testApi(
+  t: TestContext,
+  answer: (request: IncomingMessage, response: ServerResponse, body: string) => void = (_, response) =>
+    response.end('fine'),
+  names: readonly string[] = [API],
+) {
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const ca = await authorityCertificate(privateKey, Date.now());
+  const { key, cert } = await leafCertificate(privateKey, names, Date.now());
+  const seen: Seen[] = [];
+  const server: Server = createHttpsServer({ key, cert }, async (request, response) => {
+    const { method = '', url = '', headers, rawHeaders } = request;
+    const body = (await request.toArray()).join('');
+    seen.push({ method, url, headers, rawHeaders, body });
+    answer(request, response, body);
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  t.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return { ca, seen, port: (server.address() as AddressInfo).port };
+}
+
+/** The terminating end of one sandbox's egress, behind a real socket whose connections were judged to be for `name`. */
+export async function terminating(
+  t: TestContext,
+  api: { readonly port: number; readonly ca: string },
+  { name = API, secrets = [notes] as readonly WireSecret[], clock = new TestClock(), names = [API] } = {},
+) {
+  const credentials = new Credentials(secrets, clock);
+  const terminator = new Terminator(names, credentials, Date.now());
+  const reports: string[] = [];
+  const dialled: Socket[] = [];
+  const server = createServer(async (socket) => {
+    // As a proxy does that has looked at the ClientHello and put it back.
+    const [first] = await once(socket, 'data');
+    socket.pause();
+    socket.unshift(first);
+    const dial = async () => {
+      const upstream = connect(api.port, '127.0.0.1');
+      dialled.push(upstream);
+      await once(upstream, 'connect');
+      return upstream;
+    };
+    terminator.terminate({
+      socket,
+      target: { name, port: 443 },
+      dial,
+      ca: api.ca,
+      report: (detail) => reports.push(detail),
+    });
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const open = new Set<Socket>();
+  server.on('connection', (socket) => open.add(socket));
+  t.after(() => {
+    server.close();
+    for (const socket of [...open, ...dialled]) socket.destroy();
+  });
+  const { port } = server.address() as AddressInfo;
+  return { credentials, terminator, reports, dialled, clock, port, ca: terminator.ca };
+}
+
+export interface Asked {
+  readonly port: number;
+  readonly ca: string;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly message: string;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: string;
+}
+
+/** What an ordinary client in the sandbox gets. */
+export function ask(
+  { port, ca }: Asked,
+  path: string,
+  more: { method?: string; headers?: Record<string, string | string[]>; body?: string; agent?: Agent } = {},
+): Promise<Answer> {
+  const { method = 'GET', headers = {}, body, agent } = more;
+  return new Promise((resolve, reject) => {
+    const sent = httpsRequest(
+      {
+        port,
+        host: '127.0.0.1',
+        servername: API,
+        ca,
+        path,
+        method,
+        headers: { host: API, ...headers },
+        agent: agent ?? false,
+      },
+      (response) => {
+        response.toArray().then((chunks) => {
+          const { statusCode: status = 0, statusMessage: message = '' } = response;
+          resolve({ status, message, headers: response.headers, body: Buffer.concat(chunks).toString('latin1') });
+        }, reject);
+      },
+    );
+    sent.on('error', reject);
+    sent.end(body);
+  });
+}
+
+/** A TLS connection to say anything in. */
+export async function speak({ port, ca }: Asked, servername = API, ALPNProtocols?: string[]): Promise<TLSSocket> {
+  const socket = tlsConnect({ port, host: '127.0.0.1', servername, ca, ...(ALPNProtocols && { ALPNProtocols }) });
+  await once(socket, 'secureConnect');
+  return socket;
+}
+
+/** Says something in a connection of its own; resolves with all that comes back until the other side hangs up. */
+export async function say(asked: Asked, bytes: string): Promise<string> {
+  const socket = await speak(asked);
+  let heard = '';
+  socket.on('data', (chunk) => {
+    heard += chunk.toString('latin1');
+  });
+  socket.on('error', () => {});
+  socket.write(bytes, 'latin1');
+  await once(socket, 'close');
+  return heard;
+}
