@@ -57,6 +57,15 @@ const commands: Readonly<Record<string, Command>> = {
     const { audit } = await import('./cli/audit.ts');
     return audit(rest, { ...io, json, stateDir: state });
   },
+  async secrets({ rest, json, state }) {
+    const { secrets } = await import('./cli/secrets.ts');
+    const { hiddenLine } = await import('./cli/hidden-line.ts');
+    const ask = (question: string) => hiddenLine(question, process.stdin, process.stderr);
+    const code = await secrets(rest, { ...io, json, stateDir: state, ask });
+    // A terminal that was read from would hold it.
+    process.stdin.pause();
+    return code;
+  },
   async doctor({ rest, json, config, state }) {
     options(rest, {}, 0);
     const { configuredDrivers, doctor } = await import('./cli/doctor.ts');

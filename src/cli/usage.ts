@@ -22,6 +22,10 @@ const commands: Readonly<Record<string, readonly [synopsis: string, text: string
     'audit verify [FILE] [--public-key FILE] | tail [-n N] [--incident ID]',
     'Verifies the hash chain and its signatures; or shows records.',
   ],
+  secrets: [
+    'secrets put | rotate | rm REF --tenant T [--subject S] | ls | leases',
+    'Values for the `secrets` of servers, for one subject or for a tenant; put and rotate read the value from standard\ninput, or ask for it. ls shows names and versions, leases what is lent at this moment; no value is ever shown.',
+  ],
   doctor: ['doctor', 'What this machine can enforce, tried in a throw-away sandbox.'],
 };
 

@@ -19,6 +19,8 @@ export interface AuditRecord {
     | 'bundle'
     | 'edge'
     | 'intent'
+    | 'lease'
+    | 'revoke'
     | 'outcome'
     | 'refusal'
     | 'answer'

@@ -1,5 +1,6 @@
 import type { PinnedServer, ToolSettings } from './descriptors.ts';
 import type { EgressRule } from './egress.ts';
+import type { WireSecret } from './wire-secret.ts';
 
 /** What zone 0 hands to zone 1: all that a gateway decides by. Swapped whole, never in parts. */
 export interface GatewayBundle {
@@ -50,6 +51,8 @@ export interface GatewayServer {
   readonly tools: Readonly<Record<string, ToolSettings>>;
   /** The tenant that owns this server's resources; absent: every caller's own tenant. */
   readonly tenant?: string;
+  /** Its calls need credentials, which zone 0 lends; absent: none. */
+  readonly credentials?: true;
   /** Where it is, when it does not run here; absent: zone 2 runs it. */
   readonly remote?: RemoteServer;
   /** Milliseconds from the call's dispatch to its refusal. */
@@ -82,6 +85,8 @@ export interface SandboxedServer {
   readonly mounts: readonly Mount[];
   /** What it can reach; absent or empty: no network at all. */
   readonly egress?: readonly EgressRule[];
+  /** What the egress proxy adds to its requests; absent: nothing. */
+  readonly secrets?: readonly WireSecret[];
   /** Bytes; the tmpfs gets half of it. */
   readonly memory: number;
   /** Milliseconds for one call. */

@@ -92,6 +92,8 @@ export const refusals = {
     standard: 'MCP 2025-11-25 tools',
   },
   policy: { http: 200, rpc: 1403, text: 'Not permitted', reason: 'policy', standard: 'NIST SP 800-162' },
+  /** Nobody has given this caller the credential that the server's calls need. */
+  credential: { http: 200, rpc: 1403, text: 'Not permitted', reason: 'policy', standard: 'NIST SP 800-57' },
   overload: { http: 429, rpc: 1429, text: 'Too many requests', reason: 'rate', standard: 'RFC 6585 §4' },
   isolation: {
     http: 200,

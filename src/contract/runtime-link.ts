@@ -1,4 +1,5 @@
 import type { EgressAttempt } from './egress.ts';
+import type { WireLease, WireUse } from './wire-secret.ts';
 
 /**
  * Frames between the gateway (zone 1) and the runtime (zone 2), over a unix socket on one machine.
@@ -16,6 +17,8 @@ export type ToRuntime =
       readonly subject: string;
       readonly capabilities: string;
       readonly logLevel?: string;
+      /** For the egress proxy of the call's sandbox, until the call's end. */
+      readonly leases?: readonly WireLease[];
     }
   /** body: the raw JSON of the client's `result` or `error`, to the `ask` of that number. */
   | { readonly kind: 'reply'; readonly id: number; readonly ask: number; readonly outcome: 'result' | 'error' }
@@ -34,6 +37,8 @@ export type FromRuntime =
   | { readonly kind: 'notification'; readonly id: number }
   /** The server asks the client; body: the raw JSON of the params. Answered by `reply` with the same number. */
   | { readonly kind: 'ask'; readonly id: number; readonly ask: number; readonly method: string }
+  /** One of the call's leases went out with a request. */
+  | { readonly kind: 'used'; readonly id: number; readonly use: WireUse }
   /** Every subscription of a `listen` was accepted. */
   | { readonly kind: 'listening'; readonly id: number }
   /** A server's sandbox tried to reach something; id 0: outside of any call. */

@@ -1,4 +1,5 @@
 import type { EgressAttempt } from './egress.ts';
+import type { Loan } from './wire-secret.ts';
 
 /** The end of one JSON-RPC request: the raw JSON of its `result` or of its `error`. */
 export interface RpcAnswer {
@@ -25,6 +26,8 @@ export interface UpstreamCall {
   readonly logLevel: string | undefined;
   /** `mcp-param-…` names and values, alternating, for a remote server of 2026-07-28. */
   readonly headers: readonly string[];
+  /** The credentials that the sandbox's egress proxy adds, for as long as the call runs; undefined: none. */
+  readonly loan?: Loan | undefined;
   /** Aborted when nobody waits for the answer any more. */
   readonly signal: AbortSignal;
   /** Receives each notification that the server sends in mid-call: a whole message, strictly parsed, not judged. */

@@ -22,17 +22,24 @@ export interface WireLease {
   readonly ref: string;
   /** Visible ASCII, and spaces within. */
   readonly value: string;
+  readonly version: number;
   /** Milliseconds since the epoch. */
   readonly until: number;
 }
 
-/** How often a lease was used for requests of one kind. */
+/** What goes with a call to where its credentials are added. */
+export interface Loan {
+  readonly leases: readonly WireLease[];
+  /** Receives each use when it happens. */
+  used(use: WireUse): void;
+}
+
+/** A request got a credential. */
 export interface WireUse {
   readonly ref: string;
   readonly host: string;
   /** Of the rule, not of the request. */
   readonly path: string;
-  readonly count: number;
 }
 
 /** Milliseconds: the longest that a credential can be used in a sandbox, whatever the call's own deadline. */

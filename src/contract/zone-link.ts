@@ -1,16 +1,19 @@
 import type { GatewayBundle, RuntimeBundle } from './bundle.ts';
 import type { SandboxProbe } from './sandbox-driver.ts';
+import type { WireLease } from './wire-secret.ts';
 
 /**
  * What zone 0 and the zones that it started say to each other over the channel that zone 0 opened.
- * Zone 1's one kind of request is `issuer`: the embedded issuer's public endpoints are served at the edge, its keys are not.
+ * Zone 1 asks for two things: `issuer` (the embedded issuer's public endpoints are served at the edge, its keys are not),
+ * and `lease`, what a server's `secrets:` name for the caller of an admitted call; `revoke` gives that back.
  */
 export type ToGateway =
   | { readonly kind: 'open'; readonly opening: GatewayOpening }
   | { readonly kind: 'bundle'; readonly bundle: GatewayBundle }
   /** A new certificate before the old one ends; PEM texts. */
   | { readonly kind: 'certificate'; readonly key: string; readonly cert: string }
-  | { readonly kind: 'issued'; readonly id: number; readonly answer: IssuerAnswer };
+  | { readonly kind: 'issued'; readonly id: number; readonly answer: IssuerAnswer }
+  | { readonly kind: 'leased'; readonly id: number; readonly answer: LeaseAnswer };
 
 export interface GatewayOpening {
   readonly host: string;
@@ -28,6 +31,8 @@ export type FromGateway =
   | { readonly kind: 'listening'; readonly port: number }
   | { readonly kind: 'applied'; readonly version: number }
   | { readonly kind: 'issuer'; readonly id: number; readonly request: IssuerRequest }
+  | { readonly kind: 'lease'; readonly id: number; readonly wish: LeaseWish }
+  | { readonly kind: 'revoke'; readonly leases: readonly string[] }
   | {
       readonly kind: 'counts';
       readonly calls: number;
@@ -49,6 +54,18 @@ export interface IssuerAnswer {
   readonly headers: Readonly<Record<string, string | string[]>>;
   readonly body: string;
 }
+
+/** Which secrets these are is zone 0's to know. */
+export interface LeaseWish {
+  readonly server: string;
+  readonly tenant: string;
+  /** The Cedar entity id: `alice`, or `ISSUER#SUB` for foreign issuers. */
+  readonly subject: string;
+  readonly incident: string;
+}
+
+/** All that the server declares, or why it is not to be had. */
+export type LeaseAnswer = { readonly leases: readonly WireLease[] } | { readonly missing: string };
 
 /** `forbidden`: host paths that no mount may show. */
 export type ToRuntimeZone =

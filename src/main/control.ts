@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { GatewayBundle } from '../contract/bundle.ts';
-import type { FromGateway, IssuerRequest, ToGateway } from '../contract/zone-link.ts';
+import type { FromGateway, IssuerRequest, LeaseWish, ToGateway } from '../contract/zone-link.ts';
 import { standardRoutes } from '../control-plane/admin-api/routes.ts';
 import { openAdminApi } from '../control-plane/admin-api/server.ts';
 import { type Config, readText, trustedIssuers } from '../control-plane/config/load.ts';
@@ -13,8 +13,12 @@ import { pinsFor, prepareServers } from '../control-plane/packages/pins-for.ts';
 import { unusableCertificate } from '../control-plane/pki/own-certificate.ts';
 import { openPki, type Pki } from '../control-plane/pki/pki.ts';
 import { stateDirectory } from '../control-plane/pki/state-files.ts';
+import { Leases } from '../control-plane/secrets/leases.ts';
+import { Vault } from '../control-plane/secrets/vault.ts';
 import { claimState } from '../control-plane/zones/claim.ts';
 import { startZone, type Zone } from '../control-plane/zones/start-zone.ts';
+import { embeddedStore } from '../drivers/secret-store/embedded.ts';
+import { clock } from './clock.ts';
 import { InForce } from './in-force.ts';
 import { log } from './log.ts';
 import { openRuntime, refusedBy } from './runtime-client.ts';
@@ -87,6 +91,13 @@ export async function startControl(configFile: string, state: string, stopping: 
       };
       return gateway.apply({ edge, ...trust, policies, servers, runtimeSocket: runtime.socket }, asked);
     });
+    const leases = new Leases({
+      store: embeddedStore(new Vault(config.state, Date.now), Date.now),
+      wanted: (server) => inForce.served.config.servers[server]?.secrets ?? [],
+      clock,
+      fault: (error) => log({ event: 'fault', error: String(error) }),
+    });
+    gateway.serveLeases(leases);
     await inForce.publish();
     stopping.throwIfAborted();
     const ready = {
@@ -108,6 +119,7 @@ export async function startControl(configFile: string, state: string, stopping: 
         push: () => inForce.push(() => readServed(configFile, state, pinsFor)),
         ready: () => gateway.applied > 0,
         metrics: () => gateway.metrics(),
+        leases: () => leases.running(),
         status: () => ({ ...ready, bundle: gateway.applied, servers: started.servers.map(({ pins }) => pins.name) }),
       }),
       fault: (error) => log({ event: 'fault', error: String(error) }),
@@ -162,6 +174,7 @@ class GatewayHandle {
   #renewal: NodeJS.Timeout | undefined;
   #counts: Extract<FromGateway, { kind: 'counts' }> | undefined;
   #issuer: Issuer | undefined;
+  #leases: Leases | undefined;
   /** In the order of what was asked, which is the order of the answers. */
   #waiting: Waiting[] = [];
 
@@ -169,6 +182,8 @@ class GatewayHandle {
     const main = join(import.meta.dirname, '../main.ts');
     this.zone = startZone<ToGateway, FromGateway>({ name: 'gateway', main, ownMounts: false }, (message) => {
       if (message.kind === 'issuer') void this.#answer(message.id, message.request);
+      else if (message.kind === 'lease') void this.#lend(message.id, message.wish);
+      else if (message.kind === 'revoke') void this.#leases?.giveBack(message.leases);
       else if (message.kind === 'counts') this.#counts = message;
       else this.#settle(message);
     });
@@ -209,6 +224,10 @@ class GatewayHandle {
     this.#issuer = issuer;
   }
 
+  serveLeases(leases: Leases): void {
+    this.#leases = leases;
+  }
+
   /** @throws ConfigError when the zone cannot use it, and goes on with the bundle before */
   async apply(bundle: Omit<GatewayBundle, 'version'>, config: Config): Promise<void> {
     const version = ++this.#version;
@@ -235,6 +254,11 @@ class GatewayHandle {
     const asked = this.#waiting.shift();
     if (answer.kind === 'refused') asked?.reject(refusedBy(answer, (_, message) => asked.fault(message)));
     else asked?.resolve(answer);
+  }
+
+  async #lend(id: number, wish: LeaseWish): Promise<void> {
+    const answer = (await this.#leases?.lend(wish)) ?? { missing: 'no secret store is open' };
+    this.zone.send({ kind: 'leased', id, answer });
   }
 
   async #answer(id: number, request: IssuerRequest): Promise<void> {

@@ -23,6 +23,9 @@ import { Tasks } from '../gateway/tasks/tasks.ts';
 import { createEdge, type Edge } from '../gateway/transport/edge.ts';
 import { openOutbound } from '../gateway/transport/outbound.ts';
 import { asFailure, type Upstream } from '../runtime/upstream/upstream.ts';
+import { clock } from './clock.ts';
+import { Lender } from './lending.ts';
+import { lentValues } from './lent-values.ts';
 import { log } from './log.ts';
 import { Remotes } from './remotes.ts';
 import { type Furnished, furnish, type Standing } from './rooms.ts';
@@ -33,14 +36,6 @@ const EDGE_RECORDS = 50;
 /** Milliseconds that calls in flight get when the zone ends. */
 const GRACE = 3000;
 const COUNTS_EVERY = 1000;
-
-const clock = {
-  now: Date.now,
-  setTimer: (run: () => void, ms: number) => {
-    const timer = setTimeout(run, ms).unref();
-    return () => clearTimeout(timer);
-  },
-};
 
 /** Zone 1 as a process of its own: opens the edge, serves by the bundle that zone 0 sends, ends with its channel to it. */
 export function gatewayZone(): void {
@@ -57,6 +52,7 @@ export function gatewayZone(): void {
       );
     } else if (message.kind === 'bundle') zone?.apply(message.bundle);
     else if (message.kind === 'certificate') zone?.renew(message);
+    else if (message.kind === 'leased') zone?.lender.leased(message.id, message.answer);
     else zone?.issued(message.id, message.answer);
   });
   process.once('disconnect', () => {
@@ -80,6 +76,7 @@ class GatewayZone {
   #stillMay: Furnished['stillMay'] = () => false;
   #upstreams: ReadonlyMap<string, Upstream> = new Map();
   readonly #standing: Standing;
+  readonly lender: Lender;
 
   static async open(opening: GatewayOpening, send: (message: FromGateway) => void): Promise<GatewayZone> {
     const zone = new GatewayZone(opening, await openState(opening.stateStore), send);
@@ -91,11 +88,12 @@ class GatewayZone {
     this.#send = send;
     this.#state = state;
     this.#sink = openAudit(opening.audit);
+    this.lender = new Lender(send);
     const provisional = { origin: '', serverNames: [], allowedOrigins: [], unauthenticated: 421, maxBody: 0 } as const;
     const audit = {
       sink: this.#sink,
       now: Date.now,
-      redact,
+      redact: (text: string) => redact(lentValues.strip(text)),
       digest: (raw: string) => hash('sha256', raw, 'base64url'),
       edgeBudget: edgeBudget(EDGE_RECORDS, Date.now),
     };
@@ -118,6 +116,7 @@ class GatewayZone {
       seal: new StateSeal(randomBytes(32), Date.now),
       held: new HeldCalls(),
       stillMay: (call) => this.#stillMay(call),
+      lender: this.lender,
       audit,
       fault,
     };

@@ -1,9 +1,11 @@
 import { redactJson } from '../gateway/output-sanitization/redact-json.ts';
+import { lentValues } from './lent-values.ts';
 
 /**
  * The zones' operational log: one JSON object a line on standard error, without secrets, whatever a server may have
  * said before it died. What happened in a call is the audit's matter.
  */
 export function log(event: object): void {
-  process.stderr.write(`${redactJson(JSON.stringify({ time: new Date().toISOString(), ...event })).json}\n`);
+  const line = lentValues.strip(JSON.stringify({ time: new Date().toISOString(), ...event }));
+  process.stderr.write(`${redactJson(line).json}\n`);
 }

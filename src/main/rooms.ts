@@ -16,6 +16,7 @@ import { createVisibility } from '../gateway/descriptors/visibility.ts';
 import type { Embedding } from '../gateway/execution/embedded-request.ts';
 import { executeStage, type Remote } from '../gateway/execution/execute.ts';
 import type { HeldCalls } from '../gateway/execution/held-calls.ts';
+import type { Lending } from '../gateway/execution/lending.ts';
 import type { RuntimeLink } from '../gateway/execution/runtime-link.ts';
 import type { StateSeal } from '../gateway/execution/sealed-state.ts';
 import { compileInputs } from '../gateway/input-validation/compile.ts';
@@ -52,6 +53,7 @@ export interface Standing {
   readonly held: HeldCalls;
   /** By the newest bundle. */
   readonly stillMay: (call: Admitted) => boolean;
+  readonly lender: Pick<Lending, 'lend' | 'giveBack'>;
   readonly audit: AuditDeps;
   /** What went wrong with us; nobody waits for it. */
   readonly fault: (error: unknown, incident?: string) => void;
@@ -72,7 +74,7 @@ export interface Furnished {
  */
 export function furnish(
   bundle: GatewayBundle,
-  { authenticate, sessions, subscriptions, tasks, seal, held, stillMay: mayNow, audit, fault }: Standing,
+  { authenticate, sessions, subscriptions, tasks, seal, held, stillMay: mayNow, lender, audit, fault }: Standing,
   link: RuntimeLink,
   remotes: ReadonlyMap<string, Remote>,
 ): Furnished {
@@ -115,6 +117,17 @@ export function furnish(
       trail.attempted(call.target.server, attempt).catch((error) => fault(error, call.arrived.incident));
     },
   };
+  const lending: Lending = {
+    needed: (server) => byName.get(server)?.credentials === true,
+    lend: (wish) => lender.lend(wish),
+    giveBack: (leases) => lender.giveBack(leases),
+    record: (call, event, detail) => {
+      const trail = new AuditTrail(audit, call.arrived, bundle.version);
+      trail.authenticated(call);
+      trail.identified(call);
+      return trail.credentials(event, detail);
+    },
+  };
 
   const rooms: Rooms = {
     version: bundle.version,
@@ -155,7 +168,7 @@ export function furnish(
     identify: identifyStage({ catalogue, visibility: shown, visible, decodeHeader }),
     validate: validateStage({ inputs: inputs.byAction }),
     authorize: authorizeStage({ engine, servers, now: Date.now }),
-    execute: executeStage({ link, remotes, failureOf: asFailure, embedding, seal, held, stillMay: mayNow }),
+    execute: executeStage({ link, remotes, failureOf: asFailure, embedding, lending, seal, held, stillMay: mayNow }),
     sanitize: sanitizeStage({
       outbound: ({ target, arrived, frame: { modern } }, raw) =>
         outbound(target, arrived.server === undefined, modern, raw),

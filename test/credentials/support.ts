@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
 import { once } from 'node:events';
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
@@ -6,10 +7,11 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import type { TestContext } from 'node:test';
 import { type TLSSocket, connect as tlsConnect } from 'node:tls';
 import type { Clock } from '../../src/contract/clock.ts';
-import type { WireLease, WireSecret } from '../../src/contract/wire-secret.ts';
+import type { Loan, WireLease, WireSecret, WireUse } from '../../src/contract/wire-secret.ts';
 import { authorityCertificate, leafCertificate } from '../../src/control-plane/pki/certificates.ts';
+import { EgressDenied } from '../../src/runtime/egress/denied.ts';
 import { Credentials } from '../../src/runtime/egress/termination/credentials.ts';
-import { Terminator } from '../../src/runtime/egress/termination/terminator.ts';
+import { terminatorFor } from '../../src/runtime/egress/termination/terminator.ts';
 
 export const SECRET = 'sk_live_"4eC39Hq/LyjW+DarjtT1zdp7dc';
 export const API = 'api.example.org';
@@ -25,7 +27,13 @@ export const notes: WireSecret = {
 };
 
 export function lease(more: Partial<WireLease> = {}): WireLease {
-  return { id: 'lease-1', ref: 'notes-api', value: SECRET, until: Number.MAX_SAFE_INTEGER, ...more };
+  return { id: 'lease-1', ref: 'notes-api', value: SECRET, version: 1, until: Number.MAX_SAFE_INTEGER, ...more };
+}
+
+/** What a call brings; `uses` tells what became of it. */
+export function loan(...leases: readonly WireLease[]): Loan & { readonly uses: WireUse[] } {
+  const uses: WireUse[] = [];
+  return { leases: leases.length === 0 ? [lease()] : leases, uses, used: (use) => uses.push(use) };
 }
 
 /** Time that passes when a test says so. */
@@ -89,11 +97,19 @@ export async function testApi(
 export async function terminating(
   t: TestContext,
   api: { readonly port: number; readonly ca: string },
-  { name = API, secrets = [notes] as readonly WireSecret[], clock = new TestClock(), names = [API] } = {},
+  {
+    name = API,
+    secrets = [notes] as readonly WireSecret[],
+    clock = new TestClock(),
+    names = [API],
+    spend = (_: number): void => {},
+  } = {},
 ) {
   const credentials = new Credentials(secrets, clock);
-  const terminator = new Terminator(names, credentials, Date.now());
+  const rules = names.map((host) => ({ host, port: 443, tls: true, inspect: true, ca: api.ca }));
+  const terminator = terminatorFor(rules, secrets, credentials, Date.now());
   const reports: string[] = [];
+  const carried: Promise<void>[] = [];
   const dialled: Socket[] = [];
   const server = createServer(async (socket) => {
     // As a proxy does that has looked at the ClientHello and put it back.
@@ -106,13 +122,13 @@ export async function terminating(
       await once(upstream, 'connect');
       return upstream;
     };
-    terminator.terminate({
-      socket,
-      target: { name, port: 443 },
-      dial,
-      ca: api.ca,
-      report: (detail) => reports.push(detail),
+    const rule = { ...rules[0], host: name, port: 443, tls: true, inspect: true };
+    const over = terminator.terminate({ client: socket, name, rule, dial, spend }).catch((error) => {
+      socket.destroy();
+      assert.ok(error instanceof EgressDenied, error);
+      reports.push(error.message);
     });
+    carried.push(over);
   });
   await once(server.listen(0, '127.0.0.1'), 'listening');
   const open = new Set<Socket>();
@@ -122,7 +138,7 @@ export async function terminating(
     for (const socket of [...open, ...dialled]) socket.destroy();
   });
   const { port } = server.address() as AddressInfo;
-  return { credentials, terminator, reports, dialled, clock, port, ca: terminator.ca };
+  return { credentials, terminator, reports, settled: () => Promise.all(carried), dialled, clock, port, ca: terminator.ca };
 }
 
 export interface Asked {

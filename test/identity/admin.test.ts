@@ -31,6 +31,7 @@ async function running(t: TestContext, more: AdminRoutes = {}, externalIssuers: 
         push: async () => ({ changed: false, bundle: 1 }),
         publishRevocations: async () => void published.push(issuer.revoked()),
         ready: () => health.ready,
+        leases: () => [],
         metrics: () => ({ calls: 7, refusals: { unauthenticated: 3, 'odd"\n': 1 }, memory: { control: 1024 } }),
         status: () => ({ bundle: 1 }),
       }),

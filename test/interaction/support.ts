@@ -64,6 +64,7 @@ export function stageWith(world: World) {
       },
       attempted: () => {},
     },
+    lending: { needed: () => false, lend: async () => ({ leases: [] }), giveBack: () => {}, record: async () => {} },
     seal: new StateSeal(key ?? new Uint8Array(32).fill(7), now),
     held,
     stillMay,

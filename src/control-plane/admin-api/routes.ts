@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { type Issuer, IssuerError } from '../issuer/issuer.ts';
+import type { RunningLease } from '../secrets/leases.ts';
 import { type Metrics, renderMetrics } from './metrics.ts';
 import type { PushAnswer } from './push.ts';
 import { AdminError, type AdminRequest, type AdminRoutes, answerJson } from './server.ts';
@@ -30,6 +31,8 @@ export interface StandardDeps {
   /** Do all zones work? */
   readonly ready: () => boolean;
   readonly metrics: () => Metrics | Promise<Metrics>;
+  /** What is lent at this moment; never a value. */
+  readonly leases: () => readonly RunningLease[];
   /** What `GET /admin/status` says; JSON. */
   readonly status: () => unknown;
 }
@@ -51,6 +54,7 @@ export function standardRoutes(deps: StandardDeps): AdminRoutes {
       }),
     },
     'GET /admin/status': { handle: () => answerJson(deps.status()) },
+    'GET /admin/leases': { handle: () => answerJson({ leases: deps.leases() }) },
     'POST /admin/token': {
       handle: async ({ body }) => {
         const { audience, dpopJkt, acr, ...wish } = read(tokenWish, body);

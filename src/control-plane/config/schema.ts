@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { ruleFault } from '../../contract/egress.ts';
 import { duration, listen, size } from './units.ts';
 import { dpop, stateStore } from './workloads.ts';
+import { wireSecret } from './wire-secret.ts';
 
 export const SERVER_NAME = /^(?!sse$)[a-z][a-z0-9-]{0,31}$/;
 /** A package and one exact version; ranges and tags name something else tomorrow. */
@@ -150,6 +151,12 @@ export function configSchema(base: string) {
       ca: path.optional().describe('PEM file of an extra CA for a remote server.'),
       mounts: z.array(mount).optional().describe('What of this machine the server sees; nothing else is there.'),
       sandbox: sandbox.optional().describe('Its isolation.'),
+      secrets: z
+        .array(wireSecret)
+        .max(6)
+        .superRefine(onePerRef)
+        .optional()
+        .describe('Credentials that the egress proxy adds to its requests; the server never has them.'),
       tools: z
         .record(
           name,
@@ -179,7 +186,7 @@ export function configSchema(base: string) {
           path: ['root'],
           message: 'a directory needs a command, such as [node, server.mjs]',
         });
-      for (const key of ['mounts', 'sandbox'] as const)
+      for (const key of ['mounts', 'sandbox', 'secrets'] as const)
         if (value.url !== undefined && value[key] !== undefined)
           context.addIssue({ code: 'custom', path: [key], message: 'a remote server runs in no sandbox of ours' });
       const seen = new Set<string>();
@@ -188,7 +195,12 @@ export function configSchema(base: string) {
         seen.add(to);
       }
     })
-    .transform((value) => ({ ...value, sandbox: value.sandbox ?? sandbox.parse({}), mounts: value.mounts ?? [] }))
+    .transform((value) => ({
+      ...value,
+      sandbox: value.sandbox ?? sandbox.parse({}),
+      mounts: value.mounts ?? [],
+      secrets: value.secrets ?? [],
+    }))
     .meta({ oneOf: [{ required: ['package'] }, { required: ['root', 'command'] }, { required: ['url'] }] });
 
   const file = z.strictObject({
@@ -256,6 +268,12 @@ function eachOnce(issuers: readonly { readonly issuer: string }[], context: Cont
         path: [index, 'issuer'],
         message: 'named twice; keep the one whose tenant is meant',
       });
+}
+
+function onePerRef(secrets: readonly { readonly ref: string; readonly per: string }[], context: Context): void {
+  for (const [index, { ref, per }] of secrets.entries())
+    if (secrets.some((other) => other.ref === ref && other.per !== per))
+      context.addIssue({ code: 'custom', path: [index, 'per'], message: `${ref} is per subject and per tenant` });
 }
 
 function belongsTo(owner: string, key: string) {

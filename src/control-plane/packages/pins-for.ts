@@ -1,5 +1,6 @@
 import { relative } from 'node:path';
 import type { GatewayServer, RuntimeServer, SandboxDriverName } from '../../contract/bundle.ts';
+import type { WireSecret } from '../../contract/wire-secret.ts';
 import { type Config, readText } from '../config/load.ts';
 import { own } from '../config/own.ts';
 import { configError, SafetyError } from '../config/problem.ts';
@@ -88,6 +89,7 @@ export function pinsFor(config: Config, lock: Lock): Pinned {
     gateway.push({
       pins,
       ...(runs.kind === 'remote' && { remote: runs }),
+      ...(server.secrets.length > 0 && { credentials: true }),
       tools: server.tools,
       deadline: server.url === undefined ? server.sandbox.deadline : REMOTE_DEADLINE,
       maxResult: server.max_result,
@@ -123,6 +125,7 @@ export function runtimeServer(
     root: new Store(config.state).path(locked.digest ?? ''),
     mounts: server.mounts,
     egress: server.sandbox.egress,
+    ...(server.secrets.length > 0 && { secrets: server.secrets.map(onTheWire) }),
     memory: server.sandbox.memory,
     deadline: server.sandbox.deadline,
     maxResult: server.max_result,
@@ -132,6 +135,11 @@ export function runtimeServer(
 /** The driver that a server's settings ask for. */
 export function driverOf({ driver, accelerator }: ServerSettings['sandbox']): SandboxDriverName {
   return driver === 'microvm' && accelerator === 'tcg' ? 'microvm-tcg' : driver;
+}
+
+function onTheWire({ per: _, header, ...rest }: ServerSettings['secrets'][number]): WireSecret {
+  const colon = header.indexOf(': ');
+  return { ...rest, header: header.slice(0, colon).toLowerCase(), template: header.slice(colon + 2) };
 }
 
 /** The lock's name for where a server comes from. */

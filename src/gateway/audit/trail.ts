@@ -92,6 +92,11 @@ export class AuditTrail {
     return this.#write(egressFacts(this.#deps, server, attempt));
   }
 
+  /** Credentials were lent for the call, or taken back; which ones, and for what they were used. Never a value. */
+  credentials(event: 'lease' | 'revoke', detail: string): Promise<void> {
+    return this.#write({ event, detail: this.#said(detail, MAX_DETAIL) });
+  }
+
   /** The gateway answered by itself, from the pins. */
   answered(bytes: number): Promise<void> {
     return this.#write({ event: 'answer', bytes });

@@ -2,6 +2,7 @@ import type { Caller } from '../../contract/caller.ts';
 import type { EgressAttempt } from '../../contract/egress.ts';
 import type { Admitted } from '../../contract/tool-call.ts';
 import type { RpcAnswer, ServerRequest, UpstreamCall } from '../../contract/upstream.ts';
+import type { Loan } from '../../contract/wire-secret.ts';
 import { toldCapabilities } from './capabilities.ts';
 import type { Embedding } from './embedded-request.ts';
 import { MidCall } from './mid-call.ts';
@@ -17,6 +18,8 @@ export class Exchange implements UpstreamCall {
   readonly logLevel: string | undefined;
   readonly headers: readonly string[];
   readonly signal: AbortSignal;
+  /** Taken at its dispatch, and given back at its end. */
+  loan: Loan | undefined;
   readonly #embedding: Embedding;
   readonly #call: Admitted;
   readonly #caller: Caller;

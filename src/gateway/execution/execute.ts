@@ -11,6 +11,7 @@ import { Exchange } from './exchange.ts';
 import { HeldCall, isRepeatable } from './held-call.ts';
 import type { HeldCalls } from './held-calls.ts';
 import { inputRequired, mayWantInput, rawResponses, readInputRequired, withOwnState } from './input-required.ts';
+import { type Lending, withCredentials } from './lending.ts';
 import type { MidCall } from './mid-call.ts';
 import { upstreamError, upstreamFailure } from './refusals.ts';
 import { judgeResponses, relayed, roundsInSession } from './rounds.ts';
@@ -27,6 +28,7 @@ export interface ExecutionDeps {
   readonly remotes: ReadonlyMap<string, Remote>;
   readonly failureOf: (error: unknown) => { readonly code: RuntimeFailure; readonly detail: string };
   readonly embedding: Embedding;
+  readonly lending: Lending;
   /** Whether the call would be permitted now: policy may have changed since it was. */
   readonly stillMay: (call: Admitted) => boolean;
   /** These two outlive bundles: what was begun under one goes on under the next. */
@@ -69,10 +71,10 @@ async function dispatch(deps: ExecutionDeps, call: Admitted, exchange: Exchange)
   }
 }
 
-async function ask({ link, remotes, failureOf }: ExecutionDeps, call: Admitted, exchange: Exchange) {
+async function ask({ link, lending, remotes, failureOf }: ExecutionDeps, call: Admitted, exchange: Exchange) {
   const { server } = call.target;
   const remote = remotes.get(server);
-  if (remote === undefined) return link.call(server, exchange);
+  if (remote === undefined) return withCredentials(lending, call, exchange, () => link.call(server, exchange));
   const { signal } = exchange;
   if (signal.aborted) throw new Refusal('unavailable', 'the caller has gone');
   try {

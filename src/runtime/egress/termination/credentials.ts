@@ -2,6 +2,7 @@ import type { Clock } from '../../../contract/clock.ts';
 import {
   isPlainPath,
   LONGEST_LEASE,
+  type Loan,
   matchesPath,
   type WireLease,
   type WireSecret,
@@ -23,6 +24,7 @@ export type Verdict =
 
 interface Held {
   readonly values: ReadonlyMap<string, WireLease>;
+  readonly used: (use: WireUse) => void;
   readonly cancel: () => void;
   echoes?: Echoes;
 }
@@ -31,7 +33,6 @@ interface Held {
 export class Credentials {
   readonly #secrets: readonly WireSecret[];
   readonly #clock: Clock;
-  readonly #uses = new Map<string, WireUse>();
   readonly #onEnd = new Set<() => void>();
   #held: Held | undefined;
   #over = false;
@@ -41,13 +42,13 @@ export class Credentials {
     this.#clock = clock;
   }
 
-  /** Takes what was lent for a call; it ends by `end`, or by itself when the first lease or five minutes are over. */
-  begin(leases: readonly WireLease[]): void {
+  /** Takes what was lent for a call. It ends by `end`, or by itself when the first lease or five minutes are over. */
+  begin({ leases, used }: Loan): void {
     this.end();
     const now = this.#clock.now();
     const until = Math.min(now + LONGEST_LEASE, ...leases.map((lease) => lease.until));
     const values = new Map(leases.map((lease) => [lease.ref, lease]));
-    this.#held = { values, cancel: this.#clock.setTimer(() => this.end(), Math.max(0, until - now)) };
+    this.#held = { values, used, cancel: this.#clock.setTimer(() => this.end(), Math.max(0, until - now)) };
     this.#over = false;
   }
 
@@ -66,13 +67,6 @@ export class Credentials {
     return () => this.#onEnd.delete(listener);
   }
 
-  /** What was used since the last time, for the evidence. */
-  takeUses(): readonly WireUse[] {
-    const uses = [...this.#uses.values()];
-    this.#uses.clear();
-    return uses;
-  }
-
   /**
    * A request to a host that has secrets is refused when its path cannot be compared, when it is one that needs a
    * credential and there is none, and when the credentials of its sandbox are over: nobody could know their echo then.
@@ -86,17 +80,16 @@ export class Credentials {
     if (this.#over) return { refused: 'the credentials of this call are over' };
     if (!isPlainPath(path)) return { refused: 'a path that could be read in two ways' };
     const added = new Map<string, string>();
+    const uses: WireUse[] = [];
     for (const { ref, methods, paths, header, template } of secrets) {
       const pattern = paths.find((one) => matchesPath(one, path));
       if (pattern === undefined || !methods.includes(method) || added.has(header)) continue;
       const lease = this.#held?.values.get(ref);
       if (lease === undefined) return { refused: 'no credential is lent for this request' };
-      added.set(
-        header,
-        template.replace('{value}', () => lease.value),
-      );
-      this.#count(ref, host, pattern);
+      added.set(header, template.split('{value}').join(lease.value));
+      uses.push({ ref, host, path: pattern });
     }
+    for (const use of uses) this.#held?.used(use);
     return { reserved, added: [...added].flat(), echoes: this.#echoes() };
   }
 
@@ -114,11 +107,5 @@ export class Credentials {
     const pair = Buffer.from(value, 'base64').toString('latin1');
     const password = pair.slice(pair.indexOf(':') + 1);
     return password.length < 4 ? [value, pair] : [value, password];
-  }
-
-  #count(ref: string, host: string, path: string): void {
-    const key = JSON.stringify([ref, host, path]);
-    const count = (this.#uses.get(key)?.count ?? 0) + 1;
-    this.#uses.set(key, { ref, host, path, count });
   }
 }

@@ -1,5 +1,5 @@
 import { Agent, createServer, request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http';
-import { type Duplex, pipeline, Transform } from 'node:stream';
+import { type Duplex, pipeline, Transform, type TransformCallback } from 'node:stream';
 import { type TLSSocket, connect as tlsConnect } from 'node:tls';
 import type { Credentials } from './credentials.ts';
 import { type Echoes, EchoMask } from './echo-mask.ts';
@@ -17,8 +17,10 @@ export interface PassageDeps {
   readonly dial: () => Promise<Duplex>;
   /** PEM of the authorities that may vouch for the host; undefined: the public ones. */
   readonly ca: string | undefined;
-  /** What was refused, for the operator. */
-  readonly report: (detail: string) => void;
+  /** Counts bytes against the sandbox's bounds. @throws when they are reached */
+  readonly spend: (bytes: number) => void;
+  /** What was refused or failed, for the operator; `error` is what lies behind it. */
+  readonly report: (detail: string, error?: unknown) => void;
 }
 
 /**
@@ -27,20 +29,24 @@ export interface PassageDeps {
  * @param tool the connection after its handshake
  */
 export function carry(tool: TLSSocket, deps: PassageDeps): void {
-  const { credentials, report } = deps;
+  const { credentials, target, report } = deps;
   const agent = agentFor(deps);
   let carried = false;
   const server = createServer(
     { insecureHTTPParser: false, requireHostHeader: false, maxHeaderSize: MAX_HEAD, keepAliveTimeout: REST },
     (request, response) => {
-      const fault = requestFault(request, deps.target);
+      const fault = requestFault(request, target);
       if (fault !== undefined) return refuse(response, 400, fault, report);
       const path = request.url?.split('?', 1)[0] ?? '';
-      const verdict = credentials.judge(deps.target.name, deps.target.port, request.method ?? '', path);
+      const verdict = credentials.judge(target.name, target.port, request.method ?? '', path);
       if ('refused' in verdict) return refuse(response, 403, verdict.refused, report);
       carried ||= verdict.added.length > 0;
-      const headers = onwardHeaders(request, deps.target, verdict);
-      relay(request, response, headers, agent, verdict.echoes, report);
+      relay(
+        request,
+        response,
+        { headers: onwardHeaders(request, target, verdict), agent, echoes: verdict.echoes },
+        deps,
+      );
     },
   );
   server.on('clientError', (error, socket) => {
@@ -93,19 +99,24 @@ function agentFor({ target, dial, ca }: PassageDeps): Agent {
 function relay(
   request: IncomingMessage,
   response: ServerResponse,
-  headers: string[],
-  agent: Agent,
-  echoes: Echoes | undefined,
-  report: PassageDeps['report'],
+  { headers, agent, echoes }: { headers: string[]; agent: Agent; echoes: Echoes | undefined },
+  { spend, report }: PassageDeps,
 ): void {
   const { method = '', url = '' } = request;
   const onward = httpRequest({ agent, method, path: url, headers, setHost: false, maxHeaderSize: MAX_HEAD });
-  const failed = (why: string) => {
+  let ended = false;
+  const failed = (why: string, error?: unknown) => {
+    if (ended) return;
+    ended = true;
     onward.destroy();
+    report(why, error);
     if (response.headersSent) response.destroy();
-    else refuse(response, 502, why, report);
+    else tell(response, 502, 'the host did not answer in a way that can be let through');
   };
-  onward.on('error', (error) => failed(`the host could not be asked: ${error.message}`));
+  const over = (error: Error | null | undefined) => {
+    if (error) failed(`the exchange broke off: ${error.message}`, error);
+  };
+  onward.on('error', (error) => failed(`the host could not be asked: ${error.message}`, error));
   response.once('close', () => onward.destroy());
   onward.on('upgrade', (_, socket) => {
     socket.destroy();
@@ -118,13 +129,29 @@ function relay(
     const message = echoes?.mask(answer.statusMessage ?? '') ?? answer.statusMessage ?? '';
     response.writeHead(answer.statusCode ?? 502, message, answerHeaders(answer, echoes));
     response.flushHeaders();
-    const done = () => {};
-    if (echoes === undefined) pipeline(answer, response, done);
-    else pipeline(answer, masking(echoes), response, done);
+    if (echoes === undefined) pipeline(answer, counting(spend), response, over);
+    else pipeline(answer, counting(spend), masking(echoes), response, over);
   });
-  // A host may answer, and stop reading, before it has all of the body.
+  // Not a pipeline: it would end the connection with the request, and nobody could be told why.
+  const sent = counting(spend).on('error', over);
   request.on('error', () => onward.destroy());
-  request.pipe(onward);
+  request.pipe(sent).pipe(onward);
+}
+
+/** Every message counts as a kilobyte more than its body has. */
+function counting(spend: PassageDeps['spend']): Transform {
+  const count = (bytes: number, done: TransformCallback, chunk?: Buffer): void => {
+    try {
+      spend(bytes);
+    } catch (error) {
+      return done(error instanceof Error ? error : new Error(String(error)));
+    }
+    done(null, chunk);
+  };
+  return new Transform({
+    transform: (chunk: Buffer, _, done) => count(chunk.length, done, chunk),
+    flush: (done) => count(1024, done),
+  });
 }
 
 function masking(echoes: Echoes): Transform {
@@ -138,6 +165,10 @@ function masking(echoes: Echoes): Transform {
 /** The tool is told what it did wrong; nothing that it did not know before. */
 function refuse(response: ServerResponse, status: number, why: string, report: PassageDeps['report']): void {
   report(why);
+  tell(response, status, why);
+}
+
+function tell(response: ServerResponse, status: number, why: string): void {
   const body = `innerkeep: ${why}\n`;
   response.writeHead(status, { 'content-type': 'text/plain', 'content-length': body.length, connection: 'close' });
   response.end(body);

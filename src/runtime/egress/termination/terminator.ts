@@ -1,8 +1,11 @@
 import type { Duplex } from 'node:stream';
 import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls';
+import type { EgressRule } from '../../../contract/egress.ts';
+import type { WireSecret } from '../../../contract/wire-secret.ts';
+import { EgressDenied } from '../denied.ts';
+import type { JudgedConnection, Terminator } from '../terminator.ts';
 import { SandboxAuthority } from './authority.ts';
 import type { Credentials } from './credentials.ts';
-import type { Target } from './heads.ts';
 import { carry } from './passage.ts';
 
 /** Milliseconds. */
@@ -10,73 +13,70 @@ const HANDSHAKE = 10_000;
 /** Certificates that are kept; names below a wildcard can be many. */
 const MAX_CONTEXTS = 32;
 
-/** A connection of the sandbox that was judged, its ClientHello not read. */
-export interface Judged {
-  readonly socket: Duplex;
-  readonly target: Target;
-  /** A fresh connection to the host, at the address that was judged. Rejects when there is none. */
-  readonly dial: () => Promise<Duplex>;
-  /** PEM of the authorities that may vouch for the host; undefined: the public ones. */
-  readonly ca: string | undefined;
-  /** What was refused in it, for the operator. */
-  readonly report: (detail: string) => void;
+/** Whether the TLS of a host ends at the proxy: to look inside, or to add a credential there. */
+export function endsHere({ host, port, inspect }: EgressRule, secrets: readonly WireSecret[]): boolean {
+  return inspect || secrets.some((secret) => secret.host === host && secret.port === port);
 }
 
-/** Ends the TLS of one sandbox's connections, with an authority that lives in this process and is trusted only there. */
-export class Terminator {
-  readonly #authority: SandboxAuthority;
-  readonly #credentials: Credentials;
-  readonly #contexts = new Map<string, SecureContext>();
+/**
+ * Ends the TLS of one sandbox's connections, with an authority that lives in this process and is trusted only there.
+ * @param now milliseconds since the epoch
+ */
+export function terminatorFor(
+  rules: readonly EgressRule[],
+  secrets: readonly WireSecret[],
+  credentials: Credentials,
+  now: number,
+): Terminator {
+  const wants = (rule: EgressRule) => endsHere(rule, secrets);
+  const authority = new SandboxAuthority(
+    rules.filter(wants).map(({ host }) => host),
+    now,
+  );
+  const contexts = new Map<string, SecureContext>();
+  const contextOf = (name: string): SecureContext => {
+    const made = contexts.get(name) ?? createSecureContext({ ...authority.identity(name), minVersion: 'TLSv1.2' });
+    if (contexts.size >= MAX_CONTEXTS) contexts.clear();
+    contexts.set(name, made);
+    return made;
+  };
+  return {
+    ca: authority.pem,
+    wants,
+    async terminate({ client, name, rule, dial, spend }: JudgedConnection): Promise<void> {
+      const tool = await handshake(client, name, contextOf(name));
+      let fault: EgressDenied | undefined;
+      const report = (detail: string, error?: unknown): void => {
+        fault ??= error instanceof EgressDenied ? error : new EgressDenied('request', detail);
+      };
+      const over = new Promise((resolve) => tool.once('close', resolve));
+      carry(tool, { target: { name, port: rule.port }, ca: rule.ca, credentials, dial, spend, report });
+      await over;
+      if (fault !== undefined) throw fault;
+    },
+  };
+}
 
-  /**
-   * @param names whose connections are terminated; lower-case, maybe with a `*.` before them
-   * @param now milliseconds since the epoch
-   */
-  constructor(names: readonly string[], credentials: Credentials, now: number) {
-    this.#authority = new SandboxAuthority(names, now);
-    this.#credentials = credentials;
-  }
-
-  /** PEM: what the sandbox has to trust. */
-  get ca(): string {
-    return this.#authority.pem;
-  }
-
-  /** Carries a connection until one of its ends is gone. */
-  terminate({ socket, target, dial, ca, report }: Judged): void {
-    const tool = new TLSSocket(socket, {
-      isServer: true,
-      secureContext: this.#context(target.name),
-      ALPNProtocols: ['http/1.1'],
-    });
-    const late = setTimeout(() => tool.destroy(), HANDSHAKE);
-    tool.once('close', () => {
-      clearTimeout(late);
-      socket.destroy();
-    });
-    const failed = (error: Error) => {
-      report(`TLS with the tool failed: ${error.message}`);
+/** @throws EgressDenied */
+function handshake(client: Duplex, name: string, secureContext: SecureContext): Promise<TLSSocket> {
+  const tool = new TLSSocket(client, { isServer: true, secureContext, ALPNProtocols: ['http/1.1'] });
+  return new Promise((resolve, reject) => {
+    const failed = (why: string) => {
+      reject(new EgressDenied('request', why));
       tool.destroy();
     };
-    tool.on('error', failed);
-    tool.on('_tlsError', failed);
+    const late = setTimeout(() => failed('no TLS handshake in time'), HANDSHAKE);
+    tool.on('error', (error) => failed(`TLS with the tool failed: ${error.message}`));
+    tool.on('_tlsError', (error: Error) => failed(`TLS with the tool failed: ${error.message}`));
+    tool.once('close', () => {
+      clearTimeout(late);
+      client.destroy();
+      failed('the tool hung up before TLS began');
+    });
     tool.once('secure', () => {
       clearTimeout(late);
-      tool.off('error', failed);
-      tool.on('error', () => tool.destroy());
-      if (tool.servername === target.name)
-        return carry(tool, { target, credentials: this.#credentials, dial, ca, report });
-      report('a TLS server name that is not the name of the connection');
-      tool.destroy();
+      if (tool.servername === name) resolve(tool);
+      else reject(new EgressDenied('sni', `TLS for ${tool.servername || 'no name'}`));
     });
-  }
-
-  #context(name: string): SecureContext {
-    const made = this.#contexts.get(name) ?? createSecureContext({ ...this.#authority.identity(name), ...VERSIONS });
-    if (this.#contexts.size >= MAX_CONTEXTS) this.#contexts.clear();
-    this.#contexts.set(name, made);
-    return made;
-  }
+  });
 }
-
-const VERSIONS = { minVersion: 'TLSv1.2' } as const;

@@ -1,0 +1,83 @@
+import type { Clock } from '../../contract/clock.ts';
+import { type Lease, NoSecret, type SecretStore } from '../../contract/secret-store.ts';
+import { LONGEST_LEASE, type WireLease } from '../../contract/wire-secret.ts';
+import type { LeaseAnswer, LeaseWish } from '../../contract/zone-link.ts';
+
+/** What a server's configuration says of one secret. */
+export interface Wanted {
+  readonly ref: string;
+  readonly per: 'subject' | 'tenant';
+}
+
+/** A lease that runs; never its value. */
+export interface RunningLease {
+  readonly id: string;
+  readonly ref: string;
+  readonly version: number;
+  readonly server: string;
+  readonly tenant: string;
+  /** Whose call it is, also where the secret is the tenant's. */
+  readonly subject: string;
+  readonly incident: string;
+  /** Milliseconds since the epoch. */
+  readonly until: number;
+}
+
+export interface LeasesDeps {
+  readonly store: SecretStore;
+  /** What the configuration in force says of a server: zone 1 names the server, and never a secret. */
+  readonly wanted: (server: string) => readonly Wanted[];
+  readonly clock: Clock;
+  /** For faults of the store. */
+  readonly fault: (error: unknown) => void;
+}
+
+/** The leases that run: made for one call, ended with it, and after five minutes in any case. */
+export class Leases {
+  readonly #deps: LeasesDeps;
+  readonly #running = new Map<string, { readonly lease: RunningLease; readonly cancel: () => void }>();
+
+  constructor(deps: LeasesDeps) {
+    this.#deps = deps;
+  }
+
+  /** All that the server's calls need for this caller, or none of it. Never rejects. */
+  async lend(wish: LeaseWish): Promise<LeaseAnswer> {
+    const { store, wanted, fault } = this.#deps;
+    const lent: WireLease[] = [];
+    try {
+      for (const { ref, per } of wanted(wish.server)) {
+        const subject = per === 'tenant' ? undefined : wish.subject;
+        const lease = await store.lease({ ref, tenant: wish.tenant, subject }, LONGEST_LEASE);
+        this.#add(ref, lease, wish);
+        lent.push({ id: lease.id, ref, value: lease.value, version: lease.version, until: lease.until });
+      }
+      return { leases: lent };
+    } catch (error) {
+      await this.giveBack(lent.map(({ id }) => id));
+      if (!(error instanceof NoSecret)) fault(error);
+      return { missing: error instanceof NoSecret ? error.message : 'the secret store failed' };
+    }
+  }
+
+  /** Ids that do not run any more are passed over. Never rejects. */
+  async giveBack(ids: readonly string[]): Promise<void> {
+    for (const id of ids) {
+      const running = this.#running.get(id);
+      if (running === undefined) continue;
+      running.cancel();
+      this.#running.delete(id);
+      await this.#deps.store.revoke(id).catch(this.#deps.fault);
+    }
+  }
+
+  running(): readonly RunningLease[] {
+    return [...this.#running.values()].map(({ lease }) => lease);
+  }
+
+  #add(ref: string, { id, version, until }: Lease, wish: LeaseWish): void {
+    const end = () => void this.giveBack([id]);
+    const cancel = this.#deps.clock.setTimer(end, Math.max(0, until - this.#deps.clock.now()));
+    this.#running.set(id, { lease: { id, ref, version, until, ...wish }, cancel });
+  }
+}

@@ -1,0 +1,43 @@
+import type { WireLease } from '../contract/wire-secret.ts';
+import type { FromGateway, LeaseAnswer, LeaseWish } from '../contract/zone-link.ts';
+import { lentValues } from './lent-values.ts';
+
+/** Zone 1's end of its asking for credentials. Values are known here while they are lent, for the log's sake alone. */
+export class Lender {
+  readonly #send: (message: FromGateway) => void;
+  readonly #asked = new Map<number, (answer: LeaseAnswer) => void>();
+  readonly #lent = new Map<string, WireLease>();
+  #lastAsked = 0;
+
+  constructor(send: (message: FromGateway) => void) {
+    this.#send = send;
+  }
+
+  lend(wish: LeaseWish): Promise<LeaseAnswer> {
+    const id = ++this.#lastAsked;
+    return new Promise((resolve) => {
+      this.#asked.set(id, resolve);
+      this.#send({ kind: 'lease', id, wish });
+    });
+  }
+
+  /** Zone 0 has answered. */
+  leased(id: number, answer: LeaseAnswer): void {
+    if ('leases' in answer)
+      for (const lease of answer.leases) {
+        this.#lent.set(lease.id, lease);
+        lentValues.hold(lease.value);
+      }
+    this.#asked.get(id)?.(answer);
+    this.#asked.delete(id);
+  }
+
+  giveBack(leases: readonly string[]): void {
+    for (const id of leases) {
+      const lease = this.#lent.get(id);
+      if (lease !== undefined) lentValues.release(lease.value);
+      this.#lent.delete(id);
+    }
+    this.#send({ kind: 'revoke', leases });
+  }
+}
