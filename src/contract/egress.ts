@@ -11,6 +11,8 @@ export interface EgressRule {
   readonly tls: boolean;
   /** TLS ends at the proxy, which looks inside and speaks TLS of its own with the host. */
   readonly inspect: boolean;
+  /** PEM of the authorities that vouch for it, where TLS ends at the proxy; absent: the public ones. */
+  readonly ca?: string | undefined;
   /** CIDR block that all of the name's addresses are in; absent: they are public. */
   readonly network?: string | undefined;
 }
@@ -43,6 +45,8 @@ export type EgressRefusal =
   /** TLS without a name, for another name, or with a hidden one. */
   | 'sni'
   | 'not-tls'
+  /** Where TLS ends at the proxy: what is said inside, or how the host answers it. */
+  | 'request'
   | 'limit'
   /** Of ours. */
   | 'fault';

@@ -6,6 +6,7 @@ import type { FromGateway, IssuerRequest, LeaseWish, ToGateway } from '../contra
 import { standardRoutes } from '../control-plane/admin-api/routes.ts';
 import { openAdminApi } from '../control-plane/admin-api/server.ts';
 import { type Config, readText, trustedIssuers } from '../control-plane/config/load.ts';
+import { own } from '../control-plane/config/own.ts';
 import { type ConfigError, SafetyError } from '../control-plane/config/problem.ts';
 import { type Issuer, openIssuer } from '../control-plane/issuer/issuer.ts';
 import { npmSettings } from '../control-plane/packages/npm-settings.ts';
@@ -93,7 +94,7 @@ export async function startControl(configFile: string, state: string, stopping: 
     });
     const leases = new Leases({
       store: embeddedStore(new Vault(config.state, Date.now), Date.now),
-      wanted: (server) => inForce.served.config.servers[server]?.secrets ?? [],
+      wanted: (server) => own(inForce.served.config.servers, server)?.secrets ?? [],
       clock,
       fault: (error) => log({ event: 'fault', error: String(error) }),
     });

@@ -5,6 +5,7 @@ import { isObject, type Json } from '../contract/json.ts';
 import { encodeFrame, FrameReader, type LinkFrame, type ToRuntime } from '../contract/runtime-link.ts';
 import { parseStrict } from '../contract/strict-json.ts';
 import type { RpcAnswer, ServerRequest } from '../contract/upstream.ts';
+import type { WireUse } from '../contract/wire-secret.ts';
 import { asFailure, type Upstream, UpstreamFailure } from './upstream/upstream.ts';
 
 /** Bytes of one frame from a gateway; bodies are capped far below that at the edge. */
@@ -99,7 +100,7 @@ export class GatewayConnection {
   }
 
   async #call(head: Frame<'call'>, params: Uint8Array, { controller, asks }: Running): Promise<Uint8Array> {
-    const { id, server, method, subject, capabilities, logLevel } = head;
+    const { id, server, method, subject, capabilities, logLevel, leases } = head;
     if (!METHODS.has(method)) throw new UpstreamFailure('upstream', `no such method here: ${method}`);
     if (!isObject(parseStrict(Buffer.from(capabilities)).value))
       throw new RangeError('capabilities that are no object');
@@ -112,7 +113,9 @@ export class GatewayConnection {
         this.#send(encodeFrame({ kind: 'ask', id, ask: asked, method: request.method }, request.params));
       });
     const attempted = (attempt: EgressAttempt) => this.witness(server, attempt, id);
-    const call = { method, params, subject, capabilities, logLevel, headers: [], signal, notify, ask, attempted };
+    const used = (use: WireUse) => this.#send(encodeFrame({ kind: 'used', id, use }));
+    const loan = leases && { leases, used };
+    const call = { method, params, subject, capabilities, logLevel, headers: [], loan, signal, notify, ask, attempted };
     const { kind, raw } = await this.#upstream(server).call(call);
     return encodeFrame({ kind, id }, raw);
   }

@@ -121,7 +121,7 @@ suite('an API that answers with what it was sent', () => {
       response.end('}');
     });
     const gate = await terminating(t, api);
-    gate.credentials.begin(loan());
+    gate.terminator.lend(loan());
     for (const path of ['/v1/echo', '/v1/redirect', '/v1/x?again']) {
       const answer = await ask(gate, path);
       const all = JSON.stringify(answer);
@@ -140,7 +140,7 @@ suite('an API that answers with what it was sent', () => {
       response.end(body);
     });
     const gate = await terminating(t, api);
-    gate.credentials.begin(loan());
+    gate.terminator.lend(loan());
     const { headers, body } = await ask(gate, '/v1/echo');
     assert.deepEqual([body, headers['content-length']], [`you said Bearer ${'*'.repeat(SECRET.length)}`, '51']);
   });
@@ -152,7 +152,7 @@ suite('an API that answers with what it was sent', () => {
       response.end(gzipSync(String(request.headers.authorization)));
     });
     const gate = await terminating(t, api);
-    gate.credentials.begin(loan());
+    gate.terminator.lend(loan());
     const answer = await ask(gate, '/v1/echo', { headers: { 'accept-encoding': 'gzip' } });
     assert.deepEqual([answer.status, api.seen[0]?.headers['accept-encoding']], [502, 'identity']);
   });
@@ -164,7 +164,7 @@ suite('an API that answers with what it was sent', () => {
       response.end(kept);
     });
     const gate = await terminating(t, api);
-    gate.credentials.begin(loan());
+    gate.terminator.lend(loan());
     await ask(gate, '/v1/a');
     assert.equal((await ask(gate, '/v2/last')).body, `Bearer ${'*'.repeat(SECRET.length)}`);
   });
@@ -175,7 +175,7 @@ suite('an API that answers with what it was sent', () => {
       response.end(`${given} ${Buffer.from(given, 'base64')}`);
     });
     const gate = await terminating(t, api, { secrets: [{ ...notes, template: 'Basic {value}' }] });
-    gate.credentials.begin(loan(lease({ value: base64('alice:open-sesame') })));
+    gate.terminator.lend(loan(lease({ value: base64('alice:open-sesame') })));
     const [encoded = '', decoded] = (await ask(gate, '/v1/a')).body.split(' ');
     assert.equal(decoded, 'alice:***********');
     assert.match(encoded, /\*{14}.{0,2}$/);

@@ -10,7 +10,6 @@ import type { Clock } from '../../src/contract/clock.ts';
 import type { Loan, WireLease, WireSecret, WireUse } from '../../src/contract/wire-secret.ts';
 import { authorityCertificate, leafCertificate } from '../../src/control-plane/pki/certificates.ts';
 import { EgressDenied } from '../../src/runtime/egress/denied.ts';
-import { Credentials } from '../../src/runtime/egress/termination/credentials.ts';
 import { terminatorFor } from '../../src/runtime/egress/termination/terminator.ts';
 
 export const SECRET = 'sk_live_"4eC39Hq/LyjW+DarjtT1zdp7dc';
@@ -38,7 +37,7 @@ export function loan(...leases: readonly WireLease[]): Loan & { readonly uses: W
 
 /** Time that passes when a test says so. */
 export class TestClock implements Clock {
-  #now = 1_000_000;
+  #now = Date.now();
   readonly #timers = new Set<{ at: number; run: () => void }>();
 
   now(): number {
@@ -105,9 +104,8 @@ export async function terminating(
     spend = (_: number): void => {},
   } = {},
 ) {
-  const credentials = new Credentials(secrets, clock);
   const rules = names.map((host) => ({ host, port: 443, tls: true, inspect: true, ca: api.ca }));
-  const terminator = terminatorFor(rules, secrets, credentials, Date.now());
+  const terminator = terminatorFor(rules, secrets, clock);
   const reports: string[] = [];
   const carried: Promise<void>[] = [];
   const dialled: Socket[] = [];
@@ -138,7 +136,7 @@ export async function terminating(
     for (const socket of [...open, ...dialled]) socket.destroy();
   });
   const { port } = server.address() as AddressInfo;
-  return { credentials, terminator, reports, settled: () => Promise.all(carried), dialled, clock, port, ca: terminator.ca };
+  return { terminator, reports, settled: () => Promise.all(carried), dialled, clock, port, ca: terminator.ca };
 }
 
 export interface Asked {

@@ -11,7 +11,7 @@ suite('what the egress proxy adds on the wire', () => {
     const api = await testApi(t);
     const gate = await terminating(t, api);
     const lent = loan();
-    gate.credentials.begin(lent);
+    gate.terminator.lend(lent);
     const { status, body } = await ask(gate, '/v1/notes?q=1', { method: 'POST', body: 'hello' });
     assert.deepEqual([status, body], [200, 'fine']);
     const [seen] = api.seen;
@@ -25,7 +25,7 @@ suite('what the egress proxy adds on the wire', () => {
   test('what the tool puts into the header is not let through, whether the rule matches or not', async (t) => {
     const api = await testApi(t);
     const gate = await terminating(t, api);
-    gate.credentials.begin(loan());
+    gate.terminator.lend(loan());
     const own = { AUTHORIZATION: 'Bearer of-the-tool', authorization_: 'x', 'X-Kept': 'yes' };
     for (const path of ['/v1/a', '/v2/a']) await ask(gate, path, { headers: own });
     const underscored = { _: 'kept', Authorization: ['a', 'b'] as string[] };
@@ -55,7 +55,7 @@ suite('what the egress proxy adds on the wire', () => {
     const api = await testApi(t);
     const gate = await terminating(t, api);
     const lent = loan();
-    gate.credentials.begin(lent);
+    gate.terminator.lend(lent);
     for (const path of never) assert.equal((await ask(gate, path)).status, 200, path);
     assert.deepEqual(
       api.seen.map(({ headers }) => headers.authorization),
@@ -94,7 +94,7 @@ suite('what the egress proxy adds on the wire', () => {
     verifies('secrets.injection');
     const api = await testApi(t);
     const gate = await terminating(t, api);
-    gate.credentials.begin(loan());
+    gate.terminator.lend(loan());
     for (const path of ambiguous) assert.equal((await ask(gate, path)).status, 403, path);
     assert.deepEqual(api.seen, []);
   });
@@ -102,7 +102,7 @@ suite('what the egress proxy adds on the wire', () => {
   test('headers that turn the method or path into another, or cut the answer into pieces, do not go with it', async (t) => {
     const api = await testApi(t);
     const gate = await terminating(t, api);
-    gate.credentials.begin(loan());
+    gate.terminator.lend(loan());
     const headers = {
       'X-HTTP-Method-Override': 'DELETE',
       X_HTTP_Method: 'DELETE',
@@ -129,9 +129,9 @@ suite('what the egress proxy adds on the wire', () => {
     const gate = await terminating(t, api);
     assert.equal((await ask(gate, '/v1/a')).status, 403);
     assert.equal((await ask(gate, '/health')).status, 200);
-    gate.credentials.begin(loan());
+    gate.terminator.lend(loan());
     assert.equal((await ask(gate, '/v1/a')).status, 200);
-    gate.credentials.end();
+    gate.terminator.lend(undefined);
     for (const path of ['/v1/a', '/health']) assert.equal((await ask(gate, path)).status, 403);
     assert.deepEqual(
       api.seen.map(({ headers }) => headers.authorization),
@@ -150,7 +150,7 @@ suite('what the egress proxy adds on the wire', () => {
       [Number.MAX_SAFE_INTEGER, 300_000],
       [gate.clock.now() + 300_000 + 1000, 1000],
     ] as const) {
-      gate.credentials.begin(loan(lease({ until })));
+      gate.terminator.lend(loan(lease({ until })));
       const socket = await speak(gate);
       const ended = once(socket, 'close');
       socket.on('error', () => {});
@@ -167,8 +167,8 @@ suite('what the egress proxy adds on the wire', () => {
   test('two sandboxes at once get each their own', async (t) => {
     const api = await testApi(t, (request, response) => response.end(request.headers.authorization));
     const [alice, bob] = [await terminating(t, api), await terminating(t, api)];
-    alice.credentials.begin(loan(lease({ value: 'alices-own-secret' })));
-    bob.credentials.begin(loan(lease({ value: 'bobs-very-own-secret' })));
+    alice.terminator.lend(loan(lease({ value: 'alices-own-secret' })));
+    bob.terminator.lend(loan(lease({ value: 'bobs-very-own-secret' })));
     await Promise.all(Array.from({ length: 20 }, (_, n) => ask(n % 2 === 0 ? alice : bob, `/v1/${n}`)));
     for (const { url, headers } of api.seen)
       assert.equal(
@@ -183,7 +183,7 @@ suite('what the egress proxy adds on the wire', () => {
     const id = { ...notes, ref: 'id', header: 'x-key-id', template: '{value}', paths: ['/v1/*'] };
     const other = { ...notes, ref: 'other', paths: ['/*'] };
     const gate = await terminating(t, api, { secrets: [notes, id, other] });
-    gate.credentials.begin(
+    gate.terminator.lend(
       loan(lease(), lease({ ref: 'id', value: 'the-key-id' }), lease({ ref: 'other', value: 'another-one' })),
     );
     await ask(gate, '/v1/a');
@@ -200,7 +200,7 @@ suite('what the egress proxy adds on the wire', () => {
   test('bodies of many megabytes stream both ways, and connections are kept', async (t) => {
     const api = await testApi(t, (_, response, body) => response.end(body));
     const gate = await terminating(t, api);
-    gate.credentials.begin(loan());
+    gate.terminator.lend(loan());
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
     t.after(() => agent.destroy());
     const body = '0123456789abcdef'.repeat(1 << 18);
@@ -214,7 +214,7 @@ suite('what the egress proxy adds on the wire', () => {
   test('an event stream is not held up', async (t) => {
     const api = await testApi(t, (_, response) => void response.write('data: one\n\n'));
     const gate = await terminating(t, api);
-    gate.credentials.begin(loan());
+    gate.terminator.lend(loan());
     const socket = await speak(gate);
     socket.write(`GET /v1/events HTTP/1.1\r\nHost: ${API}\r\n\r\n`);
     let heard = '';
@@ -262,7 +262,7 @@ suite('strict HTTP/1.1 inside', () => {
     test(`refuses ${name}`, async (t) => {
       const api = await testApi(t);
       const gate = await terminating(t, api);
-      gate.credentials.begin(loan());
+      gate.terminator.lend(loan());
       const heard = await say(gate, bytes);
       assert.match(heard, /^(HTTP\/1\.1 400 |$)/);
       await gate.settled();
@@ -273,7 +273,7 @@ suite('strict HTTP/1.1 inside', () => {
   test('a request behind another one is judged by itself, and answered in order', async (t) => {
     const api = await testApi(t, (request, response) => response.end(request.url));
     const gate = await terminating(t, api);
-    gate.credentials.begin(loan());
+    gate.terminator.lend(loan());
     const get = (path: string, more = '') => `GET ${path} HTTP/1.1\r\nHost: ${API}\r\n${more}\r\n`;
     const heard = await say(gate, get('/v1/1') + get('/v2/2') + get('/v1/3', 'Connection: close\r\n'));
     assert.deepEqual(heard.match(/\/v\d\/\d/g), ['/v1/1', '/v2/2', '/v1/3']);
@@ -304,11 +304,11 @@ suite('TLS with the host', () => {
     verifies('secrets.injection');
     const wrong = await testApi(t, undefined, ['other.example.org']);
     const gate = await terminating(t, wrong);
-    gate.credentials.begin(loan());
+    gate.terminator.lend(loan());
     assert.equal((await ask(gate, '/v1/a')).status, 502);
     const stranger = await testApi(t);
     const second = await terminating(t, { port: stranger.port, ca: wrong.ca });
-    second.credentials.begin(loan());
+    second.terminator.lend(loan());
     assert.equal((await ask(second, '/v1/a')).status, 502);
     assert.deepEqual([wrong.seen, stranger.seen], [[], []]);
   });
@@ -316,7 +316,7 @@ suite('TLS with the host', () => {
   test('a host that hangs up, or cannot be reached, is a 502', async (t) => {
     const api = await testApi(t, (request) => request.socket.destroy());
     const gate = await terminating(t, api);
-    gate.credentials.begin(loan());
+    gate.terminator.lend(loan());
     assert.equal((await ask(gate, '/v1/a')).status, 502);
     const nobody = await terminating(t, { port: 1, ca: api.ca });
     assert.equal((await ask(nobody, '/v2/a')).status, 502);

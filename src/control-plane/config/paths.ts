@@ -29,6 +29,8 @@ export function checkPaths(
   for (const [index, { ca }] of settings.identity.issuers.entries()) file(ca, 'identity', 'issuers', index, 'ca');
   const servers = Object.entries(settings.servers).map(([name, server]) => {
     file(server.ca, 'servers', name, 'ca');
+    for (const [index, { ca }] of server.sandbox.egress.entries())
+      file(ca, 'servers', name, 'sandbox', 'egress', index, 'ca');
     const mounts = server.mounts.map((mount, index) => {
       const { from, fault, mend } = judgeMount(mount.from, place);
       if (fault !== undefined) faults.push({ path: ['servers', name, 'mounts', index, 'from'], message: fault, mend });

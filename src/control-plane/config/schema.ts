@@ -1,9 +1,9 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
-import { ruleFault } from '../../contract/egress.ts';
+import { type EgressRule, ruleFault } from '../../contract/egress.ts';
 import { duration, listen, size } from './units.ts';
+import { checkSecrets, wireSecret } from './wire-secret.ts';
 import { dpop, stateStore } from './workloads.ts';
-import { wireSecret } from './wire-secret.ts';
 
 export const SERVER_NAME = /^(?!sse$)[a-z][a-z0-9-]{0,31}$/;
 /** A package and one exact version; ranges and tags name something else tomorrow. */
@@ -96,6 +96,9 @@ export function configSchema(base: string) {
           port: z.int().min(1).max(65_535).describe('The one port.'),
           tls: z.boolean().default(true).describe('False: whatever is spoken there, unencrypted.'),
           inspect: z.boolean().default(false).describe('End TLS at the proxy, and look at each request.'),
+          ca: path
+            .optional()
+            .describe('PEM file of its authorities, where TLS ends at the proxy; absent: the public ones.'),
           network: z
             .string()
             .optional()
@@ -104,7 +107,7 @@ export function configSchema(base: string) {
       ],
       { error: 'a way out is NAME:PORT, such as api.example.org:443, or a map with host and port' },
     )
-    .transform((given) => ({ tls: true, inspect: false, ...given }))
+    .transform((given): EgressRule => ({ tls: true, inspect: false, ...given }))
     .superRefine((rule, context) => {
       const fault = ruleFault(rule);
       if (fault !== undefined) context.addIssue({ code: 'custom', message: fault });
@@ -154,7 +157,6 @@ export function configSchema(base: string) {
       secrets: z
         .array(wireSecret)
         .max(6)
-        .superRefine(onePerRef)
         .optional()
         .describe('Credentials that the egress proxy adds to its requests; the server never has them.'),
       tools: z
@@ -186,6 +188,7 @@ export function configSchema(base: string) {
           path: ['root'],
           message: 'a directory needs a command, such as [node, server.mjs]',
         });
+      checkSecrets(value, context);
       for (const key of ['mounts', 'sandbox', 'secrets'] as const)
         if (value.url !== undefined && value[key] !== undefined)
           context.addIssue({ code: 'custom', path: [key], message: 'a remote server runs in no sandbox of ours' });
@@ -268,12 +271,6 @@ function eachOnce(issuers: readonly { readonly issuer: string }[], context: Cont
         path: [index, 'issuer'],
         message: 'named twice; keep the one whose tenant is meant',
       });
-}
-
-function onePerRef(secrets: readonly { readonly ref: string; readonly per: string }[], context: Context): void {
-  for (const [index, { ref, per }] of secrets.entries())
-    if (secrets.some((other) => other.ref === ref && other.per !== per))
-      context.addIssue({ code: 'custom', path: [index, 'per'], message: `${ref} is per subject and per tenant` });
 }
 
 function belongsTo(owner: string, key: string) {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { EgressRule } from '../../contract/egress.ts';
 import { isPlainPath } from '../../contract/wire-secret.ts';
 import { SECRET_REF } from '../secrets/names.ts';
 
@@ -34,8 +35,7 @@ const header = z
     'a header is NAME: VALUE, such as "Authorization: Bearer {value}"',
   )
   .refine((text) => text.split('{value}').length === 2, 'exactly one {value} says where the secret goes')
-  .refine((text) => !NEVER.has(nameOf(text)), 'this header is not for a credential: it frames or routes the request')
-  .refine((text) => !nameOf(text).includes('{'), 'the secret is a value, not a name');
+  .refine((text) => !NEVER.has(nameOf(text)), 'this header is not for a credential: it frames or routes the request');
 
 /** One entry of `secrets`. */
 export const wireSecret = z.strictObject({
@@ -75,4 +75,37 @@ export const wireSecret = z.strictObject({
 
 function nameOf(text: string): string {
   return text.slice(0, text.indexOf(':')).toLowerCase();
+}
+
+interface Server {
+  readonly secrets?: readonly z.output<typeof wireSecret>[] | undefined;
+  readonly sandbox?: { readonly egress: readonly EgressRule[] } | undefined;
+}
+
+interface Context {
+  addIssue(issue: { readonly code: 'custom'; readonly path: PropertyKey[]; readonly message: string }): void;
+}
+
+/** Between a server's `secrets` and its `sandbox.egress`: what gets a credential can be reached, over TLS. */
+export function checkSecrets({ secrets = [], sandbox }: Server, context: Context): void {
+  const rules = sandbox?.egress ?? [];
+  const fault = (path: PropertyKey[], message: string) => context.addIssue({ code: 'custom', path, message });
+  for (const [index, { ref, host, port, per }] of secrets.entries()) {
+    const rule = rules.find((one) => one.host === host && one.port === port);
+    if (rule === undefined)
+      fault(
+        ['secrets', index, 'host'],
+        `${host}:${port} cannot be reached: add it to sandbox.egress by this very name`,
+      );
+    else if (!rule.tls)
+      fault(['secrets', index, 'host'], `${host}:${port} is reached without TLS: no credential goes there`);
+    if (secrets.some((other) => other.ref === ref && other.per !== per))
+      fault(
+        ['secrets', index, 'per'],
+        `${ref} is per subject in one place and per tenant in another; give them two names`,
+      );
+  }
+  for (const [index, { ca, inspect, host, port }] of rules.entries())
+    if (ca !== undefined && !inspect && !secrets.some((secret) => secret.host === host && secret.port === port))
+      fault(['sandbox', 'egress', index, 'ca'], 'TLS does not end at the proxy here: set inspect, or leave ca out');
 }

@@ -1,5 +1,6 @@
 import { relative } from 'node:path';
 import type { GatewayServer, RuntimeServer, SandboxDriverName } from '../../contract/bundle.ts';
+import type { EgressRule } from '../../contract/egress.ts';
 import type { WireSecret } from '../../contract/wire-secret.ts';
 import { type Config, readText } from '../config/load.ts';
 import { own } from '../config/own.ts';
@@ -124,7 +125,7 @@ export function runtimeServer(
     command: locked.command ?? [],
     root: new Store(config.state).path(locked.digest ?? ''),
     mounts: server.mounts,
-    egress: server.sandbox.egress,
+    egress: server.sandbox.egress.map(withAuthority),
     ...(server.secrets.length > 0 && { secrets: server.secrets.map(onTheWire) }),
     memory: server.sandbox.memory,
     deadline: server.sandbox.deadline,
@@ -135,6 +136,10 @@ export function runtimeServer(
 /** The driver that a server's settings ask for. */
 export function driverOf({ driver, accelerator }: ServerSettings['sandbox']): SandboxDriverName {
   return driver === 'microvm' && accelerator === 'tcg' ? 'microvm-tcg' : driver;
+}
+
+function withAuthority({ ca, ...rule }: ServerSettings['sandbox']['egress'][number]): EgressRule {
+  return ca === undefined ? rule : { ...rule, ca: readText(ca, 'a PEM file is needed') };
 }
 
 function onTheWire({ per: _, header, ...rest }: ServerSettings['secrets'][number]): WireSecret {

@@ -3,7 +3,7 @@ import type { EgressAttempt } from '../../contract/egress.ts';
 import { Bounds, SERVER } from './bounds.ts';
 import type { Resolve } from './dial.ts';
 import { type EgressProxy, openProxy } from './proxy.ts';
-import type { Terminator } from './terminator.ts';
+import { endsHere, terminatorFor } from './termination/terminator.ts';
 
 export interface EgressDeps {
   /** Directory of the proxies' sockets: the driver gets in, and nobody else of this machine. */
@@ -14,8 +14,6 @@ export interface EgressDeps {
   /** Hears of each attempt that belongs to no call. */
   readonly witness: (server: string, attempt: EgressAttempt) => void;
   readonly log: (event: object) => void;
-  /** Makes what ends TLS for one sandbox of a server; undefined: nothing of this server needs it. */
-  readonly terminator?: (server: SandboxedServer) => Promise<Terminator | undefined>;
 }
 
 /** Opens the way out of one more sandbox. */
@@ -26,15 +24,13 @@ export type OpenWayOut = () => Promise<EgressProxy>;
  * @throws when a rule asks for what cannot be done here
  */
 export function waysOut(server: SandboxedServer, deps: EgressDeps | undefined): OpenWayOut | undefined {
-  const { name, egress: rules = [] } = server;
+  const { name, egress: rules = [], secrets = [] } = server;
   if (rules.length === 0) return undefined;
   if (deps === undefined) throw new Error(`${name}: there is no egress proxy here`);
-  const inspected = rules.find(({ inspect }) => inspect);
-  if (inspected !== undefined && deps.terminator === undefined)
-    throw new Error(`${name}: nothing here can look into the TLS of ${inspected.host}`);
   const { directory, resolve, now, witness, log } = deps;
+  const ends = rules.some((rule) => endsHere(rule, secrets));
   const bounds = new Bounds(SERVER, now);
-  return async () =>
+  return () =>
     openProxy({
       rules,
       directory,
@@ -43,6 +39,11 @@ export function waysOut(server: SandboxedServer, deps: EgressDeps | undefined): 
       now,
       witness: (attempt) => witness(name, attempt),
       log: (attempt) => log({ event: attempt.alert ? 'egress-alert' : 'egress', server: name, ...attempt }),
-      terminator: await deps.terminator?.(server),
+      ...(ends && { terminator: terminatorFor(rules, secrets, { now, setTimer }) }),
     });
+}
+
+function setTimer(run: () => void, ms: number): () => void {
+  const timer = setTimeout(run, ms).unref();
+  return () => clearTimeout(timer);
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { type EgressAttempt, type EgressRule, ruleFor } from '../../contract/egress.ts';
 import { judgeHost } from '../../contract/host-names.ts';
 import type { WayOut } from '../../contract/sandbox-driver.ts';
+import type { Loan } from '../../contract/wire-secret.ts';
 import { type Asked, type Client, Malformed, portOf } from './asked.ts';
 import { Bounds, SANDBOX } from './bounds.ts';
 import { ByteReader, EndOfInput } from './byte-reader.ts';
@@ -42,6 +43,8 @@ export interface EgressProxy {
   readonly wayOut: WayOut;
   /** Whose attempts they are from now on; undefined: nobody's. */
   attribute(call: Witness | undefined): void;
+  /** The credentials of its call, from now on; undefined: they are over. */
+  lend(loan: Loan | undefined): void;
   /** Ends every connection. */
   close(): void;
 }
@@ -53,7 +56,12 @@ export async function openProxy(options: ProxyOptions): Promise<EgressProxy> {
   await proxy.listen(socket);
   const ca = options.terminator?.ca;
   const wayOut = { socket, proxyPort: PROXY_PORT, names: namesOf(options.rules), ...(ca === undefined ? {} : { ca }) };
-  return { wayOut, attribute: (call) => proxy.evidence.attribute(call), close: () => proxy.close() };
+  return {
+    wayOut,
+    attribute: (call) => proxy.evidence.attribute(call),
+    lend: (loan) => options.terminator?.lend(loan),
+    close: () => proxy.close(),
+  };
 }
 
 /** A wildcard has no address that could stand in /etc/hosts. */
@@ -86,6 +94,7 @@ class SandboxProxy {
   }
 
   close(): void {
+    this.#options.terminator?.lend(undefined);
     this.#server.close();
     for (const socket of this.#open) socket.destroy();
     this.evidence.close();

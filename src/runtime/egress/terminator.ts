@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream';
 import type { EgressRule } from '../../contract/egress.ts';
+import type { Loan } from '../../contract/wire-secret.ts';
 
 /** Ends TLS at the proxy, for one sandbox. */
 export interface Terminator {
@@ -7,6 +8,8 @@ export interface Terminator {
   readonly ca: string;
   /** Whether connections under this rule are for it. */
   wants(rule: EgressRule): boolean;
+  /** What it adds to requests from now on; undefined: nothing, and what was under way with a credential is cut. */
+  lend(loan: Loan | undefined): void;
   /** Takes a connection over; resolves when it is over, and rejects with EgressDenied for what the record is to say. */
   terminate(connection: JudgedConnection): Promise<void>;
 }

@@ -2,13 +2,15 @@ import type { SandboxedServer } from '../../contract/bundle.ts';
 import type { SandboxDriver } from '../../contract/sandbox-driver.ts';
 import type { OpenWayOut } from '../egress/egress.ts';
 import type { Era } from '../upstream/handshake.ts';
-import type { UpstreamFailure } from '../upstream/upstream.ts';
+import { UpstreamFailure } from '../upstream/upstream.ts';
 import type { Ready, StartFailure } from './start-sandbox.ts';
 
 const MIN_IDLE = 2;
 const MAX_IDLE = 4;
 /** Milliseconds without a call that found no idle sandbox, after which one fewer is kept. */
 const CALM = 60_000;
+/** Milliseconds; what a sandbox was given at its start, such as an authority that it trusts, is good for twice as long. */
+const MAX_IDLE_AGE = 12 * 60 * 60 * 1000;
 /** Starts that may fail in a row before the calls that wait are given up. */
 const PATIENCE = 3;
 const FIRST_BACKOFF = 500;
@@ -109,7 +111,10 @@ export class Lane {
     }
     const since = this.#now();
     this.idle.push(ready);
+    const old = new UpstreamFailure('isolation', 'idle for too long');
+    const aged = setTimeout(() => this.idle.includes(ready) && ready.session.fail(old), MAX_IDLE_AGE).unref();
     void ready.session.ended.then((failure) => {
+      clearTimeout(aged);
       const at = this.idle.indexOf(ready);
       if (at === -1) return;
       this.idle.splice(at, 1);

@@ -58,6 +58,7 @@ async function callOnce(
     else deadline.pause(open);
   };
   proxy?.attribute((attempt) => call.attempted?.(attempt));
+  proxy?.lend(call.loan);
   try {
     const { era, capabilities } = handshake;
     const { method, params, logLevel } = call;
@@ -74,6 +75,7 @@ async function callOnce(
   } finally {
     deadline.clear();
     release?.();
+    proxy?.lend(undefined);
     proxy?.attribute(undefined);
   }
 }

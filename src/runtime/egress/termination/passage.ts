@@ -144,7 +144,8 @@ function counting(spend: PassageDeps['spend']): Transform {
     try {
       spend(bytes);
     } catch (error) {
-      return done(error instanceof Error ? error : new Error(String(error)));
+      done(error instanceof Error ? error : new Error(String(error)));
+      return;
     }
     done(null, chunk);
   };

@@ -1,11 +1,12 @@
 import type { Duplex } from 'node:stream';
 import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls';
+import type { Clock } from '../../../contract/clock.ts';
 import type { EgressRule } from '../../../contract/egress.ts';
 import type { WireSecret } from '../../../contract/wire-secret.ts';
 import { EgressDenied } from '../denied.ts';
 import type { JudgedConnection, Terminator } from '../terminator.ts';
 import { SandboxAuthority } from './authority.ts';
-import type { Credentials } from './credentials.ts';
+import { Credentials } from './credentials.ts';
 import { carry } from './passage.ts';
 
 /** Milliseconds. */
@@ -18,20 +19,13 @@ export function endsHere({ host, port, inspect }: EgressRule, secrets: readonly 
   return inspect || secrets.some((secret) => secret.host === host && secret.port === port);
 }
 
-/**
- * Ends the TLS of one sandbox's connections, with an authority that lives in this process and is trusted only there.
- * @param now milliseconds since the epoch
- */
-export function terminatorFor(
-  rules: readonly EgressRule[],
-  secrets: readonly WireSecret[],
-  credentials: Credentials,
-  now: number,
-): Terminator {
+/** Ends the TLS of one sandbox's connections, with an authority that lives in this process and is trusted only there. */
+export function terminatorFor(rules: readonly EgressRule[], secrets: readonly WireSecret[], clock: Clock): Terminator {
+  const credentials = new Credentials(secrets, clock);
   const wants = (rule: EgressRule) => endsHere(rule, secrets);
   const authority = new SandboxAuthority(
     rules.filter(wants).map(({ host }) => host),
-    now,
+    clock.now(),
   );
   const contexts = new Map<string, SecureContext>();
   const contextOf = (name: string): SecureContext => {
@@ -43,6 +37,7 @@ export function terminatorFor(
   return {
     ca: authority.pem,
     wants,
+    lend: (loan) => (loan === undefined ? credentials.end() : credentials.begin(loan)),
     async terminate({ client, name, rule, dial, spend }: JudgedConnection): Promise<void> {
       const tool = await handshake(client, name, contextOf(name));
       let fault: EgressDenied | undefined;
