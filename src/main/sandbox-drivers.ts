@@ -3,11 +3,13 @@ import type { SandboxDriver } from '../contract/sandbox-driver.ts';
 import { bubblewrap } from '../drivers/sandbox-driver/bubblewrap/bubblewrap.ts';
 import { gvisor } from '../drivers/sandbox-driver/gvisor/gvisor.ts';
 import type { MachineOptions } from '../drivers/sandbox-driver/host/machine.ts';
+import { microvm } from '../drivers/sandbox-driver/microvm/microvm.ts';
 
 /** Every driver that there is. Nothing runs in it until one is asked for. */
 export const sandboxDrivers: Readonly<Partial<Record<SandboxDriverName, (options: MachineOptions) => SandboxDriver>>> =
   {
     bubblewrap,
     gvisor,
-    // `microvm` and `microvm-tcg` are registered here.
+    microvm: (options) => microvm('kvm', options),
+    'microvm-tcg': (options) => microvm('tcg', options),
   };

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { seccompFilter } from '../../src/drivers/sandbox-driver/bubblewrap/seccomp-filter.ts';
+import { seccompFilter } from '../../src/drivers/sandbox-driver/host/seccomp-filter.ts';
 import { verifies } from '../support/verifies.ts';
 
 /**

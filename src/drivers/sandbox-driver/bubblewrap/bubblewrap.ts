@@ -4,9 +4,9 @@ import { anonymousFile, openAnonymous } from '../host/descriptors.ts';
 import { launch } from '../host/gated-process.ts';
 import { findProgram, type Machine, type MachineOptions, prepareMachine } from '../host/machine.ts';
 import { probeSandbox } from '../host/probe.ts';
+import { seccompFilter } from '../host/seccomp-filter.ts';
 import { bubblewrapCommand, descriptors, maskedPaths, type OwnFile, ownFiles } from './arguments.ts';
 import { mends } from './mends.ts';
-import { seccompFilter } from './seccomp-filter.ts';
 
 /** bubblewrap's two own processes in the group, beside the server's; what they need of memory is next to nothing. */
 const own = { memory: 0, pids: 2 };

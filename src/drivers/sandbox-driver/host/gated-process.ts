@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { constants } from 'node:os';
-import type { Readable, Writable } from 'node:stream';
+import type { Duplex, Readable, Writable } from 'node:stream';
 import { setTimeout as after } from 'node:timers/promises';
 import type { Sandbox, SandboxExit } from '../../../contract/sandbox-driver.ts';
 import type { Group } from './control-groups.ts';
@@ -11,6 +11,9 @@ const gateLine = 'go\n';
 
 /** In front of all: waits until the driver has put this process, and so all that come from it, into its group. */
 const outerGate = 'read -r go || exit 1; exec "$@"';
+
+/** A sandbox with what comes after `ready` on the descriptor that says so. */
+export type Launched = Sandbox & { readonly ready: Duplex };
 
 type Running = ChildProcess & { readonly pid: number };
 
@@ -39,16 +42,14 @@ export interface Launch {
  * Starts the program with all that comes from it in its group, and resolves once the sandbox has reported that it is
  * complete and the server begins. Rejects with the program's own words otherwise; nothing is left then.
  */
-export async function launch(start: Launch): Promise<Sandbox> {
+export async function launch(start: Launch): Promise<Launched> {
   const child = spawnOrRefuse(start);
-  const sandbox = new GatedSandbox(start.id, child, start.group);
+  const sandbox = new GatedSandbox(start.id, child, start.group, child.stdio[start.ready] as unknown as Duplex);
   const giveUp = setTimeout(() => void sandbox.kill(), start.patience);
   try {
     start.group.add(child.pid);
     sandbox.stdin.write(gateLine);
-    const ready = child.stdio[start.ready] as Readable;
-    ready.on('error', () => {});
-    if ((await firstLine(ready)) !== 'ready\n') throw new Error('the sandbox was not completed');
+    if ((await firstLine(sandbox.ready)) !== 'ready\n') throw new Error('the sandbox was not completed');
     sandbox.stdin.write(gateLine);
     return sandbox;
   } catch (error) {
@@ -102,8 +103,9 @@ function firstLine(stream: Readable): Promise<string> {
   });
 }
 
-class GatedSandbox implements Sandbox {
+class GatedSandbox implements Launched {
   readonly id: string;
+  readonly ready: Duplex;
   readonly stdin: Writable;
   readonly stdout: Readable;
   readonly exited: Promise<SandboxExit>;
@@ -111,8 +113,9 @@ class GatedSandbox implements Sandbox {
   readonly #group: Group;
   readonly #stderr: StderrTail;
 
-  constructor(id: string, child: Running, group: Group) {
+  constructor(id: string, child: Running, group: Group, ready: Duplex) {
     this.id = id;
+    this.ready = ready;
     this.#child = child;
     this.#group = group;
     this.stdin = child.stdin as Writable;
@@ -120,6 +123,7 @@ class GatedSandbox implements Sandbox {
     this.#stderr = new StderrTail(child.stderr as Readable);
     // A server that closes its input or dies is seen by its exit; the pipes have nothing to add.
     this.#child.on('error', () => {});
+    this.ready.on('error', () => {});
     this.stdin.on('error', () => {});
     this.stdout.on('error', () => {});
     this.exited = this.#watch();

@@ -40,8 +40,10 @@ export interface Machine {
   readonly uid: number | undefined;
   /** Checks all that a profile wants to see of the host. @throws UnsafeMount for what no sandbox may */
   reach(profile: SandboxProfile): Reachable;
-  /** A group with the profile's limits and room for the driver's `own` processes. @throws when one cannot be set */
-  group(profile: SandboxProfile, own: GroupLimits): Group;
+  /** A group with these limits and room for the driver's `own` processes. @throws when one cannot be set */
+  group(limits: GroupLimits, own: GroupLimits): Group;
+  /** A path of our own file or directory that the unprivileged identity can walk to. */
+  show(path: string): string;
 }
 
 /**
@@ -71,19 +73,24 @@ export function prepareMachine(options: MachineOptions): Machine {
         socket: profile.wayOut && reachSocket(stage, profile.wayOut.socket),
       };
     },
-    group: ({ memory, pids }, own) => {
-      for (const [limit, value] of Object.entries({ memory, pids })) {
-        // To the kernel -1 and NaN are words for no limit, or errors.
-        if (!Number.isSafeInteger(value) || value < 1) throw new RangeError(`${limit} limit of a sandbox: ${value}`);
-      }
-      return groups.create({ memory: memory + own.memory, pids: pids + own.pids });
+    group: (limits, own) => {
+      checkLimits(limits);
+      return groups.create({ memory: limits.memory + own.memory, pids: limits.pids + own.pids });
     },
+    show: (path) => stage.reach(path),
   };
 }
 
 /** By its directory, which all sockets share. */
 function reachSocket(stage: MountStage, socket: string): string {
   return join(stage.reach(realpathSync(dirname(socket))), basename(socket));
+}
+
+/** To the kernel -1 and NaN are words for no limit, or errors. @throws RangeError */
+export function checkLimits({ memory, pids }: GroupLimits): void {
+  for (const [limit, value] of Object.entries({ memory, pids })) {
+    if (!Number.isSafeInteger(value) || value < 1) throw new RangeError(`${limit} limit of a sandbox: ${value}`);
+  }
 }
 
 /** @throws where it is absent */

@@ -1,0 +1,80 @@
+import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+} from 'node:fs';
+import { basename, join } from 'node:path';
+import { promisify } from 'node:util';
+import { cache } from './guest-image.ts';
+
+const run = promisify(execFile);
+const unprivileged = 65534;
+/** Milliseconds after which an image that nobody asked for is given up. */
+const kept = 14 * 24 * 3600 * 1000;
+
+/**
+ * A read-only image (erofs) of a directory of the host, or of a directory with this one file, made once for what is in
+ * it. As an ordinary user, whose files the sandbox's user has to read as its own, all files are that user's.
+ */
+export async function imageOf(source: string): Promise<string> {
+  const folder = join(cache, 'images');
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const image = join(folder, `${fingerprint(source)}.erofs`);
+  if (existsSync(image)) {
+    utimesSync(image, new Date(), new Date());
+    return image;
+  }
+  prune(folder);
+  const making = `${image}.${process.pid}.${process.hrtime.bigint()}`;
+  const owner = process.getuid?.() === 0 ? [] : [`--force-uid=${unprivileged}`, `--force-gid=${unprivileged}`];
+  const alone = `${making}.alone`;
+  try {
+    let directory = source;
+    if (!lstatSync(source).isDirectory()) {
+      directory = alone;
+      mkdirSync(alone);
+      chmodSync(alone, 0o755);
+      copyFileSync(source, join(alone, basename(source)));
+    }
+    await run('mkfs.erofs', ['--quiet', ...owner, making, directory], {
+      env: { PATH: '/usr/bin:/usr/sbin:/usr/local/bin' },
+    });
+    chmodSync(making, 0o444);
+    renameSync(making, image);
+    return image;
+  } finally {
+    rmSync(making, { force: true });
+    rmSync(alone, { recursive: true, force: true });
+  }
+}
+
+/** Changes with whatever a copy of it would show. */
+export function fingerprint(source: string): string {
+  const digest = createHash('sha256').update(process.getuid?.() === 0 ? 'root' : 'user');
+  const look = (path: string, name: string): void => {
+    const { dev, ino, mode, uid, gid, size, ctimeNs } = lstatSync(path, { bigint: true });
+    digest.update([name, dev, ino, mode, uid, gid, size, ctimeNs].join('\0'));
+  };
+  look(source, basename(source));
+  if (lstatSync(source).isDirectory()) {
+    for (const name of readdirSync(source, { recursive: true, encoding: 'utf8' }).sort())
+      look(join(source, name), name);
+  }
+  return digest.digest('hex');
+}
+
+function prune(folder: string): void {
+  for (const name of readdirSync(folder)) {
+    const path = join(folder, name);
+    if (Date.now() - statSync(path).mtimeMs > kept) rmSync(path, { force: true });
+  }
+}
