@@ -14,6 +14,7 @@ export type ToRuntime =
       readonly subject: string;
       readonly capabilities: string;
       readonly logLevel?: string;
+      readonly asTask?: true;
     }
   /** body: the raw JSON of the client's `result` or `error`, to the `ask` of that number. */
   | { readonly kind: 'reply'; readonly id: number; readonly ask: number; readonly outcome: 'result' | 'error' }
@@ -32,6 +33,8 @@ export type FromRuntime =
   | { readonly kind: 'notification'; readonly id: number }
   /** The server asks the client; body: the raw JSON of the params. Answered by `reply` with the same number. */
   | { readonly kind: 'ask'; readonly id: number; readonly ask: number; readonly method: string }
+  /** The server has made a task of the call. */
+  | { readonly kind: 'deferred'; readonly id: number }
   /** Every subscription of a `listen` was accepted. */
   | { readonly kind: 'listening'; readonly id: number }
   | { readonly kind: 'failed'; readonly id: number; readonly code: RuntimeFailure; readonly detail: string };

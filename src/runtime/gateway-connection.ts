@@ -93,7 +93,7 @@ export class GatewayConnection {
   }
 
   async #call(head: Frame<'call'>, params: Uint8Array, { controller, asks }: Running): Promise<Uint8Array> {
-    const { id, server, method, subject, capabilities, logLevel } = head;
+    const { id, server, method, subject, capabilities, logLevel, asTask = false } = head;
     if (!METHODS.has(method)) throw new UpstreamFailure('upstream', `no such method here: ${method}`);
     if (!isObject(parseStrict(Buffer.from(capabilities)).value))
       throw new RangeError('capabilities that are no object');
@@ -105,8 +105,9 @@ export class GatewayConnection {
         asks.set(++asked, resolve);
         this.#send(encodeFrame({ kind: 'ask', id, ask: asked, method: request.method }, request.params));
       });
-    const call = { method, params, subject, capabilities, logLevel, headers: [], signal, notify, ask };
-    const { kind, raw } = await this.#upstream(server).call(call);
+    const deferred = () => this.#send(encodeFrame({ kind: 'deferred', id }));
+    const told = { method, params, subject, capabilities, logLevel, headers: [], asTask };
+    const { kind, raw } = await this.#upstream(server).call({ ...told, signal, notify, ask, deferred });
     return encodeFrame({ kind, id }, raw);
   }
 

@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import type { Caller } from '../../src/contract/caller.ts';
 import { Refusal, type RefusalCode } from '../../src/contract/refusal.ts';
 import { Admitted, Authorized, Known, type Sanitized, Validated } from '../../src/contract/tool-call.ts';
@@ -22,10 +23,12 @@ export function openTasks(limits: Partial<TaskLimits> = {}) {
       params: {},
       paramsRaw: '{}',
       headers: [],
-      task: { ttl: wish.ttl },
+      task: { ttl: wish.ttl, atServer: false },
     } as const;
     const valid = new Validated(new Known(call, target), { arguments: {}, raw: ' '.repeat(wish.padding ?? 2) });
-    return tasks.begin(new Admitted(new Authorized(valid, { allow: true, policies: [], detail: '' })), caller);
+    const task = tasks.begin(new Admitted(new Authorized(valid, { allow: true, policies: [], detail: '' })), caller);
+    assert.ok(task !== undefined);
+    return task;
   };
   const ask = async (method: string, taskId?: unknown, wish: Wish = {}, caller = someone()) => {
     const params = taskId === undefined ? {} : { taskId };

@@ -1,4 +1,5 @@
 import { isObject, type Json, type JsonObject } from '../../contract/json.ts';
+import { declaresTasks, TASKS_EXTENSION } from '../../contract/task.ts';
 
 /** What a server may ask of a client in mid-call: the capability that each needs (MCP 2026-07-28, Client Capabilities). */
 const CAPABILITY = {
@@ -19,16 +20,19 @@ export function isEmbeddedMethod(method: string): method is EmbeddedMethod {
 /** The capabilities that a server is told of: those under which it may ask. Others would promise what goes nowhere. */
 export function toldCapabilities(capabilities: JsonObject): string {
   const { elicitation, sampling, roots } = capabilities;
-  if (elicitation === undefined && sampling === undefined && roots === undefined) return NONE;
+  const tasks = declaresTasks(capabilities);
+  if (elicitation === undefined && sampling === undefined && roots === undefined && !tasks) return NONE;
   return JSON.stringify({
     ...(isObject(elicitation) && { elicitation }),
     ...(isObject(sampling) && { sampling }),
     // Changes of roots are not relayed.
     ...(isObject(roots) && { roots: {} }),
+    ...(tasks && TASKS),
   });
 }
 
 export const NONE = '{}';
+const TASKS = { extensions: { [TASKS_EXTENSION]: {} } } as const;
 
 /** What a server named as required, reduced to what the protocol knows: it goes to the client. */
 export function knownCapabilities(required: Json | undefined): JsonObject {
@@ -38,7 +42,7 @@ export function knownCapabilities(required: Json | undefined): JsonObject {
     if (isObject(own))
       known[name] = Object.fromEntries(parts.flatMap((part) => (isObject(own[part]) ? [[part, {}]] : [])));
   }
-  return known;
+  return declaresTasks(required) ? { ...known, ...TASKS } : known;
 }
 
 /**

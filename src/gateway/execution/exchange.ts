@@ -15,6 +15,7 @@ export class Exchange implements UpstreamCall {
   readonly capabilities: string;
   readonly logLevel: string | undefined;
   readonly headers: readonly string[];
+  readonly asTask: boolean;
   readonly signal: AbortSignal;
   readonly #embedding: Embedding;
   readonly #call: Admitted;
@@ -37,6 +38,7 @@ export class Exchange implements UpstreamCall {
     this.capabilities = toldCapabilities(caller.capabilities);
     this.logLevel = caller.logLevel;
     this.headers = target.headers;
+    this.asTask = target.task?.atServer ?? false;
     this.signal = signal;
     this.#embedding = embedding;
     this.#call = call;
@@ -60,5 +62,9 @@ export class Exchange implements UpstreamCall {
 
   ask(request: ServerRequest): Promise<RpcAnswer> {
     return this.midCall.ask(request);
+  }
+
+  deferred(): void {
+    this.#caller.defer?.();
   }
 }

@@ -42,12 +42,14 @@ export class RuntimeLink {
    * has gone; the sandbox is then killed
    */
   call(server: string, call: UpstreamCall): Promise<RpcAnswer> {
-    const { method, subject, capabilities, logLevel, signal } = call;
+    const { method, subject, capabilities, logLevel, asTask, signal } = call;
     return new Promise((resolve, reject) => {
-      const head = (id: number): ToRuntime =>
-        logLevel === undefined
-          ? { kind: 'call', id, server, method, subject, capabilities }
-          : { kind: 'call', id, server, method, subject, capabilities, logLevel };
+      const head = (id: number): ToRuntime => ({
+        kind: 'call',
+        ...{ id, server, method, subject, capabilities },
+        ...(logLevel !== undefined && { logLevel }),
+        ...(asTask && { asTask }),
+      });
       const settle = (kind: RpcAnswer['kind'], body: Uint8Array): void => {
         const raw = plainText(body);
         if (raw === undefined) reject(new Refusal('upstream', 'an answer that is not UTF-8'));
@@ -149,6 +151,7 @@ export class RuntimeLink {
     if (kind === 'notification') this.#notify(id, request, body);
     else if (kind === 'ask') void this.#ask(head, request, body);
     else if (kind === 'listening') request.listening?.ready();
+    else if (kind === 'deferred') request.call?.deferred();
     else {
       this.#ended(id);
       if (kind === 'failed') request.fail(upstreamFailure(head.code, head.detail));
