@@ -131,6 +131,28 @@ test('a task that was not offered, or has no id, is waited for by nobody', async
   }
 });
 
+test('a server of 2025-11-25 that wants tasks is asked for one, and for its result; its id goes nowhere else', async (t) => {
+  const task = { taskId: 'of 2025', status: 'working', ttl: null, createdAt: '', lastUpdatedAt: '' };
+  const world = await remoteServer(t, ({ message: { id, method, params } }, response) => {
+    const answer = (result: object) => json(response, { jsonrpc: '2.0', id, result });
+    if (method === 'tools/call') return answer(params?.task === undefined ? done : { task });
+    return method === 'tasks/result' && answer({ ...done, was: params });
+  });
+  const upstream = upstreamOf(t, world.settings);
+  let deferred = 0;
+  const { raw } = await upstream.call(callOf({ asTask: true, deferred: () => void deferred++ }));
+  assert.deepEqual([JSON.parse(raw), deferred], [{ ...done, was: { taskId: 'of 2025' } }, 1]);
+  assert.deepEqual(JSON.parse((await upstream.call(callOf())).raw), done);
+  assert.equal(world.asked('tasks/result').length, 1);
+});
+
+test('a server of 2025-11-25 that wants tasks and makes none is refused', async (t) => {
+  const world = await remoteServer(t, ({ message: { id, method } }, response) => {
+    return method === 'tools/call' && json(response, { jsonrpc: '2.0', id, result: done });
+  });
+  await assert.rejects(upstreamOf(t, world.settings).call(callOf({ asTask: true })), failsWith(/made none/));
+});
+
 async function until(holds: () => boolean): Promise<void> {
   for (const end = Date.now() + 10_000; !holds(); await new Promise((resolve) => setTimeout(resolve, 10)))
     assert.ok(Date.now() < end, `never: ${holds}`);
