@@ -9,6 +9,9 @@ export const TASKS_EXTENSION = 'io.modelcontextprotocol/tasks';
 /** What a client must declare that is to be told of tasks, as an error names it. */
 export const TASKS_REQUIRED = { requiredCapabilities: { extensions: { [TASKS_EXTENSION]: {} } } } as const;
 
+/** Raw JSON: the capabilities of a call that can be a task, and in which nobody can be asked. */
+export const TASKS_ALONE = JSON.stringify(TASKS_REQUIRED.requiredCapabilities);
+
 /** Whether a client of 2026-07-28 has declared the extension, in the request's own capabilities. */
 export function declaresTasks(capabilities: Json | undefined): boolean {
   const extensions = isObject(capabilities) ? capabilities.extensions : undefined;

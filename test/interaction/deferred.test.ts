@@ -175,6 +175,28 @@ test('cancelled by its client, its server’s work is aborted', async () => {
   assert.equal(task.signal.aborted, true);
 });
 
+test('a server is told of tasks for clients that know them, and for older ones, for which its task is waited for', async () => {
+  const told: string[] = [];
+  const { execute } = stageWith({
+    server: async ({ capabilities }) => {
+      told.push(capabilities);
+      return text('done');
+    },
+  });
+  const tasks = '{"extensions":{"io.modelcontextprotocol/tasks":{}}}';
+  for (const client of [
+    { modern: true, capabilities: JSON.parse(tasks) },
+    { modern: true, capabilities: {} },
+    { modern: true, capabilities: { extensions: { other: {} } } },
+    { modern: false, capabilities: {} },
+    { modern: false, capabilities: {}, method: 'prompts/get' as const },
+  ]) {
+    const { call, caller } = request(client);
+    await execute(call, caller);
+  }
+  assert.deepEqual(told, [tasks, '{}', '{}', tasks, '{}']);
+});
+
 test('refuses to hand on a task of the server’s, or any result that has no meaning here', () => {
   const { call } = request({ modern: true });
   const raw = '{"resultType":"task","taskId":"the server’s own","status":"working"}';

@@ -37,7 +37,7 @@ async function tasked(t: TestContext, look: Look, first: object = { resultType: 
     return answer({ resultType: 'complete' });
   });
   const call = (more: Partial<UpstreamCall> = {}, deadline = 5000): Promise<RpcAnswer> =>
-    upstreamOf(t, world.settings, { deadline }).call(callOf({ capabilities: TASKS, ...more }));
+    upstreamOf(t, world.settings, { deadline, maxResult: 1024 * 1024 }).call(callOf({ capabilities: TASKS, ...more }));
   return { ...world, call };
 }
 
@@ -110,6 +110,7 @@ for (const [what, look, why] of [
   ['questions without a shape', () => task('input_required', { inputRequests: { a: 1 } }), /without a shape/],
   ['no questions', () => task('input_required'), /no inputRequests/],
   ['a question without a method', () => task('input_required', { inputRequests: { a: {} } }), /without a method/],
+  ['a state as large as results may be', () => task('working', { more: 'x'.repeat(600_000) }), /has not ended/],
   ['questions without end', (_: Heard, looks: number) => asks(`key-${looks}`), /more than 20 requests/],
 ] as const) {
   test(`refuses a server’s task with ${what}`, async (t) => {

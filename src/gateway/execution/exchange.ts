@@ -1,7 +1,7 @@
 import type { Caller } from '../../contract/caller.ts';
 import type { Admitted } from '../../contract/tool-call.ts';
 import type { RpcAnswer, ServerRequest, UpstreamCall } from '../../contract/upstream.ts';
-import { toldCapabilities } from './capabilities.ts';
+import { mayBeTask, toldCapabilities } from './capabilities.ts';
 import type { Embedding } from './embedded-request.ts';
 import { MidCall } from './mid-call.ts';
 
@@ -35,7 +35,7 @@ export class Exchange implements UpstreamCall {
     this.method = target.method;
     this.params = encoder.encode(params);
     this.subject = subject.key;
-    this.capabilities = toldCapabilities(caller.capabilities);
+    this.capabilities = toldCapabilities(caller.capabilities, mayBeTask(call.frame, caller.capabilities));
     this.logLevel = caller.logLevel;
     this.headers = target.headers;
     this.asTask = target.task?.atServer ?? false;

@@ -6,7 +6,7 @@ import type { RuntimeFailure } from '../../contract/runtime-link.ts';
 import { MalformedJson, parseText } from '../../contract/strict-json.ts';
 import { type Admitted, Executed } from '../../contract/tool-call.ts';
 import type { RpcAnswer, UpstreamCall } from '../../contract/upstream.ts';
-import { NONE, toldCapabilities } from './capabilities.ts';
+import { mayBeAsked } from './capabilities.ts';
 import type { Embedding } from './embedded-request.ts';
 import { Exchange } from './exchange.ts';
 import { HeldCall, isRepeatable } from './held-call.ts';
@@ -53,7 +53,7 @@ export function executeStage(deps: ExecutionDeps): (call: Admitted, caller: Call
 
 /** @param params raw JSON, as the server will read it */
 async function run(deps: ExecutionDeps, call: Admitted, caller: Caller, params: string): Promise<Executed> {
-  if (call.frame.modern && toldCapabilities(caller.capabilities) !== NONE) {
+  if (call.frame.modern && (mayBeAsked(caller.capabilities) || caller.defer !== undefined)) {
     const held = new HeldCall(deps.embedding, call, caller, params);
     held.begin(dispatch(deps, call, held));
     return turn(deps, call, caller, held);

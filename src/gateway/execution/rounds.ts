@@ -1,7 +1,5 @@
-import { randomUUID } from 'node:crypto';
 import type { Caller } from '../../contract/caller.ts';
 import { Refusal } from '../../contract/refusal.ts';
-import { appendMembers, readObject, splice } from '../../contract/splice.ts';
 import type { Admitted } from '../../contract/tool-call.ts';
 import type { RpcAnswer } from '../../contract/upstream.ts';
 import { EmbeddedRefusal } from './embedded-refusal.ts';
@@ -111,11 +109,9 @@ async function responsesTo(
   return new Map(
     await Promise.all(
       questions.map(async ([key, question]): Promise<[string, string]> => {
-        const { method } = question;
-        const params = modern ? question.params : inLegacyShape(question);
-        const answer = await midCall.accept(question, await midCall.put({ method, params }));
+        const answer = await midCall.accept(question, await midCall.put(question));
         if (answer.kind === 'error')
-          throw new Refusal('upstream', `${method}: the client gave ${answer.raw.slice(0, 256)}`);
+          throw new Refusal('upstream', `${question.method}: the client gave ${answer.raw.slice(0, 256)}`);
         return [key, answer.raw];
       }),
     ),
@@ -131,10 +127,4 @@ async function judged(request: InputRequest, caller: Caller, midCall: MidCall): 
       throw new Refusal('upstream', error.detail);
     throw error;
   }
-}
-
-/** An elicitation by URL has an id in 2025-11-25, and none later. */
-function inLegacyShape({ method, params, value }: Question): string {
-  if (method !== 'elicitation/create' || value.mode !== 'url' || value.elicitationId !== undefined) return params;
-  return splice(params, [appendMembers(readObject(params), `"elicitationId":"${randomUUID()}"`)]);
 }

@@ -1,6 +1,7 @@
 import type { RemoteServer } from '../../contract/bundle.ts';
 import { isObject } from '../../contract/json.ts';
 import type { LiveDescriptors } from '../../contract/runtime-link.ts';
+import { TASKS_ALONE } from '../../contract/task.ts';
 import { describeServer } from './describe.ts';
 import { Conversations } from './http/conversations.ts';
 import { type Encodable, encodeLegacy, encodeModern } from './http/encode.ts';
@@ -129,8 +130,9 @@ class RemoteUpstream implements Upstream {
 
   /** A server that keeps a session may ask on its stream, which is opened where there is anybody to be asked. */
   #request(session: Session, call: UpstreamCall): Promise<RpcAnswer> {
-    if (session.id !== undefined && (call.logLevel !== undefined || call.capabilities !== '{}'))
-      return this.#attend(session, call);
+    const { capabilities, logLevel } = call;
+    const isAskable = capabilities !== '{}' && capabilities !== TASKS_ALONE;
+    if (session.id !== undefined && (logLevel !== undefined || isAskable)) return this.#attend(session, call);
     return this.#exchange(session, call, this.#deadline, call, call.signal);
   }
 

@@ -12,6 +12,8 @@ const MAX_POLL = 2000;
 const POLL = 500;
 /** Characters of a server's task id, and of a key of what it asks. */
 const MAX_ID = 1024;
+/** Characters of a task that has not ended: it is looked at again and again. */
+const MAX_STATE = 512 * 1024;
 /** What one task may ask in all. */
 const MAX_INPUTS = 20;
 
@@ -93,6 +95,7 @@ class ServerTask {
         if (idOf(task) !== this.#id) throw bad('another id than it had');
         const end = endOf(task, answer.raw);
         if (end !== undefined) return end;
+        if (answer.raw.length > MAX_STATE) throw bad(`${answer.raw.length} characters of one that has not ended`);
         if (task.status === 'input_required') this.#ask(answer.raw);
         wait = pollOf(task);
       }
