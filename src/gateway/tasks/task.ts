@@ -6,11 +6,12 @@ import { Refusal } from '../../contract/refusal.ts';
 import { findMember, readObject } from '../../contract/splice.ts';
 import type { Admitted, Sanitized, Subject } from '../../contract/tool-call.ts';
 import type { RpcAnswer, ServerRequest } from '../../contract/upstream.ts';
+import { Course } from './course.ts';
 import { Inputs } from './inputs.ts';
 import type { TaskLimits } from './limits.ts';
 import { Questions } from './questions.ts';
 import { notificationOf, relatedTo, unrelated } from './related.ts';
-import { createdTask, detailedTask, type Face, legacyTask, type Status } from './shown.ts';
+import { createdTask, detailedTask, legacyTask, type Status } from './shown.ts';
 
 export interface TaskDeps {
   readonly call: Admitted;
@@ -49,19 +50,14 @@ export class Task implements Caller {
   /** Bytes that it takes up. */
   bytes: number;
   readonly #deps: Omit<TaskDeps, 'call' | 'caller'>;
-  readonly #ttl: number;
   readonly #abort = new AbortController();
   /** Whom it asks: a client of 2025-11-25 on its streams, a newer one by what the task shows. */
   readonly #questions: Questions;
   readonly #inputs: Inputs;
-  readonly #watchers = new Set<() => void>();
+  readonly #course: Course;
   readonly #create: (result: string) => void;
   readonly #end: () => void;
-  #created = 0;
-  #updated = 0;
-  #status: Status = 'working';
   #kept = '';
-  #answer: RpcAnswer | undefined;
   #isBehind = false;
   /** The request that began it, until that is answered. */
   #caller: Caller | undefined;
@@ -89,7 +85,8 @@ export class Task implements Caller {
     [this.created, this.#create] = [created.promise, created.resolve];
     [this.ended, this.#end] = [ended.promise, ended.resolve];
     this.bytes = sizeOf(call);
-    this.#ttl = Math.min(Math.max(call.target.task?.ttl ?? limits.ttl, limits.minTtl), limits.maxTtl);
+    const ttl = Math.min(Math.max(call.target.task?.ttl ?? limits.ttl, limits.minTtl), limits.maxTtl);
+    this.#course = new Course(clock, { id: this.id, ttl, pollInterval: limits.pollInterval });
     this.#questions = new Questions(clock, limits.askTimeout);
     this.#inputs = new Inputs(clock, limits.askTimeout);
     if (call.target.task !== undefined) this.#goBehind();
@@ -109,7 +106,7 @@ export class Task implements Caller {
   }
 
   get isOver(): boolean {
-    return this.#status !== 'working' && this.#status !== 'input_required';
+    return this.#course.isOver;
   }
 
   get isAsking(): boolean {
@@ -118,12 +115,13 @@ export class Task implements Caller {
 
   /** Milliseconds: when it is kept no more, since the epoch. */
   get until(): number {
-    return this.#created + this.#ttl;
+    return this.#course.until;
   }
 
   /** As a client of its own revision is told of it; raw JSON. */
   get shown(): string {
-    return this.modern ? detailedTask(this.#face, this.#inputs.shown, this.#answer) : legacyTask(this.#face);
+    const { face, answer } = this.#course;
+    return this.modern ? detailedTask(face, this.#inputs.shown, answer) : legacyTask(face);
   }
 
   get ask(): Caller['ask'] {
@@ -160,8 +158,7 @@ export class Task implements Caller {
 
   /** What its call would have been answered with. @throws Refusal where there is no such thing */
   get answer(): RpcAnswer {
-    if (this.#answer === undefined) throw new Refusal('task-over', `the task is ${this.#status}`);
-    return this.#answer;
+    return this.#course.result;
   }
 
   /** Gives what it asks the answers of its client. @param raws raw results by key */
@@ -171,8 +168,7 @@ export class Task implements Caller {
 
   /** Calls `changed` at each change, until what is given back is called. */
   watch(changed: () => void): () => void {
-    this.#watchers.add(changed);
-    return () => void this.#watchers.delete(changed);
+    return this.#course.watch(changed);
   }
 
   /** Ends its work, with the sandbox that it runs in. */
@@ -186,9 +182,8 @@ export class Task implements Caller {
   /** It is kept no more. */
   forget(): void {
     this.cancel('its time is over');
-    this.#watchers.clear();
+    this.#course.forget();
     this.#kept = '';
-    this.#answer = undefined;
   }
 
   /** Keeps a result that is not yet to be given. @throws Refusal size; unavailable where it is wanted no more */
@@ -224,12 +219,6 @@ export class Task implements Caller {
     else this.#settle(this.modern ? 'completed' : 'failed', { kind: 'result', raw: this.#marked(raw) });
   }
 
-  get #face(): Face {
-    const [created, updated] = [new Date(this.#created).toISOString(), new Date(this.#updated).toISOString()];
-    const { pollInterval } = this.#deps.limits;
-    return { id: this.id, status: this.#status, created, updated, ttl: this.#ttl, pollInterval };
-  }
-
   /** Where there is no room, it goes on as the call that it is. */
   #defer(): void {
     if (this.#abort.signal.aborted) return;
@@ -241,13 +230,12 @@ export class Task implements Caller {
   }
 
   #goBehind(): void {
-    this.#created = this.#deps.clock.now();
-    this.#updated = this.#created;
+    this.#course.begin();
     this.#deps.enter(this);
     this.#isBehind = true;
     this.#leave();
     this.#caller = undefined;
-    this.#create(this.modern ? createdTask(this.#face) : `{"task":${this.shown}}`);
+    this.#create(this.modern ? createdTask(this.#course.face) : `{"task":${this.shown}}`);
   }
 
   /** Until it goes on behind its answer, it ends with the request. */
@@ -264,9 +252,8 @@ export class Task implements Caller {
   }
 
   #settle(status: Status, answer: RpcAnswer): void {
-    if (!this.isOver) {
-      this.#answer = answer;
-      this.#turn(status);
+    if (this.#course.end(status, answer)) {
+      this.#told();
       this.#close();
     }
     this.#kept = '';
@@ -292,14 +279,13 @@ export class Task implements Caller {
     }
   }
 
-  /** @param anew whether it counts as a change though the status is the same */
   #turn(status: Status, anew = false): void {
-    if (this.isOver || (status === this.#status && !anew)) return;
-    this.#status = status;
-    this.#updated = this.#deps.clock.now();
-    for (const changed of [...this.#watchers]) changed();
-    if (!this.modern)
-      this.session?.notify(`{"jsonrpc":"2.0","method":"notifications/tasks/status","params":${this.shown}}`);
+    if (this.#course.turn(status, anew)) this.#told();
+  }
+
+  #told(): void {
+    const said = (): string => `{"jsonrpc":"2.0","method":"notifications/tasks/status","params":${this.shown}}`;
+    if (!this.modern) this.#session?.notify(said());
   }
 }
 
