@@ -18,6 +18,11 @@ export interface Caller {
    * Rejects with a Refusal when the session ends or the client does not answer in time.
    */
   readonly ask: ((request: ServerRequest) => Promise<RpcAnswer>) | undefined;
+  /**
+   * Has the call go on behind its answer, where there is room for that: the client is answered with a task, `ask` is
+   * there from then on, and `signal` is the task's. Absent where the client knows no such thing, or it is so already.
+   */
+  readonly defer?: (() => void) | undefined;
   /** The session that the call is part of; undefined from 2026-07-28 on, and where an older client keeps none. */
   readonly session: CallerSession | undefined;
 }

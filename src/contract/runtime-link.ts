@@ -19,6 +19,7 @@ export type ToRuntime =
       readonly logLevel?: string;
       /** For the egress proxy of the call's sandbox, until the call's end. */
       readonly leases?: readonly WireLease[];
+      readonly asTask?: true;
     }
   /** body: the raw JSON of the client's `result` or `error`, to the `ask` of that number. */
   | { readonly kind: 'reply'; readonly id: number; readonly ask: number; readonly outcome: 'result' | 'error' }
@@ -39,6 +40,8 @@ export type FromRuntime =
   | { readonly kind: 'ask'; readonly id: number; readonly ask: number; readonly method: string }
   /** One of the call's leases went out with a request. */
   | { readonly kind: 'used'; readonly id: number; readonly use: WireUse }
+  /** The server has made a task of the call. */
+  | { readonly kind: 'deferred'; readonly id: number }
   /** Every subscription of a `listen` was accepted. */
   | { readonly kind: 'listening'; readonly id: number }
   /** A server's sandbox tried to reach something; id 0: outside of any call. */

@@ -136,7 +136,7 @@ export interface Target {
   readonly paramsRaw: string;
   /** `mcp-param-…` names and values, alternating, for a remote server of 2026-07-28: the declared, and the unknown. */
   readonly headers: readonly string[];
-  /** The call is to go on behind its answer (MCP 2025-11-25, Tasks). */
+  /** The call is to go on behind its answer from its beginning (MCP 2025-11-25, Tasks; extension of 2026-07-28). */
   readonly task?: TaskWish | undefined;
   /** resources/list over all servers: the server whose page follows the last one of this server. */
   readonly next?: string | undefined;
@@ -145,6 +145,8 @@ export interface Target {
 export interface TaskWish {
   /** Milliseconds for which the client wants the task kept; undefined: it does not say. */
   readonly ttl: number | undefined;
+  /** The server, of 2025-11-25, wants a task of its own made of the call. */
+  readonly atServer: boolean;
 }
 
 /** The subject may see the target, for some arguments at least. */

@@ -28,17 +28,21 @@ export interface UpstreamCall {
   readonly headers: readonly string[];
   /** The credentials that the sandbox's egress proxy adds, for as long as the call runs; undefined: none. */
   readonly loan?: Loan | undefined;
+  /** A server of 2025-11-25 is to make a task of the call, and its task is waited for. */
+  readonly asTask: boolean;
   /** Aborted when nobody waits for the answer any more. */
   readonly signal: AbortSignal;
   /** Receives each notification that the server sends in mid-call: a whole message, strictly parsed, not judged. */
   notify(message: string): void;
   /**
-   * Asks what an older server asks in mid-call; the call's deadline stands still meanwhile. Never rejects: where nobody
+   * Asks what an older server asks in mid-call, or a server's task in its course; the call's deadline stands still meanwhile. Never rejects: where nobody
    * can be asked, the answer is an error. (A server of 2026-07-28 answers with `input_required` instead.)
    */
   ask(request: ServerRequest): Promise<RpcAnswer>;
   /** Receives each attempt to get out of the server's sandbox in mid-call, where it has one. */
   attempted?(attempt: EgressAttempt): void;
+  /** The server has made a task of the call: the answer will be what becomes of that, and may take its time. */
+  deferred(): void;
 }
 
 /** A wish to be told of changes, for as long as `signal` is not aborted. */

@@ -40,8 +40,8 @@ export interface Rooms {
   subscribe(call: Admitted, caller: Caller): Promise<Answer>;
   /** `subscriptions/listen`: each resource that it names is admitted like a call. Resolves when the stream is over. */
   listen(call: Framed, caller: Caller, admit: (call: Framed) => Promise<Admitted>): Promise<Answer>;
-  /** Has a call go on behind its answer. */
-  begin(call: Admitted, caller: Caller): Begun;
+  /** Has a call go on behind its answer, now or when it takes long; undefined: it is answered when it is over. */
+  begin(call: Admitted, caller: Caller): Begun | undefined;
   /** `tasks/…`: answers from the calls that go on, or have ended, behind their answers. */
   task(call: Framed, caller: Caller): Promise<AboutTask>;
   respond(call: Sanitized): Answer;
@@ -175,11 +175,8 @@ async function further(
     return answer;
   }
   const admitted = await admit(framed, trail, rooms);
-  if (admitted.target.task !== undefined) {
-    const begun = rooms.begin(admitted, caller);
-    void behind(begun, admitted, trail, rooms, deps);
-    return begun.answer;
-  }
+  const begun = rooms.begin(admitted, caller);
+  if (begun !== undefined) return Promise.race([begun.answer, tracked(begun, admitted, trail, rooms, deps)]);
   if (admitted.target.method === 'resources/subscribe') {
     const answer = await rooms.subscribe(admitted, caller);
     await trail.completed(answer.body.length);
@@ -191,22 +188,26 @@ async function further(
   return rooms.respond(sanitized);
 }
 
-/** The rest of the line, behind the answer. What comes of it is on record before anybody gets it. */
-async function behind(
+/** The rest of the line of what may go on behind its answer. What comes of it is on record before anybody gets it. */
+async function tracked(
   begun: Begun,
   admitted: Admitted,
   trail: AuditTrail,
   rooms: Rooms,
   deps: PipelineDeps,
-): Promise<void> {
+): Promise<Answer> {
   const { arrived, frame } = admitted;
   try {
     const sanitized = rooms.sanitize(await rooms.execute(admitted, begun.caller));
     begun.keep(sanitized);
     await trail.completed(sanitized.result.length, sanitized.redacted);
     begun.complete();
+    return rooms.respond(sanitized);
   } catch (error) {
-    begun.fail(rooms.refuse(await recorded(error, arrived, trail, deps), arrived, frame));
+    if (!begun.isBehind) throw error;
+    const answer = rooms.refuse(await recorded(error, arrived, trail, deps), arrived, frame);
+    begun.fail(answer);
+    return answer;
   }
 }
 

@@ -97,7 +97,9 @@ class GatewayZone {
       digest: (raw: string) => hash('sha256', raw, 'base64url'),
       edgeBudget: edgeBudget(EDGE_RECORDS, Date.now),
     };
+    const tasks = new Tasks({ clock });
     this.#standing = {
+      clock,
       authenticate: authenticateStage({
         bundle: () => this.#inForce(),
         fetchPublic: openOutbound(),
@@ -105,11 +107,12 @@ class GatewayZone {
         now: Date.now,
       }),
       sessions: new Sessions({ clock }),
-      tasks: new Tasks({ clock }),
+      tasks,
       subscriptions: new Subscriptions({
         listen: (server, listening) => this.#listen(server, listening),
         clock,
         redact: (json) => redactJson(json).json,
+        watchTask: (call, id, tell) => tasks.watch(call, id, tell),
         fault,
       }),
       // What was sealed by a process that is no more cannot be gone on with: nothing of it is left.

@@ -1,5 +1,6 @@
 import packageJson from '../../package.json' with { type: 'json' };
 import type { GatewayBundle } from '../contract/bundle.ts';
+import type { Clock } from '../contract/clock.ts';
 import { splice } from '../contract/splice.ts';
 import type { Admitted } from '../contract/tool-call.ts';
 import { loadCedar } from '../drivers/policy-engine/cedar/load.ts';
@@ -44,6 +45,7 @@ import { asFailure } from '../runtime/upstream/upstream.ts';
 
 /** What outlives bundles. */
 export interface Standing {
+  readonly clock: Clock;
   /** Holds verdicts and foreign issuers' keys, and asks for the bundle at each call. */
   readonly authenticate: ReturnType<typeof authenticateStage>;
   readonly sessions: Sessions;
@@ -74,7 +76,7 @@ export interface Furnished {
  */
 export function furnish(
   bundle: GatewayBundle,
-  { authenticate, sessions, subscriptions, tasks, seal, held, stillMay: mayNow, lender, audit, fault }: Standing,
+  { clock, authenticate, sessions, subscriptions, tasks, seal, held, stillMay: mayNow, lender, audit, fault }: Standing,
   link: RuntimeLink,
   remotes: ReadonlyMap<string, Remote>,
 ): Furnished {
@@ -168,7 +170,17 @@ export function furnish(
     identify: identifyStage({ catalogue, visibility: shown, visible, decodeHeader }),
     validate: validateStage({ inputs: inputs.byAction }),
     authorize: authorizeStage({ engine, servers, now: Date.now }),
-    execute: executeStage({ link, remotes, failureOf: asFailure, embedding, lending, seal, held, stillMay: mayNow }),
+    execute: executeStage({
+      link,
+      remotes,
+      failureOf: asFailure,
+      clock,
+      embedding,
+      lending,
+      seal,
+      held,
+      stillMay: mayNow,
+    }),
     sanitize: sanitizeStage({
       outbound: ({ target, arrived, frame: { modern } }, raw) =>
         outbound(target, arrived.server === undefined, modern, raw),
@@ -185,13 +197,18 @@ export function furnish(
     },
     begin: (call, caller) => {
       const task = tasks.begin(call, caller);
-      return {
-        answer: resultAnswer(call.frame, `{"task":${task.shown}}`),
-        caller: task,
-        keep: (sanitized) => task.keep(sanitized),
-        complete: () => task.complete(),
-        fail: ({ body }) => task.fail(body),
-      };
+      return (
+        task && {
+          answer: task.created.then((result) => resultAnswer(call.frame, result)),
+          get isBehind() {
+            return task.isBehind;
+          },
+          caller: task,
+          keep: (sanitized) => task.keep(sanitized),
+          complete: () => task.complete(),
+          fail: ({ body }) => task.fail(body),
+        }
+      );
     },
     task: async (call, caller) => {
       const { answer, action } = await tasks.answer(call, caller);

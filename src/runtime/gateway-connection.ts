@@ -100,7 +100,7 @@ export class GatewayConnection {
   }
 
   async #call(head: Frame<'call'>, params: Uint8Array, { controller, asks }: Running): Promise<Uint8Array> {
-    const { id, server, method, subject, capabilities, logLevel, leases } = head;
+    const { id, server, method, subject, capabilities, logLevel, asTask = false, leases } = head;
     if (!METHODS.has(method)) throw new UpstreamFailure('upstream', `no such method here: ${method}`);
     if (!isObject(parseStrict(Buffer.from(capabilities)).value))
       throw new RangeError('capabilities that are no object');
@@ -112,11 +112,12 @@ export class GatewayConnection {
         asks.set(++asked, resolve);
         this.#send(encodeFrame({ kind: 'ask', id, ask: asked, method: request.method }, request.params));
       });
+    const deferred = () => this.#send(encodeFrame({ kind: 'deferred', id }));
     const attempted = (attempt: EgressAttempt) => this.witness(server, attempt, id);
     const used = (use: WireUse) => this.#send(encodeFrame({ kind: 'used', id, use }));
     const loan = leases && { leases, used };
-    const call = { method, params, subject, capabilities, logLevel, headers: [], loan, signal, notify, ask, attempted };
-    const { kind, raw } = await this.#upstream(server).call(call);
+    const told = { method, params, subject, capabilities, logLevel, headers: [], asTask, loan };
+    const { kind, raw } = await this.#upstream(server).call({ ...told, signal, notify, ask, deferred, attempted });
     return encodeFrame({ kind, id }, raw);
   }
 

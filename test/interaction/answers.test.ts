@@ -38,7 +38,7 @@ test('a server gets what was authorised byte for byte, and hears only of what it
     {
       params: paramsRaw,
       subject: '["acme","alice"]',
-      capabilities: '{"sampling":{"tools":{}},"roots":{}}',
+      capabilities: '{"sampling":{"tools":{}},"roots":{},"extensions":{"io.modelcontextprotocol/tasks":{}}}',
       logLevel: 'notice',
       method: 'tools/call',
     },

@@ -56,9 +56,11 @@ function upstreamCall(more: Partial<UpstreamCall> = {}): UpstreamCall {
     capabilities: '{"roots":{}}',
     logLevel: undefined,
     headers: [],
+    asTask: false,
     signal: new AbortController().signal,
     notify: () => {},
     ask: () => assert.fail('nobody was to be asked'),
+    deferred: () => {},
     ...more,
   };
 }

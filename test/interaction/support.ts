@@ -1,4 +1,5 @@
 import type { Caller } from '../../src/contract/caller.ts';
+import type { Clock } from '../../src/contract/clock.ts';
 import { isObject, type JsonObject } from '../../src/contract/json.ts';
 import { Refusal, type RefusalCode } from '../../src/contract/refusal.ts';
 import { parseStrict } from '../../src/contract/strict-json.ts';
@@ -9,6 +10,7 @@ import { executeStage } from '../../src/gateway/execution/execute.ts';
 import { HeldCalls } from '../../src/gateway/execution/held-calls.ts';
 import { StateSeal } from '../../src/gateway/execution/sealed-state.ts';
 import { redactJson } from '../../src/gateway/output-sanitization/redact-json.ts';
+import { TestClock } from '../sessions/support.ts';
 import { known } from '../support/calls.ts';
 
 export const ALL = { elicitation: { form: {}, url: {} }, sampling: {}, roots: {} } as const;
@@ -42,13 +44,16 @@ interface World {
   readonly key?: Uint8Array;
   readonly record?: (fact: EmbeddedRecord) => Promise<void>;
   readonly stillMay?: () => boolean;
+  readonly clock?: Clock;
 }
 
 /** The stage with a remote server `srv` behind it. */
 export function stageWith(world: World) {
   const { server, denied = [], now = () => 0, held = new HeldCalls(), key, record, stillMay = () => true } = world;
+  const { clock = new TestClock() } = world;
   const records: EmbeddedRecord[] = [];
   const execute = executeStage({
+    clock,
     link: { call: () => Promise.reject(new Error('no runtime here')) },
     remotes: new Map([
       ['srv', { call: async (call) => server(call, JSON.parse(Buffer.from(call.params).toString())) }],

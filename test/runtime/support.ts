@@ -58,9 +58,11 @@ export function aCall(more: Partial<UpstreamCall> = {}): UpstreamCall {
     capabilities: '{}',
     logLevel: undefined,
     headers: [],
+    asTask: false,
     signal: new AbortController().signal,
     notify: () => {},
     ask: async () => ({ kind: 'error', raw: '{"code":-32601,"message":"Method not found"}' }),
+    deferred: () => {},
     ...more,
   };
 }

@@ -13,7 +13,7 @@ import { listDigests } from '../../src/gateway/descriptors/lists.ts';
 import { createVisibility } from '../../src/gateway/descriptors/visibility.ts';
 import { validateStage } from '../../src/gateway/input-validation/validate.ts';
 import { redactJson } from '../../src/gateway/output-sanitization/redact-json.ts';
-import { Subscriptions, type View } from '../../src/gateway/subscriptions/subscriptions.ts';
+import { Subscriptions, type SubscriptionsDeps, type View } from '../../src/gateway/subscriptions/subscriptions.ts';
 import { server } from '../edge/bench.ts';
 import { noEvents } from '../support/calls.ts';
 
@@ -204,13 +204,14 @@ export class TestSession extends Told {
   }
 }
 
-export function open() {
+export function open(watchTask: SubscriptionsDeps['watchTask'] = () => undefined) {
   const clock = new TestClock();
   const servers = new Servers();
   const faults: unknown[] = [];
   const subscriptions = new Subscriptions({
     clock,
     listen: servers.listen,
+    watchTask,
     redact: (json) => redactJson(json).json,
     fault: (error) => faults.push(error),
   });

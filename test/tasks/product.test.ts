@@ -109,9 +109,16 @@ test('refuses a task where the tool offers none, and every line before it holds'
   const bad = await make('say', { text: 1 });
   assert.equal(bad.json.result._meta['innerkeep/refusal'].reason, 'validation');
   assert.equal((await rpc('tasks/list', {}, { token: 'forged' })).status, 421);
-  // A tool that wants to be a task of its own server is not there at all.
-  assert.equal(code(await rpc('tools/call', { name: 'worker__alone', arguments: {} })), -32602);
-  assert.match(product.stderr(), /tool-left-out.*alone/);
+  // A tool that is a task, or nothing.
+  assert.equal(code(await rpc('tools/call', { name: 'worker__alone', arguments: {} })), -32601);
+});
+
+test('a tool that wants a task of its own server gets one, and nobody learns its id', TIMED, async () => {
+  const taskId = await made('alone');
+  const { json, text } = await about('result', taskId);
+  assert.equal(json.result.content[0].text, 'alone');
+  assert.deepEqual(json.result._meta, { 'io.modelcontextprotocol/related-task': { taskId } });
+  assert.doesNotMatch(text, /task-of-the-server/);
 });
 
 test('older revisions have no tasks: the wish goes nowhere, the methods are not there', TIMED, async () => {

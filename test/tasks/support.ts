@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import type { Caller } from '../../src/contract/caller.ts';
 import { Refusal, type RefusalCode } from '../../src/contract/refusal.ts';
 import { Admitted, Authorized, Known, type Sanitized, Validated } from '../../src/contract/tool-call.ts';
@@ -6,13 +7,22 @@ import type { Task } from '../../src/gateway/tasks/task.ts';
 import { Tasks } from '../../src/gateway/tasks/tasks.ts';
 import { framed, TestClock, type Wish } from '../sessions/support.ts';
 
+export type Making = Wish & {
+  readonly ttl?: number;
+  readonly padding?: number;
+  /** It may become a task, and is none yet. */
+  readonly late?: boolean;
+};
+
+export const TASKS = { extensions: { 'io.modelcontextprotocol/tasks': {} } } as const;
+
 /** The room alone: `permits` is what policy says now. */
 export function openTasks(limits: Partial<TaskLimits> = {}) {
   const clock = new TestClock();
   const tasks = new Tasks({ clock, limits });
   const world = { permits: (_id: string, _action: string): boolean => true };
   tasks.judgeBy(({ id }, _server, action) => world.permits(id, action));
-  const begin = (wish: Wish & { readonly ttl?: number; readonly padding?: number } = {}, caller = someone()): Task => {
+  const begin = (wish: Making = {}, caller = someone()): Task => {
     const { call } = framed({ id: '1', method: 'tools/call', params: { name: 'tool' } }, wish);
     const target = {
       server: 'srv',
@@ -22,13 +32,15 @@ export function openTasks(limits: Partial<TaskLimits> = {}) {
       params: {},
       paramsRaw: '{}',
       headers: [],
-      task: { ttl: wish.ttl },
+      ...(!wish.late && { task: { ttl: wish.ttl, atServer: false } }),
     } as const;
     const valid = new Validated(new Known(call, target), { arguments: {}, raw: ' '.repeat(wish.padding ?? 2) });
-    return tasks.begin(new Admitted(new Authorized(valid, { allow: true, policies: [], detail: '' })), caller);
+    const task = tasks.begin(new Admitted(new Authorized(valid, { allow: true, policies: [], detail: '' })), caller);
+    assert.ok(task !== undefined);
+    return task;
   };
-  const ask = async (method: string, taskId?: unknown, wish: Wish = {}, caller = someone()) => {
-    const params = taskId === undefined ? {} : { taskId };
+  const ask = async (method: string, taskId?: unknown, wish: Wish = {}, caller = someone(), more: object = {}) => {
+    const params = taskId === undefined ? {} : { taskId, ...more };
     const { answer } = await tasks.answer(framed({ id: '2', method, params }, wish).call, caller);
     return { kind: answer.kind, ...JSON.parse(answer.raw) };
   };

@@ -4,7 +4,7 @@ import { isObject, type JsonObject } from '../../contract/json.ts';
 import { findMember, readObject, splice } from '../../contract/splice.ts';
 import { parseStrict } from '../../contract/strict-json.ts';
 import { type MirroredArgument, mirroredArguments } from './mirrored-arguments.ts';
-import { taskSupport } from './task-wish.ts';
+import { type TaskSupport, taskSupport } from './task-wish.ts';
 
 /** A pinned descriptor as `/mcp/SERVER` shows it, and as `/mcp` does, where it bears its server's name. */
 export interface Entry {
@@ -18,8 +18,8 @@ export interface Entry {
   readonly action: string;
   /** What a client of 2026-07-28 repeats of a tool's arguments in `Mcp-Param-*`. */
   readonly mirrored: readonly MirroredArgument[];
-  /** Whether it may be called as a task. */
-  readonly asTask: boolean;
+  /** What it says of calls that are tasks. */
+  readonly tasks: TaskSupport;
 }
 
 export interface CataloguedServer {
@@ -70,9 +70,9 @@ function catalogued(pins: PinnedServer) {
     const tool = entry(name, pin, 'name', `${name}__`, `${name}/${pin.name}`);
     // One bad tool does not take the others with it.
     const support = taskSupport(pin.raw, pins.protocolVersion);
-    const mirrored = support === 'required' ? TASK_ALONE : marksOf(tool);
+    const mirrored = marksOf(tool);
     if (typeof mirrored === 'string') faults.push({ server: name, tool: pin.name, why: mirrored });
-    else tools.push({ ...tool, mirrored, asTask: support === 'optional' });
+    else tools.push({ ...tool, mirrored, tasks: support });
   }
   const prompts = pins.prompts.map((pin) => entry(name, pin, 'name', `${name}__`, actionOf(name, 'prompts/get')));
   const templates = pins.resourceTemplates.map((pin) =>
@@ -80,9 +80,6 @@ function catalogued(pins: PinnedServer) {
   );
   return { server: { pins, tools, prompts, templates }, faults };
 }
-
-/** The gateway's tasks are its own; to a server it makes calls. */
-const TASK_ALONE = 'its server wants a task made of each call, which is not supported';
 
 /** What of a tool's arguments is repeated in headers; a text: what is wrong with its marks. */
 function marksOf({ pin }: Entry): readonly MirroredArgument[] | string {
@@ -113,7 +110,7 @@ function entry(server: string, pin: PinnedDescriptor, member: string, prefix: st
     publicRaw: prefixMember(pin.raw, member, prefix),
     action,
     mirrored: [],
-    asTask: false,
+    tasks: 'forbidden',
   };
 }
 

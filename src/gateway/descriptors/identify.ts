@@ -55,7 +55,7 @@ function tool(call: Framed, deps: IdentifyDeps): Target {
     action: entry.action,
     pin: entry.pin,
     headers: paramHeaders(call, entry.mirrored, deps.decodeHeader),
-    ...(call.frame.params?.task !== undefined && { task: taskWish(call.frame, entry) }),
+    task: taskWish(call.frame, entry.tasks),
     // The task is the gateway's: no server is to make another of it.
     ...ownParams(call.frame, renamed(call, ['name'], entry.pin.name), 'task'),
   };

@@ -37,8 +37,9 @@ export function outbound(target: Target, aggregate: boolean, modern: boolean, re
 function isComplete(raw: string, result: RawObject): boolean {
   if (findMember(result.members, 'resultType') === undefined) return true;
   const type = stringMember(raw, result, 'resultType');
-  if (type === undefined) throw new Refusal('upstream', 'a resultType that is no string');
-  return type === 'complete';
+  if (type === 'complete' || type === 'input_required') return type === 'complete';
+  // Whatever else there is, is not ours to hand on: a task's id would be the server's own.
+  throw new Refusal('upstream', 'a resultType that is not known here');
 }
 
 /** The server's own next page, or the first page of the next server. */

@@ -1,4 +1,6 @@
 import { isObject, type Json, type JsonObject } from '../../contract/json.ts';
+import { declaresTasks, TASKS_ALONE, TASKS_REQUIRED } from '../../contract/task.ts';
+import type { Frame } from '../../contract/tool-call.ts';
 
 /** What a server may ask of a client in mid-call: the capability that each needs (MCP 2026-07-28, Client Capabilities). */
 const CAPABILITY = {
@@ -16,19 +18,35 @@ export function isEmbeddedMethod(method: string): method is EmbeddedMethod {
   return Object.hasOwn(CAPABILITY, method);
 }
 
-/** The capabilities that a server is told of: those under which it may ask. Others would promise what goes nowhere. */
-export function toldCapabilities(capabilities: JsonObject): string {
+/**
+ * The capabilities that a server is told of: those under which it may ask. Others would promise what goes nowhere.
+ * @param tasks whether it may make a task of the call
+ */
+export function toldCapabilities(capabilities: JsonObject, tasks: boolean): string {
+  if (!mayBeAsked(capabilities)) return tasks ? TASKS_ALONE : NONE;
   const { elicitation, sampling, roots } = capabilities;
-  if (elicitation === undefined && sampling === undefined && roots === undefined) return NONE;
   return JSON.stringify({
     ...(isObject(elicitation) && { elicitation }),
     ...(isObject(sampling) && { sampling }),
     // Changes of roots are not relayed.
     ...(isObject(roots) && { roots: {} }),
+    ...(tasks && TASKS_REQUIRED.requiredCapabilities),
   });
 }
 
-export const NONE = '{}';
+const NONE = '{}';
+
+export function mayBeAsked({ elicitation, sampling, roots }: JsonObject): boolean {
+  return elicitation !== undefined || sampling !== undefined || roots !== undefined;
+}
+
+/**
+ * Whether a server may make a task of the call. A client of 2026-07-28 must know tasks: it is told of the gateway's own.
+ * For an older one the server's is waited for.
+ */
+export function mayBeTask({ modern, method }: Frame, capabilities: JsonObject): boolean {
+  return method === 'tools/call' && (!modern || declaresTasks(capabilities));
+}
 
 /** What a server named as required, reduced to what the protocol knows: it goes to the client. */
 export function knownCapabilities(required: Json | undefined): JsonObject {
@@ -38,7 +56,7 @@ export function knownCapabilities(required: Json | undefined): JsonObject {
     if (isObject(own))
       known[name] = Object.fromEntries(parts.flatMap((part) => (isObject(own[part]) ? [[part, {}]] : [])));
   }
-  return known;
+  return declaresTasks(required) ? { ...known, ...TASKS_REQUIRED.requiredCapabilities } : known;
 }
 
 /**

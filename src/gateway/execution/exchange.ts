@@ -3,7 +3,7 @@ import type { EgressAttempt } from '../../contract/egress.ts';
 import type { Admitted } from '../../contract/tool-call.ts';
 import type { RpcAnswer, ServerRequest, UpstreamCall } from '../../contract/upstream.ts';
 import type { Loan } from '../../contract/wire-secret.ts';
-import { toldCapabilities } from './capabilities.ts';
+import { mayBeTask, toldCapabilities } from './capabilities.ts';
 import type { Embedding } from './embedded-request.ts';
 import { MidCall } from './mid-call.ts';
 
@@ -17,6 +17,7 @@ export class Exchange implements UpstreamCall {
   readonly capabilities: string;
   readonly logLevel: string | undefined;
   readonly headers: readonly string[];
+  readonly asTask: boolean;
   readonly signal: AbortSignal;
   /** Taken at its dispatch, and given back at its end. */
   loan: Loan | undefined;
@@ -38,9 +39,10 @@ export class Exchange implements UpstreamCall {
     this.method = target.method;
     this.params = encoder.encode(params);
     this.subject = subject.key;
-    this.capabilities = toldCapabilities(caller.capabilities);
+    this.capabilities = toldCapabilities(caller.capabilities, mayBeTask(call.frame, caller.capabilities));
     this.logLevel = caller.logLevel;
     this.headers = target.headers;
+    this.asTask = target.task?.atServer ?? false;
     this.signal = signal;
     this.#embedding = embedding;
     this.#call = call;
@@ -68,5 +70,9 @@ export class Exchange implements UpstreamCall {
 
   attempted(attempt: EgressAttempt): void {
     this.#embedding.attempted(this.#call, attempt);
+  }
+
+  deferred(): void {
+    this.#caller.defer?.();
   }
 }

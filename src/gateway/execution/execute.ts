@@ -1,11 +1,12 @@
 import type { Caller } from '../../contract/caller.ts';
+import type { Clock } from '../../contract/clock.ts';
 import { isObject, type Json } from '../../contract/json.ts';
 import { Refusal } from '../../contract/refusal.ts';
 import type { RuntimeFailure } from '../../contract/runtime-link.ts';
 import { MalformedJson, parseText } from '../../contract/strict-json.ts';
 import { type Admitted, Executed } from '../../contract/tool-call.ts';
 import type { RpcAnswer, UpstreamCall } from '../../contract/upstream.ts';
-import { NONE, toldCapabilities } from './capabilities.ts';
+import { mayBeAsked } from './capabilities.ts';
 import type { Embedding } from './embedded-request.ts';
 import { Exchange } from './exchange.ts';
 import { HeldCall, isRepeatable } from './held-call.ts';
@@ -23,7 +24,11 @@ export interface Remote {
   call(call: UpstreamCall): Promise<RpcAnswer>;
 }
 
+/** Milliseconds after which a call that is not answered becomes a task, where the client knows tasks. */
+const PATIENCE = 5000;
+
 export interface ExecutionDeps {
+  readonly clock: Clock;
   readonly link: Pick<RuntimeLink, 'call'>;
   readonly remotes: ReadonlyMap<string, Remote>;
   readonly failureOf: (error: unknown) => { readonly code: RuntimeFailure; readonly detail: string };
@@ -50,7 +55,7 @@ export function executeStage(deps: ExecutionDeps): (call: Admitted, caller: Call
 
 /** @param params raw JSON, as the server will read it */
 async function run(deps: ExecutionDeps, call: Admitted, caller: Caller, params: string): Promise<Executed> {
-  if (call.frame.modern && toldCapabilities(caller.capabilities) !== NONE) {
+  if (call.frame.modern && (mayBeAsked(caller.capabilities) || caller.defer !== undefined)) {
     const held = new HeldCall(deps.embedding, call, caller, params);
     held.begin(dispatch(deps, call, held));
     return turn(deps, call, caller, held);
@@ -87,10 +92,25 @@ async function ask({ link, lending, remotes, failureOf }: ExecutionDeps, call: A
 
 /** One request of a client and what it is answered with, of a call that may be held over several. */
 async function turn(deps: ExecutionDeps, call: Admitted, caller: Caller, held: HeldCall): Promise<Executed> {
-  const next = await held.next();
+  const next = await withPatience(deps.clock, caller, () => held.next());
   if (next.kind !== 'asked') return conclude(deps, call, caller, next, held);
+  if (caller.ask !== undefined) {
+    held.midCall.attach(deps.embedding, call, caller);
+    held.putOpen();
+    return turn(deps, call, caller, held);
+  }
   const id = deps.held.put(held);
   return executed(call, inputRequired(next.questions), deps.seal.seal(call, { kind: 'held', id }));
+}
+
+/** What takes long goes on behind its answer, where the client can take that. No answer is on its way meanwhile. */
+async function withPatience<T>(clock: Clock, caller: Caller, work: () => Promise<T>): Promise<T> {
+  const stop = caller.defer && clock.setTimer(() => caller.defer?.(), PATIENCE);
+  try {
+    return await work();
+  } finally {
+    stop?.();
+  }
 }
 
 async function conclude(
@@ -105,7 +125,7 @@ async function conclude(
   const wanted = mayWantInput(answer.raw) ? readInputRequired(answer.raw) : undefined;
   if (wanted === undefined) return executed(call, answer.raw, undefined);
   if (!isRepeatable(call.target.method)) throw new Refusal('upstream', 'wants input where none can be given');
-  if (call.frame.modern) {
+  if (call.frame.modern && caller.ask === undefined) {
     const { result, continuation } = await relayed(wanted, caller, exchange.midCall);
     return executed(call, result, deps.seal.seal(call, continuation));
   }
@@ -114,7 +134,8 @@ async function conclude(
     if (!deps.stillMay(call)) throw new Refusal('policy', 'withdrawn while the client was asked');
     return dispatch(deps, call, new Exchange(deps.embedding, call, caller, params, caller.signal, midCall));
   };
-  const last = await roundsInSession(wanted, call.params.raw, caller, exchange.midCall, again);
+  exchange.midCall.attach(deps.embedding, call, caller);
+  const last = await roundsInSession(wanted, call, caller, exchange.midCall, again);
   afterwards(call, last, exchange.midCall);
   if (last.kind === 'error') throw errorOf(call, last.raw);
   return executed(call, last.raw, undefined);

@@ -39,6 +39,8 @@ export class HeldCall extends Exchange {
   #waiter: Waiter | undefined;
   #end: Promise<RpcAnswer> | undefined;
   #gathering: NodeJS.Timeout | undefined;
+  /** The server has made a task of it. */
+  #isDeferred = false;
 
   constructor(embedding: Embedding, call: Admitted, caller: Caller, params: string) {
     const controller = new AbortController();
@@ -88,6 +90,7 @@ export class HeldCall extends Exchange {
     const { signal } = this.#caller;
     const gone = (): void => this.cancel();
     signal.addEventListener('abort', gone, { once: true });
+    if (this.#isDeferred) this.#caller.defer?.();
     try {
       return await new Promise<Turn>((resolve, reject) => {
         this.#waiter = { resolve, reject };
@@ -112,6 +115,7 @@ export class HeldCall extends Exchange {
         throw new EmbeddedRefusal('upstream', 'a request that the client cannot be asked', told.unknown);
       const question = await this.midCall.judge(request, this.#caller.capabilities);
       if (this.#end !== undefined) return errorTo(told.failed);
+      if (this.#waiter !== undefined && this.#caller.ask !== undefined) return await this.#put(question);
       return await new Promise<RpcAnswer>((answer) => {
         this.#questions.set(`request-${++this.#lastKey}`, { question, answer });
         // What a server asks at once is answered by one request of the client, though it comes in several pieces.
@@ -120,6 +124,24 @@ export class HeldCall extends Exchange {
     } catch (error) {
       return this.midCall.failed(error);
     }
+  }
+
+  /** Where the client's request has been answered with a task meanwhile, the task asks. */
+  putOpen(): void {
+    for (const [key, { question, answer }] of this.#questions) {
+      this.#questions.delete(key);
+      answer(this.#put(question).catch((error: unknown) => this.midCall.failed(error)));
+    }
+  }
+
+  override deferred(): void {
+    this.#isDeferred = true;
+    // While nobody waits, the client has been answered with what it is asked.
+    if (this.#waiter !== undefined) this.#caller.defer?.();
+  }
+
+  async #put(question: Question): Promise<RpcAnswer> {
+    return this.midCall.accept(question, await this.midCall.put(question));
   }
 
   #gathered(): void {

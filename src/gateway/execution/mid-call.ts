@@ -1,6 +1,8 @@
+import { randomUUID } from 'node:crypto';
 import type { Caller } from '../../contract/caller.ts';
 import { isObject, type Json, type JsonObject } from '../../contract/json.ts';
 import { Refusal } from '../../contract/refusal.ts';
+import { appendMembers, readObject, splice } from '../../contract/splice.ts';
 import type { Admitted } from '../../contract/tool-call.ts';
 import type { RpcAnswer, ServerRequest } from '../../contract/upstream.ts';
 import { judgeNotification } from './embedded-notification.ts';
@@ -107,9 +109,11 @@ export class MidCall {
   }
 
   /** @throws Refusal when the client does not answer in time, or its session ends */
-  async put({ method, params }: Pick<Question, 'method' | 'params'>): Promise<RpcAnswer> {
+  async put(question: Question): Promise<RpcAnswer> {
     const caller = this.#caller;
     if (caller?.ask === undefined) throw new Refusal('upstream', 'wants input that this client cannot be asked for');
+    const { method } = question;
+    const params = this.#call.frame.modern ? question.params : inLegacyShape(question);
     return caller.ask({ method, params: this.#embedding.named(this.#call, method, params) });
   }
 
@@ -139,4 +143,10 @@ function tokenOf({ target }: Admitted): Json | undefined {
 function rawToken(call: Admitted): string | undefined {
   const token = tokenOf(call);
   return token === undefined ? undefined : JSON.stringify(token);
+}
+
+/** An elicitation by URL has an id in 2025-11-25, and none later. */
+function inLegacyShape({ method, params, value }: Question): string {
+  if (method !== 'elicitation/create' || value.mode !== 'url' || value.elicitationId !== undefined) return params;
+  return splice(params, [appendMembers(readObject(params), `"elicitationId":"${randomUUID()}"`)]);
 }

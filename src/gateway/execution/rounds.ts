@@ -1,7 +1,5 @@
-import { randomUUID } from 'node:crypto';
 import type { Caller } from '../../contract/caller.ts';
 import { Refusal } from '../../contract/refusal.ts';
-import { appendMembers, readObject, splice } from '../../contract/splice.ts';
 import type { Admitted } from '../../contract/tool-call.ts';
 import type { RpcAnswer } from '../../contract/upstream.ts';
 import { EmbeddedRefusal } from './embedded-refusal.ts';
@@ -70,22 +68,21 @@ export async function judgeResponses(
 }
 
 /**
- * Asks a client of an older revision, in its session, for what a server of 2026-07-28 wants, and makes the call anew
+ * Asks a client, in its session or by the call's task, for what a server of 2026-07-28 wants, and makes the call anew
  * until it is answered.
- * @param params raw JSON of the first call
  * @throws Refusal when something must not be asked, the client gives an error, or the server asks without end
  */
 export async function roundsInSession(
   first: InputRequired,
-  params: string,
+  { params, frame }: Admitted,
   caller: Caller,
   midCall: MidCall,
   again: (params: string) => Promise<RpcAnswer>,
 ): Promise<RpcAnswer> {
   let wanted: InputRequired | undefined = first;
   for (let round = 0; round < MAX_ROUNDS; round++) {
-    const responses = await responsesTo(wanted, caller, midCall);
-    const answer = await again(withInput(params, responses, wanted.state));
+    const responses = await responsesTo(wanted, caller, midCall, frame.modern);
+    const answer = await again(withInput(params.raw, responses, wanted.state));
     wanted = answer.kind === 'result' && mayWantInput(answer.raw) ? readInputRequired(answer.raw) : undefined;
     if (wanted === undefined) return answer;
   }
@@ -96,20 +93,25 @@ async function responsesTo(
   { requests }: InputRequired,
   caller: Caller,
   midCall: MidCall,
+  modern: boolean,
 ): Promise<ReadonlyMap<string, string>> {
   if (caller.ask === undefined && requests.length > 0)
     throw new Refusal('upstream', 'wants input that a client without a session cannot give');
   // All are judged before any is asked.
   const questions = await Promise.all(
-    requests.map(async (request): Promise<[string, Question]> => [request.key, await judged(request, caller, midCall)]),
+    requests.map(async (request): Promise<[string, Question]> => {
+      const question = modern
+        ? await midCall.judge(request, caller.capabilities)
+        : await judged(request, caller, midCall);
+      return [request.key, question];
+    }),
   );
   return new Map(
     await Promise.all(
       questions.map(async ([key, question]): Promise<[string, string]> => {
-        const { method } = question;
-        const answer = await midCall.accept(question, await midCall.put({ method, params: inLegacyShape(question) }));
+        const answer = await midCall.accept(question, await midCall.put(question));
         if (answer.kind === 'error')
-          throw new Refusal('upstream', `${method}: the client gave ${answer.raw.slice(0, 256)}`);
+          throw new Refusal('upstream', `${question.method}: the client gave ${answer.raw.slice(0, 256)}`);
         return [key, answer.raw];
       }),
     ),
@@ -125,10 +127,4 @@ async function judged(request: InputRequest, caller: Caller, midCall: MidCall): 
       throw new Refusal('upstream', error.detail);
     throw error;
   }
-}
-
-/** An elicitation by URL has an id in 2025-11-25, and none later. */
-function inLegacyShape({ method, params, value }: Question): string {
-  if (method !== 'elicitation/create' || value.mode !== 'url' || value.elicitationId !== undefined) return params;
-  return splice(params, [appendMembers(readObject(params), `"elicitationId":"${randomUUID()}"`)]);
 }

@@ -50,12 +50,13 @@ export class RuntimeLink {
    * has gone; the sandbox is then killed
    */
   call(server: string, call: UpstreamCall): Promise<RpcAnswer> {
-    const { method, subject, capabilities, logLevel, loan, signal } = call;
+    const { method, subject, capabilities, logLevel, loan, asTask, signal } = call;
     return new Promise((resolve, reject) => {
       const head = (id: number): ToRuntime => ({
         ...{ kind: 'call', id, server, method, subject, capabilities },
         ...(logLevel !== undefined && { logLevel }),
         ...(loan !== undefined && { leases: loan.leases }),
+        ...(asTask && { asTask }),
       });
       const settle = (kind: RpcAnswer['kind'], body: Uint8Array): void => {
         const raw = plainText(body);
@@ -164,6 +165,7 @@ export class RuntimeLink {
     else if (kind === 'ask') void this.#ask(head, request, body);
     else if (kind === 'listening') request.listening?.ready();
     else if (kind === 'used') request.call?.loan?.used(head.use);
+    else if (kind === 'deferred') request.call?.deferred();
     else {
       this.#ended(id);
       if (kind === 'failed') request.fail(upstreamFailure(head.code, head.detail));

@@ -1,6 +1,7 @@
 import type { PinnedServer } from '../../contract/descriptors.ts';
 import { isObject, type JsonObject } from '../../contract/json.ts';
 import { Refusal } from '../../contract/refusal.ts';
+import { TASKS_EXTENSION } from '../../contract/task.ts';
 import type { Frame, Framed, Subject } from '../../contract/tool-call.ts';
 import { SUPPORTED } from './revision.ts';
 
@@ -76,6 +77,7 @@ function capabilitiesOf(
   return {
     ...(has('tools') ? { tools: { listChanged: true } } : {}),
     ...(has('tools') && revision === '2025-11-25' ? { tasks: TASKS } : {}),
+    ...(has('tools') && modern ? { extensions: { [TASKS_EXTENSION]: {} } } : {}),
     ...(has('prompts') ? { prompts: { listChanged: true } } : {}),
     ...(has('resources') ? { resources: { listChanged: true, ...(subscribe ? { subscribe } : {}) } } : {}),
     ...(has('completions') ? { completions: {} } : {}),

@@ -12,10 +12,15 @@ export type AnsweredBy = 'lifecycle' | 'pins' | 'session' | 'subscriptions' | 'l
 interface Row {
   readonly by: AnsweredBy;
   /** `legacy`: revisions up to 2025-11-25; `modern`: 2026-07-28; or the only one. */
-  readonly era: 'legacy' | 'modern' | 'both' | Revision;
+  readonly era: 'legacy' | 'modern' | 'both' | Revision | readonly Revision[];
   /** The member of params that the `Mcp-Name` header mirrors (MCP 2026-07-28, Standard Request Headers). */
-  readonly mirrored?: 'name' | 'uri';
+  readonly mirrored?: Mirrored;
 }
+
+type Mirrored = 'name' | 'uri' | 'taskId';
+
+/** Tasks came with the one, and are an extension of the other. */
+const WITH_TASKS: readonly Revision[] = ['2025-11-25', '2026-07-28'];
 
 const methods: ReadonlyMap<string, Row> = new Map<string, Row>([
   ['initialize', { by: 'lifecycle', era: 'legacy' }],
@@ -25,10 +30,11 @@ const methods: ReadonlyMap<string, Row> = new Map<string, Row>([
   ['resources/subscribe', { by: 'subscriptions', era: 'legacy' }],
   ['resources/unsubscribe', { by: 'subscriptions', era: 'legacy' }],
   ['subscriptions/listen', { by: 'listen', era: 'modern' }],
-  ['tasks/get', { by: 'tasks', era: '2025-11-25' }],
+  ['tasks/get', { by: 'tasks', era: WITH_TASKS, mirrored: 'taskId' }],
+  ['tasks/update', { by: 'tasks', era: 'modern', mirrored: 'taskId' }],
   ['tasks/result', { by: 'tasks', era: '2025-11-25' }],
   ['tasks/list', { by: 'tasks', era: '2025-11-25' }],
-  ['tasks/cancel', { by: 'tasks', era: '2025-11-25' }],
+  ['tasks/cancel', { by: 'tasks', era: WITH_TASKS, mirrored: 'taskId' }],
   ['tools/list', { by: 'pins', era: 'both' }],
   ['prompts/list', { by: 'pins', era: 'both' }],
   ['resources/templates/list', { by: 'pins', era: 'both' }],
@@ -43,11 +49,12 @@ const methods: ReadonlyMap<string, Row> = new Map<string, Row>([
 export function answeredBy(frame: Frame): AnsweredBy {
   const row = methods.get(frame.method);
   const eras = ['both', frame.modern ? 'modern' : 'legacy', frame.revision];
-  if (row === undefined || !eras.includes(row.era)) throw new Refusal('unknown-method', frame.method);
+  if (row === undefined || ![row.era].flat().some((era) => eras.includes(era)))
+    throw new Refusal('unknown-method', frame.method);
   return row.by;
 }
 
 /** The member of params that `Mcp-Name` must repeat. */
-export function mirroredMember(method: string): 'name' | 'uri' | undefined {
+export function mirroredMember(method: string): Mirrored | undefined {
   return methods.get(method)?.mirrored;
 }

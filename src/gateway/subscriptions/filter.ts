@@ -7,6 +7,8 @@ export interface Filter {
   readonly lists: ReadonlySet<ListKind>;
   /** As the client names them, each once. */
   readonly uris: readonly string[];
+  /** Of the tasks extension, each once. */
+  readonly taskIds: readonly string[];
 }
 
 const MEMBERS = [
@@ -15,20 +17,25 @@ const MEMBERS = [
   ['resourcesListChanged', 'resources'],
 ] as const;
 
-/** @throws Refusal params, and overload above `maxUris` */
-export function readFilter(params: JsonObject | undefined, maxUris: number): Filter {
+/** @throws Refusal params, and overload above `max` resources, or as many tasks */
+export function readFilter(params: JsonObject | undefined, max: number): Filter {
   const asked = params?.notifications;
   if (!isObject(asked)) throw new Refusal('params', '/notifications: not an object');
   const lists = MEMBERS.flatMap(([member, kind]) => (flag(asked[member], member) ? [kind] : []));
-  const uris = strings(asked.resourceSubscriptions);
-  if (uris.length > maxUris) throw new Refusal('overload', `more than ${maxUris} resources`);
-  return { lists: new Set(lists), uris };
+  const uris = strings(asked.resourceSubscriptions, 'resourceSubscriptions');
+  const taskIds = strings(asked.taskIds, 'taskIds');
+  if (uris.length > max || taskIds.length > max) throw new Refusal('overload', `more than ${max} resources or tasks`);
+  return { lists: new Set(lists), uris, taskIds };
 }
 
 /** The same in the protocol's words; what was not asked for, or is not honoured, is absent. */
-export function writeFilter({ lists, uris }: Filter): object {
+export function writeFilter({ lists, uris, taskIds }: Filter): object {
   const flags = MEMBERS.flatMap(([member, kind]) => (lists.has(kind) ? [[member, true]] : []));
-  return { ...Object.fromEntries(flags), ...(uris.length === 0 ? {} : { resourceSubscriptions: uris }) };
+  return {
+    ...Object.fromEntries(flags),
+    ...(uris.length === 0 ? {} : { resourceSubscriptions: uris }),
+    ...(taskIds.length === 0 ? {} : { taskIds }),
+  };
 }
 
 function flag(value: Json | undefined, member: string): boolean {
@@ -36,12 +43,12 @@ function flag(value: Json | undefined, member: string): boolean {
   return value ?? false;
 }
 
-function strings(value: Json | undefined): readonly string[] {
+function strings(value: Json | undefined, member: string): readonly string[] {
   const list = value ?? [];
-  if (!Array.isArray(list)) throw new Refusal('params', '/notifications/resourceSubscriptions');
+  if (!Array.isArray(list)) throw new Refusal('params', `/notifications/${member}`);
   const found = new Set<string>();
   for (const one of list) {
-    if (typeof one !== 'string') throw new Refusal('params', '/notifications/resourceSubscriptions');
+    if (typeof one !== 'string') throw new Refusal('params', `/notifications/${member}`);
     found.add(one);
   }
   return [...found];

@@ -2,7 +2,7 @@ import type { Caller } from '../../contract/caller.ts';
 import { Refusal, type RefusalCode } from '../../contract/refusal.ts';
 import type { Admitted, Framed, Subject } from '../../contract/tool-call.ts';
 import { type Filter, writeFilter } from './filter.ts';
-import { acknowledged, ended, type ListKind, listChanged, updated } from './messages.ts';
+import { acknowledged, ended, type ListKind, listChanged, taskChanged, updated } from './messages.ts';
 import { runAt } from './run-at.ts';
 import { type Watched, watchedAs } from './watch.ts';
 import { Watcher, type WatcherDeps } from './watcher.ts';
@@ -13,8 +13,20 @@ const ABOUT_THE_RESOURCE: ReadonlySet<RefusalCode> = new Set([
   ...(['upstream', 'isolation', 'size', 'overload'] as const),
 ]);
 
+/** Tells of a task, now and at each change; undefined: there is none of that id for whoever asks. */
+export type WatchTask = (
+  call: Framed,
+  id: string,
+  tell: (params: string) => void,
+) => { now(): void; stop(): void } | undefined;
+
+export interface ListenerDeps extends WatcherDeps {
+  readonly watchTask: WatchTask;
+}
+
 /** One stream of `subscriptions/listen`. */
 export class Listener {
+  readonly #watchTask: WatchTask;
   readonly server: string | undefined;
   readonly #call: Framed;
   readonly #caller: Caller;
@@ -26,7 +38,8 @@ export class Listener {
   readonly #id: string;
   #isAcknowledged = false;
 
-  constructor(deps: WatcherDeps, call: Framed, caller: Caller, asked: Filter) {
+  constructor(deps: ListenerDeps, call: Framed, caller: Caller, asked: Filter) {
+    this.#watchTask = deps.watchTask;
     this.server = call.arrived.server;
     this.#call = call;
     this.#caller = caller;
@@ -47,20 +60,28 @@ export class Listener {
   async run(admit: (uri: string) => Admitted | Promise<Admitted>): Promise<string> {
     const { signal } = this.#caller;
     const over = AbortSignal.any([signal, this.#end.signal]);
+    const tasks = new Map<string, NonNullable<ReturnType<WatchTask>>>();
     const cancel = runAt(this.#clock, this.#call.until, () => this.end());
     try {
       const uris = await this.#watch(admit, over);
-      const honoured = { lists: this.#asked.lists, uris };
+      for (const id of this.#asked.taskIds) {
+        const task = this.#watchTask(this.#call, id, (params) => this.#tell(taskChanged(params, this.#id)));
+        if (task !== undefined) tasks.set(id, task);
+      }
+      const honoured = { lists: this.#asked.lists, uris, taskIds: [...tasks.keys()] };
       if (over.aborted) return ended(this.#id);
       this.#caller.notify(acknowledged(writeFilter(honoured), this.#id));
       this.#isAcknowledged = true;
+      // What happened before it was listened to.
+      for (const { now } of tasks.values()) now();
       // A stream on which nothing can come is none.
-      if (honoured.lists.size > 0 || uris.length > 0) await aborted(over);
+      if (honoured.lists.size > 0 || uris.length > 0 || tasks.size > 0) await aborted(over);
       return ended(this.#id);
     } finally {
       cancel();
       this.#isAcknowledged = false;
       this.#watcher.close();
+      for (const { stop } of tasks.values()) stop();
     }
   }
 

@@ -42,6 +42,11 @@ export function updated(params: string, uri: string, id: string | undefined): st
   return notification('resources/updated', stamped(splice(params, edits), id));
 }
 
+/** @param params raw JSON: a task as `tasks/get` would give it (tasks extension, Task Status Notifications) */
+export function taskChanged(params: string, id: string): string {
+  return notification('tasks', stamped(params, id));
+}
+
 export function listChanged(kind: ListKind, id: string | undefined): string {
   return notification(`${kind}/list_changed`, id === undefined ? undefined : stamped('{}', id));
 }

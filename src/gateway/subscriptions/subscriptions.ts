@@ -1,12 +1,13 @@
 import { setImmediate as yieldToOthers } from 'node:timers/promises';
 import type { Caller, CallerSession } from '../../contract/caller.ts';
 import { Refusal } from '../../contract/refusal.ts';
+import { declaresTasks, TASKS_REQUIRED } from '../../contract/task.ts';
 import type { Admitted, Framed, Subject, Target } from '../../contract/tool-call.ts';
 import { readFilter } from './filter.ts';
-import { Listener } from './listener.ts';
+import { Listener, type ListenerDeps } from './listener.ts';
 import { type ListKind, listChanged, updated } from './messages.ts';
 import { watchedAs } from './watch.ts';
-import { MAX_URIS, Watcher, type WatcherDeps } from './watcher.ts';
+import { MAX_URIS, Watcher } from './watcher.ts';
 
 /** What of one bundle the subscriptions need. */
 export interface View {
@@ -16,7 +17,7 @@ export interface View {
   readonly permits: (subject: Subject, target: Target) => boolean;
 }
 
-export interface SubscriptionsDeps extends Omit<WatcherDeps, 'permits'> {
+export interface SubscriptionsDeps extends Omit<ListenerDeps, 'permits'> {
   /** For faults of our own. */
   readonly fault: (error: unknown) => void;
 }
@@ -74,6 +75,8 @@ export class Subscriptions {
     // Its token may have been revoked while the record of it was written.
     if (this.#isRevoked(call.subject)) throw new Refusal('unauthenticated', 'revoked');
     const filter = readFilter(call.frame.params, MAX_URIS);
+    if (filter.taskIds.length > 0 && !declaresTasks(caller.capabilities))
+      throw new Refusal('missing-capability', 'taskIds without the tasks extension', TASKS_REQUIRED);
     const own = [...this.#listeners].filter(({ subject }) => subject.key === call.subject.key);
     if (own.length >= MAX_LISTENERS) throw new Refusal('overload', `${MAX_LISTENERS} streams of one subject`);
     const listener = new Listener(this.#watcherDeps(), call, caller, filter);
@@ -145,7 +148,7 @@ export class Subscriptions {
     return watcher;
   }
 
-  #watcherDeps(): WatcherDeps {
+  #watcherDeps(): ListenerDeps {
     const permits: View['permits'] = (subject, target) => this.#view?.permits(subject, target) ?? false;
     return { ...this.#deps, permits };
   }

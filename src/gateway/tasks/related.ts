@@ -1,4 +1,4 @@
-import { appendMembers, findMember, readObject, splice } from '../../contract/splice.ts';
+import { appendMembers, dropMembers, findMember, readObject, splice } from '../../contract/splice.ts';
 
 const RELATED = 'io.modelcontextprotocol/related-task';
 
@@ -24,4 +24,14 @@ export function notificationOf(message: string, taskId: string): string {
   if (params === undefined) return splice(message, [appendMembers(object, `"params":${relatedTo('{}', taskId)}`)]);
   const text = relatedTo(message.slice(params.start, params.end), taskId);
   return splice(message, [{ start: params.start, end: params.end, text }]);
+}
+
+/** A result without such a mark, which a server of 2025-11-25 may have put there. */
+export function unrelated(raw: string): string {
+  const meta = findMember(readObject(raw).members, '_meta');
+  if (meta === undefined || raw[meta.start] !== '{') return raw;
+  return splice(
+    raw,
+    dropMembers(readObject(raw, meta.start).members, (key) => key === RELATED),
+  );
 }

@@ -6,78 +6,91 @@ import { Refusal } from '../../contract/refusal.ts';
 import { findMember, readObject } from '../../contract/splice.ts';
 import type { Admitted, Sanitized, Subject } from '../../contract/tool-call.ts';
 import type { RpcAnswer, ServerRequest } from '../../contract/upstream.ts';
+import { Course } from './course.ts';
+import { Inputs } from './inputs.ts';
 import type { TaskLimits } from './limits.ts';
 import { Questions } from './questions.ts';
-import { notificationOf, relatedTo } from './related.ts';
-
-export type Status = 'working' | 'input_required' | 'completed' | 'failed' | 'cancelled';
+import { notificationOf, relatedTo, unrelated } from './related.ts';
+import { createdTask, detailedTask, legacyTask, type Status } from './shown.ts';
 
 export interface TaskDeps {
   readonly call: Admitted;
   readonly caller: Caller;
   readonly clock: Clock;
   readonly limits: TaskLimits;
+  /** Takes the task in, which goes on behind its answer from now on. @throws Refusal overload */
+  readonly enter: (task: Task) => void;
   /** Makes room for so many bytes. @throws Refusal size */
   readonly room: (bytes: number) => void;
   /** Called once, when its work is over, whatever the task has become. */
-  readonly onOver: () => void;
+  readonly onOver: (task: Task) => void;
 }
 
-/** One call that goes on behind its answer; to the execution it is the caller (MCP 2025-11-25, Tasks). */
+/**
+ * One call that goes on behind its answer, or may yet do so; to the execution it is the caller. It does from its
+ * beginning where the call says so (MCP 2025-11-25, Tasks), else once it is deferred (tasks extension of 2026-07-28);
+ * until then its client is the one that called, and goes away with it.
+ */
 export class Task implements Caller {
   readonly id = randomBytes(24).toString('base64url');
   readonly subject: Subject;
   /** The one server of `/mcp/SERVER`; undefined: all of them. */
   readonly scope: string | undefined;
+  readonly modern: boolean;
   readonly server: string;
   readonly action: string;
   /** What was authorized. */
   readonly args: Json;
   readonly capabilities: JsonObject;
   readonly logLevel: string | undefined;
-  readonly ask: Caller['ask'];
-  /** Milliseconds: when it is kept no more, since the epoch. */
-  readonly until: number;
+  /** Raw JSON of the call's result, once it is a task. */
+  readonly created: Promise<string>;
   /** Resolves when it has ended, or is kept no more. */
   readonly ended: Promise<void>;
   /** Bytes that it takes up. */
   bytes: number;
   readonly #deps: Omit<TaskDeps, 'call' | 'caller'>;
-  readonly #ttl: number;
-  readonly #created: string;
   readonly #abort = new AbortController();
+  /** Whom it asks: a client of 2025-11-25 on its streams, a newer one by what the task shows. */
   readonly #questions: Questions;
+  readonly #inputs: Inputs;
+  readonly #course: Course;
+  readonly #create: (result: string) => void;
   readonly #end: () => void;
-  #updated: string;
-  #status: Status = 'working';
   #kept = '';
-  #answer: RpcAnswer | undefined;
-
-  /** The one that made it, while it can be told of its course. */
+  #isBehind = false;
+  /** The request that began it, until that is answered. */
+  #caller: Caller | undefined;
+  /** The one of 2025-11-25 that made it, while it can be told of its course. */
   #session: CallerSession | undefined;
+  readonly #isAskable: boolean;
+  #leave = (): void => {};
 
+  /** @throws Refusal overload, where it is a task from its beginning */
   constructor({ call, caller, ...deps }: TaskDeps) {
     const { clock, limits } = deps;
     this.#deps = deps;
     this.subject = call.subject;
     this.scope = call.arrived.server;
+    this.modern = call.frame.modern;
     this.server = call.target.server;
     this.action = call.target.action;
     this.args = call.params.arguments ?? {};
     this.capabilities = caller.capabilities;
     this.logLevel = caller.logLevel;
+    this.#caller = caller;
     this.#session = caller.session;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.ended = promise;
-    this.#end = resolve;
+    this.#isAskable = caller.ask !== undefined;
+    const [created, ended] = [Promise.withResolvers<string>(), Promise.withResolvers<void>()];
+    [this.created, this.#create] = [created.promise, created.resolve];
+    [this.ended, this.#end] = [ended.promise, ended.resolve];
     this.bytes = sizeOf(call);
-    const now = clock.now();
-    this.#ttl = Math.min(Math.max(call.target.task?.ttl ?? limits.ttl, limits.minTtl), limits.maxTtl);
-    this.until = now + this.#ttl;
-    this.#created = new Date(now).toISOString();
-    this.#updated = this.#created;
+    const ttl = Math.min(Math.max(call.target.task?.ttl ?? limits.ttl, limits.minTtl), limits.maxTtl);
+    this.#course = new Course(clock, { id: this.id, ttl, pollInterval: limits.pollInterval });
     this.#questions = new Questions(clock, limits.askTimeout);
-    if (caller.ask !== undefined) this.ask = (request) => this.#put(request);
+    this.#inputs = new Inputs(clock, limits.askTimeout);
+    if (call.target.task !== undefined) this.#goBehind();
+    else this.#follow(caller.signal);
   }
 
   get session(): CallerSession | undefined {
@@ -88,25 +101,41 @@ export class Task implements Caller {
     return this.#abort.signal;
   }
 
+  get isBehind(): boolean {
+    return this.#isBehind;
+  }
+
   get isOver(): boolean {
-    return this.#status !== 'working' && this.#status !== 'input_required';
+    return this.#course.isOver;
   }
 
-  /** As the protocol shows it; raw JSON. */
+  get isAsking(): boolean {
+    return this.#questions.isAsking || this.#inputs.isAsking;
+  }
+
+  /** Milliseconds: when it is kept no more, since the epoch. */
+  get until(): number {
+    return this.#course.until;
+  }
+
+  /** As a client of its own revision is told of it; raw JSON. */
   get shown(): string {
-    return JSON.stringify({
-      taskId: this.id,
-      status: this.#status,
-      createdAt: this.#created,
-      lastUpdatedAt: this.#updated,
-      ttl: this.#ttl,
-      pollInterval: this.#deps.limits.pollInterval,
-    });
+    const { face, answer } = this.#course;
+    return this.modern ? detailedTask(face, this.#inputs.shown, answer) : legacyTask(face);
   }
 
-  /** On the stream for what belongs to no request: the one that made the task has been answered. */
+  get ask(): Caller['ask'] {
+    return (this.modern ? this.#isBehind : this.#isAskable) ? (request) => this.#put(request) : undefined;
+  }
+
+  get defer(): Caller['defer'] {
+    return this.modern && !this.#isBehind ? () => this.#defer() : undefined;
+  }
+
+  /** On the stream for what belongs to no request, once the one that made the task has been answered. */
   notify(message: string): void {
-    if (!this.isOver) this.#session?.notify(notificationOf(message, this.id));
+    if (!this.#isBehind) this.#caller?.notify(message);
+    else if (!this.isOver && !this.modern) this.session?.notify(notificationOf(message, this.id));
   }
 
   /**
@@ -114,7 +143,7 @@ export class Task implements Caller {
    * @throws Refusal when nobody waits any more
    */
   async attend({ signal, ask, session }: Caller): Promise<void> {
-    const leave = ask !== undefined && session === this.#session ? this.#questions.join(ask) : undefined;
+    const leave = ask !== undefined && session === this.session ? this.#questions.join(ask) : undefined;
     const gone = Promise.withResolvers<never>();
     const abort = (): void => gone.reject(new Refusal('unavailable', 'the caller has gone'));
     signal.addEventListener('abort', abort, { once: true });
@@ -129,8 +158,17 @@ export class Task implements Caller {
 
   /** What its call would have been answered with. @throws Refusal where there is no such thing */
   get answer(): RpcAnswer {
-    if (this.#answer === undefined) throw new Refusal('task-over', `the task is ${this.#status}`);
-    return this.#answer;
+    return this.#course.result;
+  }
+
+  /** Gives what it asks the answers of its client. @param raws raw results by key */
+  update(raws: ReadonlyMap<string, string>): void {
+    this.#inputs.answer(raws);
+  }
+
+  /** Calls `changed` at each change, until what is given back is called. */
+  watch(changed: () => void): () => void {
+    return this.#course.watch(changed);
   }
 
   /** Ends its work, with the sandbox that it runs in. */
@@ -144,14 +182,15 @@ export class Task implements Caller {
   /** It is kept no more. */
   forget(): void {
     this.cancel('its time is over');
+    this.#course.forget();
     this.#kept = '';
-    this.#answer = undefined;
   }
 
   /** Keeps a result that is not yet to be given. @throws Refusal size; unavailable where it is wanted no more */
   keep({ result }: Pick<Sanitized, 'result'>): void {
+    if (!this.#isBehind) return;
     if (this.isOver) throw new Refusal('unavailable', 'the task was over before its work');
-    const kept = relatedTo(result, this.id);
+    const kept = this.#marked(result);
     const bytes = Buffer.byteLength(kept);
     this.#deps.room(bytes);
     this.bytes += bytes;
@@ -160,9 +199,14 @@ export class Task implements Caller {
 
   /** What was kept may be given: it is on record. */
   complete(): void {
+    if (!this.#isBehind) {
+      this.#leave();
+      return;
+    }
     const isError = findMember(readObject(this.#kept || '{}').members, 'isError');
     const failed = isError !== undefined && this.#kept.slice(isError.start, isError.end) === 'true';
-    this.#settle(failed ? 'failed' : 'completed', { kind: 'result', raw: this.#kept });
+    // From 2026-07-28 on, only what the protocol knows as an error is a failure (Task Execution Errors).
+    this.#settle(failed && !this.modern ? 'failed' : 'completed', { kind: 'result', raw: this.#kept });
   }
 
   /** @param body the response that the caller of the call would have read */
@@ -171,40 +215,77 @@ export class Task implements Caller {
     const [error, result] = [findMember(members, 'error'), findMember(members, 'result')];
     const member = error ?? result;
     const raw = member === undefined ? '{}' : body.slice(member.start, member.end);
-    this.#kept = '';
-    this.#settle('failed', error ? { kind: 'error', raw } : { kind: 'result', raw: relatedTo(raw, this.id) });
+    if (error !== undefined) this.#settle('failed', { kind: 'error', raw });
+    else this.#settle(this.modern ? 'completed' : 'failed', { kind: 'result', raw: this.#marked(raw) });
+  }
+
+  /** Where there is no room, it goes on as the call that it is. */
+  #defer(): void {
+    if (this.#abort.signal.aborted) return;
+    try {
+      this.#goBehind();
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+    }
+  }
+
+  #goBehind(): void {
+    this.#course.begin();
+    this.#deps.enter(this);
+    this.#isBehind = true;
+    this.#leave();
+    this.#caller = undefined;
+    this.#create(this.modern ? createdTask(this.#course.face) : `{"task":${this.shown}}`);
+  }
+
+  /** Until it goes on behind its answer, it ends with the request. */
+  #follow(signal: AbortSignal): void {
+    const gone = (): void => this.#abort.abort(signal.reason);
+    signal.addEventListener('abort', gone, { once: true });
+    this.#leave = () => signal.removeEventListener('abort', gone);
+    if (signal.aborted) gone();
+  }
+
+  /** 2025-11-25 has a result say whose it is; later it lies inside the task. */
+  #marked(raw: string): string {
+    return this.modern ? unrelated(raw) : relatedTo(raw, this.id);
   }
 
   #settle(status: Status, answer: RpcAnswer): void {
-    if (!this.isOver) {
-      this.#answer = answer;
-      this.#turn(status);
+    if (this.#course.end(status, answer)) {
+      this.#told();
       this.#close();
     }
     this.#kept = '';
-    this.#deps.onOver();
+    this.#deps.onOver(this);
   }
 
   #close(): void {
     this.#session = undefined;
     this.#questions.end();
+    this.#inputs.end();
     this.#end();
   }
 
   async #put({ method, params }: ServerRequest): Promise<RpcAnswer> {
-    this.#turn('input_required');
+    const answer = this.modern
+      ? this.#inputs.ask({ method, params })
+      : this.#questions.ask({ method, params: relatedTo(params, this.id) });
+    this.#turn('input_required', this.modern);
     try {
-      return await this.#questions.ask({ method, params: relatedTo(params, this.id) });
+      return await answer;
     } finally {
-      if (!this.#questions.isAsking) this.#turn('working');
+      if (!this.isAsking) this.#turn('working');
     }
   }
 
-  #turn(status: Status): void {
-    if (this.isOver || status === this.#status) return;
-    this.#status = status;
-    this.#updated = new Date(this.#deps.clock.now()).toISOString();
-    this.#session?.notify(`{"jsonrpc":"2.0","method":"notifications/tasks/status","params":${this.shown}}`);
+  #turn(status: Status, anew = false): void {
+    if (this.#course.turn(status, anew)) this.#told();
+  }
+
+  #told(): void {
+    const said = (): string => `{"jsonrpc":"2.0","method":"notifications/tasks/status","params":${this.shown}}`;
+    if (!this.modern) this.#session?.notify(said());
   }
 }
 

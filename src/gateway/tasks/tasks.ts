@@ -1,10 +1,13 @@
 import type { Caller } from '../../contract/caller.ts';
 import type { Clock } from '../../contract/clock.ts';
-import type { Json } from '../../contract/json.ts';
+import { isObject, type Json } from '../../contract/json.ts';
 import { Refusal } from '../../contract/refusal.ts';
+import { findMember, readObject } from '../../contract/splice.ts';
+import { declaresTasks, TASKS_REQUIRED } from '../../contract/task.ts';
 import type { Admitted, Framed, Subject } from '../../contract/tool-call.ts';
 import type { RpcAnswer } from '../../contract/upstream.ts';
 import { LIMITS, type TaskLimits } from './limits.ts';
+import { ACKNOWLEDGED, gotTask } from './shown.ts';
 import { sizeOf, Task } from './task.ts';
 import { Usage } from './usage.ts';
 
@@ -23,7 +26,8 @@ export interface Told {
 }
 
 /**
- * The tasks of one gateway process (MCP 2025-11-25, Tasks): calls that go on behind their answers. A task's id proves
+ * The tasks of one gateway process (MCP 2025-11-25, Tasks; the tasks extension of 2026-07-28): calls that go on behind
+ * their answers. A task's id proves
  * nothing: it is found by its own subject alone, where it was made, while policy permits its call. They outlive
  * requests, sessions and bundles, not this process.
  */
@@ -34,8 +38,9 @@ export class Tasks {
   /** The oldest first. */
   readonly #tasks = new Map<string, Task>();
   /** Those whose work is not over, whether they are kept or not. */
-  readonly #working = new Map<Task, Promise<void>>();
+  readonly #working = new Map<Task, PromiseWithResolvers<void>>();
   #permits: Permits = () => false;
+  #isRevoked: (subject: Subject) => boolean = () => false;
 
   constructor({ clock, limits }: TasksDeps) {
     this.#clock = clock;
@@ -43,39 +48,51 @@ export class Tasks {
     this.#usage = new Usage(this.#limits);
   }
 
-  /** A bundle has come into force. */
+  /** A bundle has come into force: what waits for input that it may not be given any more keeps no sandbox. */
   judgeBy(permits: Permits): void {
     this.#permits = permits;
+    for (const task of [...this.#working.keys()])
+      if (task.isAsking && !this.#mayHave(task.subject, task)) task.cancel('not permitted any more');
   }
 
   /**
-   * Makes a task of a call whose intent is on record.
+   * Makes a task, or what can become one, of a call whose intent is on record; undefined: its client knows no tasks.
    * @throws Refusal overload
    */
-  begin(call: Admitted, caller: Caller): Task {
-    const { key } = call.subject;
-    this.#usage.begin(key, sizeOf(call));
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const onOver = (): void => {
-      this.#usage.ended(key);
-      this.#working.delete(task);
-      resolve();
-    };
-    const room = (bytes: number): void => this.#usage.keep(key, bytes);
-    const task = new Task({ call, caller, clock: this.#clock, limits: this.#limits, room, onOver });
-    this.#tasks.set(task.id, task);
-    this.#working.set(task, promise);
-    this.#clock.setTimer(() => this.#forget(task), task.until - this.#clock.now());
-    return task;
+  begin(call: Admitted, caller: Caller): Task | undefined {
+    const { target, frame, subject } = call;
+    const canDefer = frame.modern && target.method === 'tools/call' && declaresTasks(caller.capabilities);
+    if (target.task === undefined && !canDefer) return undefined;
+    return new Task({
+      ...{ call, caller, clock: this.#clock, limits: this.#limits },
+      enter: (task) => this.#enter(task, sizeOf(call)),
+      room: (bytes) => this.#usage.keep(subject.key, bytes),
+      onOver: (task) => this.#over(task),
+    });
   }
 
   /**
-   * Answers `tasks/get`, `tasks/list`, `tasks/cancel`, and `tasks/result` when the task has ended.
+   * Tells a client of 2026-07-28 of a task, now and at each change, while it may know of it.
+   * @param tell gets the raw params of `notifications/tasks`
+   * @returns what ends it; undefined: there is no such task for whoever asks
+   */
+  watch(call: Framed, id: string, tell: (params: string) => void): { now(): void; stop(): void } | undefined {
+    const task = this.#tasks.get(id);
+    if (task === undefined || this.#hiddenFrom(call, task) !== undefined) return undefined;
+    const now = (): void => {
+      if (this.#hiddenFrom(call, task) === undefined) tell(task.shown);
+    };
+    return { now, stop: task.watch(now) };
+  }
+
+  /**
+   * Answers `tasks/get`, `tasks/list`, `tasks/update`, `tasks/cancel`, and `tasks/result` when the task has ended.
    * @throws Refusal unknown-task, alike for what is not there, not kept any more, another's or not permitted any more;
-   * task-over; params; unavailable
+   * task-over; params; unavailable; missing-capability
    */
   async answer(call: Framed, caller: Caller): Promise<Told> {
-    const { method, params } = call.frame;
+    const { method, params, modern } = call.frame;
+    if (modern) return this.#answerModern(call, caller);
     if (method === 'tasks/list') return this.#list(call);
     const task = this.#find(call);
     if (method === 'tasks/cancel') {
@@ -90,15 +107,30 @@ export class Tasks {
     return { answer: task.answer, action: task.action };
   }
 
+  /** Nothing waits there, and an end does not refuse what comes after it: it is acknowledged, and changes nothing. */
+  #answerModern(call: Framed, caller: Caller): Told {
+    const { method, params, paramsRaw = '{}' } = call.frame;
+    if (!declaresTasks(caller.capabilities))
+      throw new Refusal('missing-capability', `${method} without the tasks extension`, TASKS_REQUIRED);
+    const responses = params?.inputResponses;
+    if (method === 'tasks/update' && !isObject(responses)) throw new Refusal('params', 'inputResponses are no object');
+    const task = this.#find(call);
+    if (method === 'tasks/get') return about(task, gotTask(task.shown));
+    if (method === 'tasks/cancel') task.cancel('its client cancelled it');
+    else task.update(membersOf(paramsRaw, 'inputResponses'));
+    return about(task, ACKNOWLEDGED);
+  }
+
   /** Ends the work that was begun with these tokens. */
   revoke(which: (subject: Subject) => boolean): void {
+    this.#isRevoked = which;
     for (const task of [...this.#working.keys()]) if (which(task.subject)) task.cancel('the token was revoked');
   }
 
   /** Ends all of them. Resolves when the end of each is on record. */
   async close(): Promise<void> {
     for (const task of [...this.#working.keys()]) task.cancel('the gateway stops');
-    await Promise.all(this.#working.values());
+    await Promise.all([...this.#working.values()].map(({ promise }) => promise));
   }
 
   #find(call: Framed): Task {
@@ -111,11 +143,16 @@ export class Tasks {
   }
 
   /** Why this is not a task of whoever asks; undefined: it is. */
-  #hiddenFrom({ arrived, subject }: Framed, task: Task): string | undefined {
+  #hiddenFrom({ arrived, subject, frame }: Framed, task: Task): string | undefined {
     if (this.#clock.now() >= task.until) return 'not kept any more';
     if (task.subject.key !== subject.key || task.subject.tenant !== subject.tenant) return 'of another subject';
     if (task.scope !== arrived.server) return 'of another scope';
-    return this.#permits(subject, task.server, task.action, task.args) ? undefined : 'not permitted any more';
+    if (task.modern !== frame.modern) return 'of another revision';
+    return this.#mayHave(subject, task) ? undefined : 'not permitted any more';
+  }
+
+  #mayHave(subject: Subject, { server, action, args }: Task): boolean {
+    return this.#permits(subject, server, action, args);
   }
 
   /** On one page: a subject has not so many. */
@@ -125,11 +162,34 @@ export class Tasks {
     return about(undefined, `{"tasks":[${shown.map((task) => task.shown).join(',')}]}`);
   }
 
+  #enter(task: Task, bytes: number): void {
+    if (this.#isRevoked(task.subject)) throw new Refusal('unauthenticated', 'revoked');
+    this.#usage.begin(task.subject.key, bytes);
+    this.#tasks.set(task.id, task);
+    this.#working.set(task, Promise.withResolvers());
+    this.#clock.setTimer(() => this.#forget(task), task.until - this.#clock.now());
+  }
+
+  #over(task: Task): void {
+    this.#usage.ended(task.subject.key);
+    this.#working.get(task)?.resolve();
+    this.#working.delete(task);
+  }
+
   #forget(task: Task): void {
     this.#tasks.delete(task.id);
     task.forget();
     this.#usage.gone(task.subject.key, task.bytes);
   }
+}
+
+/** The raw members of an object in the params. */
+function membersOf(params: string, name: string): ReadonlyMap<string, string> {
+  const object = findMember(readObject(params).members, name);
+  if (object === undefined) return new Map();
+  return new Map(
+    readObject(params, object.start).members.map(({ key, start, end }) => [key, params.slice(start, end)]),
+  );
 }
 
 function about(task: Task | undefined, raw: string): Told {

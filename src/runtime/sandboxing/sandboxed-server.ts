@@ -1,9 +1,11 @@
 import type { SandboxedServer } from '../../contract/bundle.ts';
 import { isObject } from '../../contract/json.ts';
 import type { LiveDescriptors } from '../../contract/runtime-link.ts';
+import type { ServerRequest } from '../../contract/upstream.ts';
 import { Deadline } from '../upstream/deadline.ts';
 import { describeServer } from '../upstream/describe.ts';
 import { listenTo } from '../upstream/listening.ts';
+import { paramsFor, throughTask } from '../upstream/server-task.ts';
 import {
   asFailure,
   cancelled,
@@ -61,17 +63,26 @@ async function callOnce(
   proxy?.lend(call.loan);
   try {
     const { era, capabilities } = handshake;
-    const { method, params, logLevel } = call;
+    const { method, logLevel } = call;
     // Up to 2025-11-25 the level is the connection's, and it is this call's alone.
     if (era === 'legacy' && logLevel !== undefined && isObject(capabilities.logging))
       await session.request('logging/setLevel', Buffer.from(JSON.stringify({ level: logLevel })), era);
-    return await session.request(method, params, era, {
+    const caller = {
       capabilities: call.capabilities,
       logLevel,
-      notify: (message) => call.notify(message),
-      ask: (request) => call.ask(request),
+      notify: (message: string) => call.notify(message),
+      ask: (request: ServerRequest) => call.ask(request),
       onAsking,
-    });
+    };
+    const first = await session.request(method, paramsFor(call, era), era, caller);
+    // A task of the server's lives in its sandbox, and dies with it.
+    return await throughTask(first, call, () => ({
+      era,
+      send: (about, taskParams) => session.request(about, taskParams, era, caller),
+      lost: session.ended.then((failure) => Promise.reject(failure)),
+      asking: onAsking,
+      withdraw: () => {},
+    }));
   } finally {
     deadline.clear();
     release?.();

@@ -1,6 +1,7 @@
 import type { RemoteServer } from '../../contract/bundle.ts';
 import { isObject } from '../../contract/json.ts';
 import type { LiveDescriptors } from '../../contract/runtime-link.ts';
+import { TASKS_ALONE } from '../../contract/task.ts';
 import { describeServer } from './describe.ts';
 import { Conversations } from './http/conversations.ts';
 import { type Encodable, encodeLegacy, encodeModern } from './http/encode.ts';
@@ -10,8 +11,10 @@ import { Listenings } from './http/listenings.ts';
 import type { Session } from './http/sessions.ts';
 import { SideChannel } from './http/side.ts';
 import { closeTarget, openTarget } from './http/target.ts';
+import { TaskLine } from './http/task-line.ts';
 import { Watch } from './http/watch.ts';
 import { HeldCalls, StreamCount, type Wire } from './http/wire.ts';
+import { paramsFor, throughTask } from './server-task.ts';
 import {
   asFailure,
   type RpcAnswer,
@@ -68,16 +71,23 @@ class RemoteUpstream implements Upstream {
     if (this.#inFlight >= MAX_IN_FLIGHT) throw new UpstreamFailure('overload', `${this.#inFlight} calls in flight`);
     this.#inFlight++;
     try {
-      const session = this.#conversations.shared ?? (await this.#conversations.of(call.subject));
-      session.users++;
+      let session = this.#conversations.shared ?? (await this.#conversations.of(call.subject));
+      const first = session;
+      first.users++;
       try {
-        return await this.#request(session, call);
-      } catch (error) {
-        const { subject } = call;
-        if (!(error instanceof HttpFailure) || !this.#conversations.isOver(subject, session, error.status)) throw error;
-        return await this.#request(await this.#conversations.of(subject), call);
+        let answer: RpcAnswer;
+        try {
+          answer = await this.#request(session, forTask(call, session));
+        } catch (error) {
+          const { subject } = call;
+          if (!(error instanceof HttpFailure) || !this.#conversations.isOver(subject, session, error.status))
+            throw error;
+          session = await this.#conversations.of(subject);
+          answer = await this.#request(session, forTask(call, session));
+        }
+        return await this.#through(session, answer, call);
       } finally {
-        session.users--;
+        first.users--;
       }
     } catch (error) {
       throw asFailure(error);
@@ -120,9 +130,28 @@ class RemoteUpstream implements Upstream {
 
   /** A server that keeps a session may ask on its stream, which is opened where there is anybody to be asked. */
   #request(session: Session, call: UpstreamCall): Promise<RpcAnswer> {
-    if (session.id !== undefined && (call.logLevel !== undefined || call.capabilities !== '{}'))
-      return this.#attend(session, call);
+    const { capabilities, logLevel } = call;
+    const isAskable = capabilities !== '{}' && capabilities !== TASKS_ALONE;
+    if (session.id !== undefined && (logLevel !== undefined || isAskable)) return this.#attend(session, call);
     return this.#exchange(session, call, this.#deadline, call, call.signal);
+  }
+
+  /** The call's own end, or that of the task that the server has made of it. */
+  #through(session: Session, first: RpcAnswer, call: UpstreamCall): Promise<RpcAnswer> {
+    const { capabilities, logLevel, signal } = call;
+    let line: TaskLine | undefined;
+    const open = (): TaskLine => {
+      const bounds = { era: session.handshake.era, deadline: this.#deadline, now: this.#now, signal };
+      line = new TaskLine(bounds, {
+        send: (method, params) => this.#request(session, partOf(call, method, params)),
+        withdraw: (params) => {
+          const cancel = { ...own('tasks/cancel', params), capabilities, logLevel };
+          this.#exchange(session, cancel, SIDE, undefined, undefined).catch(() => {});
+        },
+      });
+      return line;
+    };
+    return throughTask(first, call, open).finally(() => line?.close());
   }
 
   async #attend(session: Session, call: UpstreamCall): Promise<RpcAnswer> {
@@ -175,6 +204,21 @@ class RemoteUpstream implements Upstream {
       exchange.start();
     });
   }
+}
+
+function forTask(call: UpstreamCall, { handshake: { era } }: Session): UpstreamCall {
+  return call.asTask ? partOf(call, call.method, paramsFor(call, era), call.headers) : call;
+}
+
+/** A further request in the course of a call. */
+function partOf(call: UpstreamCall, method: string, params: Uint8Array, headers: readonly string[] = []): UpstreamCall {
+  const { subject, capabilities, logLevel, asTask, signal } = call;
+  return {
+    ...{ method, params, subject, capabilities, logLevel, headers, asTask, signal },
+    notify: (message) => call.notify(message),
+    ask: (request) => call.ask(request),
+    deferred: () => {},
+  };
 }
 
 /** A request of our own beside the calls. */

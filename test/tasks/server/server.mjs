@@ -1,4 +1,4 @@
-// A server of 2025-11-25 on stdio: `hold` never ends, `ask` asks a form, `say` answers.
+// A server of 2025-11-25 on stdio: `hold` never ends, `ask` asks a form, `say` answers, `alone` is a task of its own.
 import { createInterface } from 'node:readline';
 
 const send = (message) => process.stdout.write(`${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`);
@@ -18,6 +18,7 @@ const tools = [
   tool('alone', 'required'),
 ];
 let asked;
+const OWN_TASK = 'task-of-the-server';
 
 const calls = {
   say({ id, params }) {
@@ -36,6 +37,15 @@ const calls = {
     send({ id: 'q-1', method: 'elicitation/create', params: { mode: 'form', message: 'Your name?', requestedSchema } });
   },
   crash: () => process.exit(3),
+  alone({ id, params }) {
+    const [createdAt, ttl] = [new Date().toISOString(), null];
+    const task = { taskId: OWN_TASK, status: 'working', createdAt, lastUpdatedAt: createdAt, ttl, pollInterval: 50 };
+    send(
+      params.task === undefined
+        ? { id, error: { code: -32601, message: 'Method not found' } }
+        : { id, result: { task } },
+    );
+  },
   plain: ({ id, params }) => send({ id, result: said(JSON.stringify(params)) }),
 };
 
@@ -49,6 +59,8 @@ createInterface({ input: process.stdin }).on('line', (line) => {
     const serverInfo = { name: 'worker', version: '1' };
     send({ id, result: { protocolVersion: '2025-11-25', capabilities: { tools: {} }, serverInfo } });
   } else if (method === 'tools/list') send({ id, result: { tools } });
+  else if (method === 'tasks/result')
+    send({ id, result: said('alone', { _meta: { 'io.modelcontextprotocol/related-task': params } }) });
   else if (method === 'tools/call' && Object.hasOwn(calls, params.name)) calls[params.name](message);
   else send({ id, error: { code: -32601, message: 'Method not found' } });
 });
