@@ -40,6 +40,10 @@ const commands: Readonly<Record<string, Command>> = {
     const { token } = await import('./cli/token.ts');
     return token([...rest, ...(json ? ['--json'] : [])], { ...io, stateDir: state });
   },
+  async people({ rest, json, state }) {
+    const { people } = await import('./cli/people.ts');
+    return people(rest, { ...io, json, stateDir: state });
+  },
   async connect({ rest, state }) {
     const { connectCommand } = await import('./cli/connect-command.ts');
     return connectCommand(rest, { ...io, stateDir: state, stdin: process.stdin });

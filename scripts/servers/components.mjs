@@ -4,6 +4,7 @@ import { guestImageIsThere, makeGuestImage } from './guest-image.mjs';
 /** In the order in which they are brought. */
 export const components = [
   { name: 'runsc', present: () => onPath('runsc'), bring: () => apt('runsc') },
+  { name: 'chromium', present: () => onPath('chromium'), bring: () => apt('chromium') },
   { name: 'iproute2', present: () => onPath('ip'), bring: () => apt('iproute2') },
   { name: 'redis-server', present: () => onPath('redis-server'), bring: () => apt('redis-server') },
   { name: 'qemu', present: () => onPath('qemu-system-x86_64'), bring: () => apt('qemu-system-x86') },

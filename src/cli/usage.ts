@@ -13,6 +13,10 @@ const commands: Readonly<Record<string, readonly [synopsis: string, text: string
     'token --subject S --tenant T [--group G…] [--audience URL] [--ttl 10m] [--dpop-jwk FILE] [--acr mfa] | --revoke TOKEN',
     'A token of the embedded issuer of the running up, alone on stdout; or takes one back.',
   ],
+  people: [
+    'people invite --subject S --tenant T [--group G…] [--ttl 15m] | ls | remove SUBJECT',
+    'Who may sign in at the embedded issuer, with passkeys.\ninvite: a link, alone on stdout, by which one person enrols one passkey, once. There is no other way in.',
+  ],
   tools: ['tools ls | diff | approve [SERVER[/TOOL]] | reject [SERVER]', 'Descriptors and their pins.'],
   policy: [
     'policy lint | test [FILE] | explain --subject S --tenant T --action A [--arguments JSON] | push',

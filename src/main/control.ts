@@ -9,6 +9,7 @@ import { type Config, readText, trustedIssuers } from '../control-plane/config/l
 import { own } from '../control-plane/config/own.ts';
 import { type ConfigError, SafetyError } from '../control-plane/config/problem.ts';
 import { type Issuer, openIssuer } from '../control-plane/issuer/issuer.ts';
+import type { KnownClient } from '../control-plane/issuer/provider.ts';
 import { npmSettings } from '../control-plane/packages/npm-settings.ts';
 import { pinsFor, prepareServers } from '../control-plane/packages/pins-for.ts';
 import { unusableCertificate } from '../control-plane/pki/own-certificate.ts';
@@ -20,6 +21,7 @@ import { claimState } from '../control-plane/zones/claim.ts';
 import { startZone, type Zone } from '../control-plane/zones/start-zone.ts';
 import { embeddedStore } from '../drivers/secret-store/embedded.ts';
 import { clock } from './clock.ts';
+import { openOutbound } from '../gateway/transport/outbound.ts';
 import { InForce } from './in-force.ts';
 import { log } from './log.ts';
 import { openRuntime, refusedBy } from './runtime-client.ts';
@@ -74,10 +76,23 @@ export async function startControl(configFile: string, state: string, stopping: 
     const port = await gateway.open(config, pki);
     const origin = `https://${config.edge.server_names[0]}:${port}`;
     const resources = [`${origin}/mcp`, ...started.servers.map(({ pins }) => `${origin}/mcp/${pins.name}`)];
-    const issuer = openIssuer({ stateDir: config.state, issuerUrl: origin, resources, now: Date.now });
+    const outbound = openOutbound();
+    const issuer = openIssuer({
+      stateDir: config.state,
+      issuerUrl: origin,
+      resources,
+      clients: knownClients(config),
+      // Whoever begins a sign-in names the URL: no private address, whatever it is called.
+      fetchPublic: (url) => outbound(url, { trustedHost: '', ca: undefined }),
+      now: Date.now,
+      report: log,
+      revokedMore: () =>
+        void inForce.publish().catch((error: unknown) => log({ event: 'fault', error: String(error) })),
+    });
+    undo.push(() => issuer.close());
     gateway.serveIssuer(issuer);
     const nonceKey = randomBytes(32).toString('base64url');
-    const inForce = new InForce(started, gateway, ({ config: asked, policies, servers }) => {
+    const inForce: InForce = new InForce(started, gateway, ({ config: asked, policies, servers }) => {
       const edge = {
         origin,
         serverNames: config.edge.server_names,
@@ -138,6 +153,14 @@ export async function startControl(configFile: string, state: string, stopping: 
     await stop();
     throw error;
   }
+}
+
+function knownClients({ identity }: Config): readonly KnownClient[] {
+  return Object.entries(identity.clients).map(([id, { name, redirect_uris }]) => ({
+    id,
+    name,
+    redirectUris: redirect_uris,
+  }));
 }
 
 /** `identity.issuers` absent: the embedded one alone. */
@@ -264,9 +287,9 @@ class GatewayHandle {
 
   async #answer(id: number, request: IssuerRequest): Promise<void> {
     const unavailable = { status: 503, headers: {}, body: '' };
-    const answer = (await this.#issuer?.handle(request).catch(() => undefined)) ?? undefined;
-    if (answer === undefined) return this.zone.send({ kind: 'issued', id, answer: unavailable });
-    const { status, headers, body } = answer;
-    this.zone.send({ kind: 'issued', id, answer: { status, headers, body: body.toString() } });
+    const answer = await this.#issuer?.handle(request).catch((error: unknown) => {
+      log({ event: 'fault', error: String(error) });
+    });
+    this.zone.send({ kind: 'issued', id, answer: answer ?? unavailable });
   }
 }

@@ -40,7 +40,7 @@ test('the public endpoints say what a client needs, whatever Host and forwarding
   assert.equal(protectedHeader.kid, keys.keys[0].kid);
 });
 
-test('no endpoint gives a token, registers a client or shows a page to anyone yet', async (t) => {
+test('no endpoint gives a token to a stranger, registers a client, or is there beside those that are named', async (t) => {
   const issuer = open(scratch(t));
   const form = { 'content-type': 'application/x-www-form-urlencoded' };
   const bodies = [

@@ -14,12 +14,20 @@ const tokenWish = z.strictObject({
   dpopJkt: z.string().optional(),
   acr: z.literal('mfa').optional(),
 });
+const invitation = z.strictObject({
+  subject: z.string(),
+  tenant: z.string(),
+  groups: z.array(z.string()).default([]),
+  ttlSeconds: z.number().int(),
+});
+const removal = z.strictObject({ subject: z.string() });
 const revocation = z.strictObject({ token: z.string().min(1) });
 
 export type TokenRequest = z.input<typeof tokenWish>;
+export type InvitationRequest = z.input<typeof invitation>;
 
 export interface StandardDeps {
-  readonly issuer: Pick<Issuer, 'mint' | 'revoke'>;
+  readonly issuer: Pick<Issuer, 'mint' | 'revoke' | 'invite' | 'people' | 'remove'>;
   /** The issuers of `identity.issuers`; where there are any, nobody accepts the embedded one's tokens. */
   readonly externalIssuers: readonly string[];
   /** The default audience, e.g. `https://localhost:8443/mcp`. */
@@ -76,6 +84,22 @@ export function standardRoutes(deps: StandardDeps): AdminRoutes {
         const revoked = await refusing(async () => deps.issuer.revoke(token));
         await deps.publishRevocations();
         return answerJson(revoked);
+      },
+    },
+    'GET /admin/people': { handle: () => answerJson({ people: deps.issuer.people() }) },
+    'POST /admin/people/invite': {
+      handle: async ({ body }) => {
+        const { ttlSeconds, ...who } = read(invitation, body);
+        refuseUseless(deps.externalIssuers);
+        return answerJson({ link: await refusing(async () => deps.issuer.invite(who, ttlSeconds)) });
+      },
+    },
+    'POST /admin/people/remove': {
+      handle: async ({ body }) => {
+        const { subject } = read(removal, body);
+        await refusing(async () => deps.issuer.remove(subject));
+        await deps.publishRevocations();
+        return answerJson({ removed: subject });
       },
     },
     'POST /admin/push': {

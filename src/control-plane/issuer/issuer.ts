@@ -3,37 +3,39 @@ import { decodeJwt } from 'jose';
 import inject from 'light-my-request';
 import type { Provider } from 'oidc-provider';
 import { isEmbeddedSubject, isPlainName } from '../../contract/identity.ts';
+import type { IssuerAnswer, IssuerRequest } from '../../contract/zone-link.ts';
 import { privateDirectory, stateDirectory } from '../pki/state-files.ts';
-import { MAX_TTL, makeProvider, resourceServer } from './provider.ts';
+import { openArtifacts } from './artifacts.ts';
+import { cookieOut, cookiesIn } from './cookies.ts';
+import { problemPage } from './pages/page.ts';
+import { Accounts, type Invitation, InvitationError, type Person } from './people/accounts.ts';
+import { Ceremonies } from './people/ceremonies.ts';
+import { openChallenges } from './people/challenges.ts';
+import { type PeopleEvent, peoplePages } from './people/people.ts';
+import { type FetchPublic, type KnownClient, MAX_TTL, makeProvider, resourceServer } from './provider.ts';
 import { openRevocations } from './revocations.ts';
 import { openSigningKeys, type SigningKeys } from './signing-keys.ts';
+import { openStore } from './store.ts';
 
 export interface Issuer {
   readonly issuerUrl: string;
-  /** Serves one request for the public endpoints (/oauth/…, /.well-known/oauth-authorization-server, openid-configuration). */
-  handle(request: IssuerRequest): Promise<IssuerResponse>;
+  /** Serves one request for the public endpoints and pages (/oauth/…, /.well-known/oauth-authorization-server, openid-configuration). */
+  handle(request: IssuerRequest): Promise<IssuerAnswer>;
+  /** A link that lets whoever opens it enrol one passkey for the subject, once. @throws IssuerError */
+  invite(invitation: Invitation, ttlSeconds: number): string;
+  people(): readonly Person[];
+  /** The account ends, with its passkeys, sessions, grants and tokens. @throws IssuerError when there is none */
+  remove(subject: string): void;
   /** A JWT access token (RFC 9068). @throws IssuerError when the wish is not sane; the message may be shown */
   mint(wish: TokenWish): Promise<string>;
   /** Puts a token, or the `jti` of one, on the list; on disk when it returns. @throws IssuerError */
   revoke(tokenOrJti: string): { readonly jti: string };
   /** Ids for the bundle's `revoked`. */
   revoked(): readonly string[];
+  /** What is kept is on disk already. */
+  close(): void;
   /** Public keys for the bundle (RFC 7517). */
   jwks(): { readonly keys: readonly Readonly<Record<string, string>>[] };
-}
-
-interface IssuerRequest {
-  readonly method: string;
-  /** Path and query. */
-  readonly url: string;
-  readonly headers: Readonly<Record<string, string | undefined>>;
-  readonly body: Uint8Array | string;
-}
-
-interface IssuerResponse {
-  readonly status: number;
-  readonly headers: Readonly<Record<string, string | string[]>>;
-  readonly body: Buffer;
 }
 
 export interface TokenWish {
@@ -53,28 +55,47 @@ export interface TokenWish {
 export class IssuerError extends Error {}
 
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'OPTIONS']);
-const NOTHING = Buffer.alloc(0);
+/** What of the provider is served; it has more paths of its own than we have uses for. */
+const ENDPOINT =
+  /^\/(?:oauth\/(?:authorize(?:\/[\w-]{20,64})?|token|jwks|revoke)|\.well-known\/(?:openid-configuration|oauth-authorization-server))$/;
 
 /** How long an id stays on the list beyond the longest life of a token of ours, seconds; covers the verifiers' skew. */
 const REVOCATION_MARGIN = 60;
 
+export interface IssuerOptions {
+  readonly stateDir: string;
+  /** `https://HOST:PORT`, what `iss` says; its host is where passkeys work (WebAuthn L3 §5.1.2, RP ID). */
+  readonly issuerUrl: string;
+  /** The audiences that tokens may have; the first is the default. */
+  readonly resources: readonly string[];
+  readonly clients?: readonly KnownClient[];
+  /** For clients whose id is the URL of their metadata; absent: there are none such. */
+  readonly fetchPublic?: FetchPublic;
+  readonly now: () => number;
+  readonly report?: (event: PeopleEvent) => void;
+  /** Tokens have been revoked by what happened at an endpoint. */
+  readonly revokedMore?: () => void;
+}
+
 /**
  * Opens the embedded OAuth 2.1 issuer in `stateDir/issuer`; it has no listener.
- * @param options.issuerUrl `https://HOST:PORT`, what `iss` says
- * @param options.resources the audiences that tokens may have
  * @throws StateError
  */
-export function openIssuer(options: {
-  readonly stateDir: string;
-  readonly issuerUrl: string;
-  readonly resources: readonly string[];
-  readonly now: () => number;
-}): Issuer {
-  const { issuerUrl, resources, now } = options;
+export function openIssuer(options: IssuerOptions): Issuer {
+  const { issuerUrl, resources, clients = [], fetchPublic = noDocuments, now, report = () => {} } = options;
   const directory = privateDirectory(join(stateDirectory(options.stateDir), 'issuer'));
   const keys = openSigningKeys(directory);
   const revocations = openRevocations(directory, now);
-  const provider = makeProvider(issuerUrl, resources, keys);
+  const store = openStore(directory);
+  const artifacts = openArtifacts(store, now, (jtis) => {
+    for (const jti of jtis) revocations.add(jti, seconds() + MAX_TTL + REVOCATION_MARGIN);
+    options.revokedMore?.();
+  });
+  const accounts = new Accounts(store, now);
+  const provider = makeProvider({ issuerUrl, resources, clients, keys, artifacts, accounts, fetchPublic });
+  const challenges = openChallenges(now);
+  const ceremonies = new Ceremonies({ accounts, challenges, origin: issuerUrl });
+  const people = { accounts, ceremonies, challenges, origin: issuerUrl, now, report, endSession: artifacts.endSession };
   const dispatch = provider.callback();
   const { host, protocol } = new URL(issuerUrl);
   const published = publicKeys(keys);
@@ -83,18 +104,28 @@ export function openIssuer(options: {
   return {
     issuerUrl,
     async handle(request) {
-      if (!METHODS.has(request.method))
-        return { status: 405, headers: { allow: [...METHODS].join(', ') }, body: NOTHING };
-      // `//host/…` would be read as an authority.
-      if (!/^\/(?!\/)/.test(request.url)) return { status: 404, headers: {}, body: NOTHING };
-      const headers = forwardable(request.headers);
+      if (!METHODS.has(request.method)) return { status: 405, headers: { allow: [...METHODS].join(', ') }, body: '' };
+      const [path = '', query] = request.url.split(/\?(.*)/s);
+      const page = await peoplePages(people, provider, { ...request, url: path });
+      if (page !== undefined) return page;
+      if (!ENDPOINT.test(path)) return { status: 404, headers: {}, body: '' };
+      const asked = path === '/oauth/authorize' ? new URLSearchParams(query) : undefined;
+      // No page of ours posts to somebody else, and no fragment carries what is ours.
+      if (asked?.getAll('response_mode').some((mode) => mode !== 'query'))
+        return problemPage('That request cannot be served', 'Only response_mode=query is.');
+      const cookie = cookiesIn(request.headers.cookie, path);
       const response = await inject(dispatch, {
         method: request.method,
-        url: request.url,
-        headers: { ...headers, host, 'x-forwarded-proto': protocol.slice(0, -1) },
-        ...(request.body.length > 0 ? { payload: Buffer.from(request.body) } : {}),
+        url: asked === undefined ? request.url : `${path}?${withScope(asked)}`,
+        headers: {
+          ...forwardable(request.headers),
+          ...(cookie === undefined ? {} : { cookie }),
+          host,
+          'x-forwarded-proto': protocol.slice(0, -1),
+        },
+        ...(request.body.length > 0 ? { payload: request.body } : {}),
       });
-      return { status: response.statusCode, headers: plainHeaders(response.headers), body: response.rawPayload };
+      return { status: response.statusCode, headers: plainHeaders(response.headers), body: response.payload };
     },
     mint: (wish) => mint(provider, resources, wish, seconds()),
     revoke(tokenOrJti) {
@@ -103,8 +134,43 @@ export function openIssuer(options: {
       return { jti };
     },
     revoked: () => revocations.current(),
+    invite(invitation, ttlSeconds) {
+      const secret = sanely(() => accounts.invite(invitation, ttlSeconds));
+      report({ event: 'invited', subject: invitation.subject, tenant: invitation.tenant });
+      return `${issuerUrl}/oauth/enrol/${secret}`;
+    },
+    people: () => accounts.list(),
+    remove(subject) {
+      if (!accounts.remove(subject)) throw new IssuerError(`nobody is enrolled as ${JSON.stringify(subject)}`);
+      artifacts.forget(subject);
+      report({ event: 'removed', subject });
+    },
+    close() {
+      if (store.isOpen) store.close();
+    },
     jwks: () => published,
   };
+}
+
+async function noDocuments(): Promise<never> {
+  throw new Error('no client is known by its metadata document');
+}
+
+function sanely<T>(act: () => T): T {
+  try {
+    return act();
+  } catch (error) {
+    throw error instanceof InvitationError ? new IssuerError(error.message) : error;
+  }
+}
+
+/** OAuth 2.1 §1.4.1: a client that asks for less than the one scope that tools need gets that, and the person sees it. */
+function withScope(params: URLSearchParams): string {
+  const scopes = params.getAll('scope');
+  const asked = (scopes[0] ?? '').split(' ').filter((scope) => scope !== '');
+  // Twice is the provider's to refuse.
+  if (scopes.length <= 1 && !asked.includes('mcp')) params.set('scope', ['mcp', ...asked].join(' '));
+  return params.toString();
 }
 
 async function mint(provider: Provider, resources: readonly string[], wish: TokenWish, now: number): Promise<string> {
@@ -177,7 +243,7 @@ function forwardable(headers: IssuerRequest['headers']): Record<string, string> 
   for (const [name, value] of Object.entries(headers)) {
     if (
       value !== undefined &&
-      !/^(forwarded|x-forwarded-.*|host|connection|content-length|transfer-encoding)$/.test(name)
+      !/^(forwarded|x-forwarded-.*|host|connection|content-length|transfer-encoding|cookie)$/.test(name)
     ) {
       kept[name] = value;
     }
@@ -190,7 +256,7 @@ function plainHeaders(headers: Readonly<Record<string, unknown>>): Record<string
   for (const [name, value] of Object.entries(headers)) {
     // The edge frames its own answer.
     if (value === undefined || name === 'connection' || name === 'content-length' || name === 'date') continue;
-    plain[name] = Array.isArray(value) ? value.map(String) : String(value);
+    plain[name] = name === 'set-cookie' ? [value].flat().map((line) => cookieOut(String(line))) : String(value);
   }
   return plain;
 }
