@@ -84,8 +84,8 @@ test('a stolen bound token is refused: as a bearer one, without a proof, and wit
   verifies('authn.workload', 'authn.edge');
   const { bearer, ask, make, token } = await bound(t);
   const thief = await holder();
-  await refused(bearer(token), /came as a bearer one/);
-  await refused(bearer(token, { headers: { dpop: make() } }), /came as a bearer one/);
+  await refused(bearer(token), /came like a bearer one/);
+  await refused(bearer(token, { headers: { dpop: make() } }), /came like a bearer one/);
   await refused(ask(undefined), /no DPoP header/);
   await refused(ask(make({}, thief)), /another key/);
   // The owner's public key in the header does not help whoever cannot sign with it.
@@ -137,7 +137,7 @@ test('a proof is used once, whoever saw it, for as long as it could be used', as
 test("nobody can use up another one's proof: what fails in any other way is not remembered", async (t) => {
   const { ask, make, bearer, token } = await bound(t);
   const good = make();
-  await refused(bearer(token, { headers: { dpop: good } }), /came as a bearer/);
+  await refused(bearer(token, { headers: { dpop: good } }), /came like a bearer/);
   await refused(ask(good, { server: 'files' }), /htu/);
   await refused(ask(good, { method: 'DELETE' }), /htm/);
   const other = await holder();

@@ -46,7 +46,7 @@ export function binding(deps: BindingDeps): (call: Arrived, token: Presented, ru
   return async (call, { scheme, digest, confirmation }, { resource, nonces }) => {
     if (confirmation?.key === undefined) {
       if (scheme === 'dpop') throw refuse('DPoP scheme with a token that is bound to no key (RFC 9449 §7.1)');
-    } else if (scheme === 'bearer') throw refuse('token is bound to a key, and came as a bearer one (RFC 9449 §7.2)');
+    } else if (scheme === 'bearer') throw refuse('token is bound to a key, and came like a bearer one (RFC 9449 §7.2)');
     if (confirmation === undefined) return;
     if (confirmation.certificate !== undefined) checkCertificate(confirmation.certificate, call.certificate);
     if (confirmation.key === undefined) return;

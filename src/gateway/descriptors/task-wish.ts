@@ -26,7 +26,7 @@ export function taskWish({ revision, modern, params }: Frame, tasks: TaskSupport
   }
   const task = revision === WITH_TASKS ? params?.task : undefined;
   if (task === undefined) {
-    if (required) throw new Refusal('unknown-method', 'this tool is called as a task, or not at all');
+    if (required) throw new Refusal('unknown-method', 'a task or nothing is made of calls to this tool');
     return undefined;
   }
   const ttl = ttlOf(task);
