@@ -17,18 +17,20 @@ export interface Probed {
   /** Whose kernel answers the sandbox's system calls: the host's, or one of the sandbox's own. */
   readonly kernel: Targets['kernel'];
   readonly start: Start;
+  /** Milliseconds for a hostile script to end; 20 seconds, if absent. */
+  readonly patience?: number;
   /** The last row fits everything. */
   readonly mends: Mends;
 }
 
 const memory = 128 * 1024 * 1024;
-const patience = 20_000;
+const usualPatience = 20_000;
 
 /**
  * Starts throw-away sandboxes with a hostile script and reports what it achieved. Never rejects: what could not be
  * tried did not hold.
  */
-export async function probeSandbox({ driver, program, kernel, start, mends }: Probed): Promise<SandboxProbe> {
+export async function probeSandbox({ driver, program, kernel, start, mends, patience }: Probed): Promise<SandboxProbe> {
   let version = 'absent';
   const root = mkdtempSync(join(tmpdir(), 'innerkeep-probe-'));
   const mendOf = (controls: readonly Attempt[]): string | undefined => {
@@ -38,7 +40,8 @@ export async function probeSandbox({ driver, program, kernel, start, mends }: Pr
   try {
     chmodSync(root, 0o755);
     version = versionOf(program());
-    const controls = [...(await hostileScript(start, kernel, root)), await memoryLimit(start, root)];
+    const run = async (script: string) => outputOf(await start(profile(root, script, 32)), patience ?? usualPatience);
+    const controls = [...(await hostileScript(run, kernel)), await memoryLimit(run)];
     return { driver, version, controls, mend: mendOf(controls) };
   } catch (error) {
     const controls = [{ control: 'start', held: false, evidence: (error as Error).message }];
@@ -51,10 +54,12 @@ export async function probeSandbox({ driver, program, kernel, start, mends }: Pr
 /** The last word of the first line, by every custom. */
 function versionOf(program: string): string {
   const [line = ''] = execFileSync(program, ['--version'], { encoding: 'utf8', env: {} }).split('\n');
-  return line.trim().split(' ').at(-1) ?? '';
+  return line.replaceAll(/[()]/g, '').trim().split(' ').at(-1) ?? '';
 }
 
-async function hostileScript(start: Start, kernel: Targets['kernel'], root: string): Promise<readonly Attempt[]> {
+type Run = (script: string) => Promise<{ readonly output: string; readonly outOfMemory: boolean }>;
+
+async function hostileScript(run: Run, kernel: Targets['kernel']): Promise<readonly Attempt[]> {
   const abstract = `innerkeep-probe-${process.pid}-${process.hrtime.bigint()}`;
   const listeners = [createServer(), createServer()] as const;
   try {
@@ -65,17 +70,17 @@ async function hostileScript(start: Start, kernel: Targets['kernel'], root: stri
     const { port } = listeners[0].address() as AddressInfo;
     const targets: Targets = { kernel, release: release(), port, abstract, pid: process.pid, scratch: memory / 2 };
     const script = `(${attempts})(${JSON.stringify(targets)}).then((rows) => { console.log(JSON.stringify(rows)); process.exit(0); })`;
-    const said = await outputOf(await start(profile(root, script, 32)));
-    return JSON.parse(said.output) as Attempt[];
+    const { output } = await run(script);
+    return JSON.parse(output) as Attempt[];
   } finally {
     for (const listener of listeners) listener.close();
   }
 }
 
-async function memoryLimit(start: Start, root: string): Promise<Attempt> {
+async function memoryLimit(run: Run): Promise<Attempt> {
   const script =
     'const held = []; for (let n = 0; n < 24; n++) held.push(Buffer.alloc(16 << 20, 1)); console.log(held.length)';
-  const { output, outOfMemory } = await outputOf(await start(profile(root, script, 32)));
+  const { output, outOfMemory } = await run(script);
   const held = outOfMemory && output === '';
   return {
     control: 'memory limit',
@@ -88,7 +93,7 @@ function profile(root: string, script: string, pids: number): SandboxProfile {
   return { name: 'probe', command: ['/opt/node/bin/node', '-e', script], root, mounts: [], memory, pids };
 }
 
-async function outputOf(sandbox: Sandbox): Promise<{ readonly output: string; readonly outOfMemory: boolean }> {
+async function outputOf(sandbox: Sandbox, patience: number): ReturnType<Run> {
   const timer = setTimeout(() => void sandbox.kill(), patience);
   try {
     let output = '';

@@ -1,15 +1,13 @@
 import { realpathSync, statSync } from 'node:fs';
-import type { Sandbox, SandboxDriver, SandboxProbe, SandboxProfile } from '../../../contract/sandbox-driver.ts';
+import type { Sandbox, SandboxDriver, SandboxProfile } from '../../../contract/sandbox-driver.ts';
 import { checkLimits, type Machine, type MachineOptions, prepareMachine } from '../host/machine.ts';
-import { probeSandbox } from '../host/probe.ts';
 import { seccompFilter } from '../host/seccomp-filter.ts';
 import { guestImage } from './guest-image.ts';
 import { imageOf } from './images.ts';
-import { mends } from './mends.ts';
+import { probeMachine } from './probe.ts';
 import type { Accelerator, MachineShape } from './qemu.ts';
 import { MicrovmSandbox, settings } from './sandbox.ts';
 import { Templates } from './templates.ts';
-import { findQemu } from './virtual-machine.ts';
 
 const mebibyte = 1 << 20;
 /** Of the guest's memory, what its kernel and the agent take beside the server's limit, bytes. */
@@ -50,8 +48,7 @@ export function microvm(accelerator: Accelerator, options: MachineOptions): Sand
     }
   };
   return {
-    probe: (): Promise<SandboxProbe> =>
-      probeSandbox({ driver: 'microvm', program: findQemu, kernel: 'own', start, mends }),
+    probe: () => probeMachine(accelerator, start),
     start,
   };
 }
