@@ -68,12 +68,15 @@ export interface Seen {
 }
 
 /** A real TLS API, with an authority of its own, that remembers what it was asked. */
-export async function testApi(
-  t: TestContext,
-  answer: (request: IncomingMessage, response: ServerResponse, body: string) => void = (_, response) =>
-    response.end('fine'),
-  names: readonly string[] = [API],
-) {
+export interface TestApi extends AsyncDisposable {
+  readonly ca: string;
+  readonly seen: Seen[];
+  readonly port: number;
+}
+
+type Respond = (request: IncomingMessage, response: ServerResponse, body: string) => void;
+
+export async function openApi(answer: Respond, names: readonly string[]): Promise<TestApi> {
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const ca = await authorityCertificate(privateKey, Date.now());
   const { key, cert } = await leafCertificate(privateKey, names, Date.now());
@@ -85,11 +88,26 @@ export async function testApi(
     answer(request, response, body);
   });
   await once(server.listen(0, '127.0.0.1'), 'listening');
-  t.after(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return { ca, seen, port: (server.address() as AddressInfo).port };
+  return {
+    ca,
+    seen,
+    port: (server.address() as AddressInfo).port,
+    [Symbol.asyncDispose]: async () => {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+/** One that is gone when the test ends. */
+export async function testApi(
+  t: TestContext,
+  answer: Respond = (_, response) => response.end('fine'),
+  names: readonly string[] = [API],
+): Promise<TestApi> {
+  const api = await openApi(answer, names);
+  t.after(() => api[Symbol.asyncDispose]());
+  return api;
 }
 
 /** The terminating end of one sandbox's egress, behind a real socket whose connections were judged to be for `name`. */

@@ -16,6 +16,8 @@ export interface Ran {
 /** A directory with a configuration of its own, and the real command run in it. */
 export class Workspace {
   readonly dir = mkdtempSync(join(tmpdir(), 'ik-'));
+  /** What `up` is started by, in front of its own argument vector. */
+  within: readonly string[] = [];
 
   /** @param files relative path → text */
   constructor(files: Readonly<Record<string, string>>) {
@@ -50,7 +52,8 @@ export class Workspace {
 
   /** `up --json`, resolved when it says that it is ready. */
   up(...argv: string[]): Promise<Product> {
-    const child = spawn(process.execPath, [main, 'up', '--json', ...argv], {
+    const [command = '', ...args] = [...this.within, process.execPath, main, 'up', '--json', ...argv];
+    const child = spawn(command, args, {
       cwd: this.dir,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
