@@ -66,11 +66,12 @@ function tunnel(head: Head, { stream }: Client, refuse: () => void): Asked {
  * since a next request may be for another host.
  */
 function plain(head: Head, { reader, stream }: Client, refuse: () => void): Asked {
-  if (!/^http:/i.test(head.target)) {
+  // A fragment is not sent, and a backslash is a slash to some.
+  if (!/^http:[^#\\]*$/i.test(head.target)) {
     refuse();
     throw new Malformed('http', `${head.method} ${head.target.slice(0, 200)}, which is no plain request to a proxy`);
   }
-  const [, place = '', path = ''] = /^http:\/\/([^/?#]*)(.*)$/i.exec(head.target) ?? [];
+  const [, place = '', path = ''] = /^http:\/\/([^/?]*)(.*)$/i.exec(head.target) ?? [];
   const { host, port } = authority(/:\d*$/.test(place) ? place : `${place}:80`);
   const own = port === '80' ? host : `${host}:${port}`;
   const fields = head.fields.filter(([name]) => !OURS.has(name.toLowerCase()));
