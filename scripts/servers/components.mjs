@@ -1,4 +1,4 @@
-import { apt, onPath } from './bring.mjs';
+import { apt, onPath, run } from './bring.mjs';
 import { guestImageIsThere, makeGuestImage } from './guest-image.mjs';
 
 /** In the order in which they are brought. */
@@ -13,5 +13,10 @@ export const components = [
     name: 'guest-image',
     present: guestImageIsThere,
     bring: () => apt('gcc', 'libc6-dev', 'cpio', 'xz-utils') ?? makeGuestImage(),
+  },
+  {
+    name: 'python clients',
+    present: () => run('/usr/bin/python3', ['-c', 'import requests, httpx']) === undefined,
+    bring: () => apt('python3-requests', 'python3-httpx'),
   },
 ];

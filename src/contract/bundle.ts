@@ -106,6 +106,8 @@ export interface RemoteServer {
   readonly name: string;
   readonly url: string;
   readonly ca?: string;
+  /** CIDR block that its addresses are in; absent: they are public, or the loopback that the URL itself says. */
+  readonly network?: string;
   readonly deadline: number;
   readonly maxResult: number;
 }

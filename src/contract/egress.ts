@@ -62,11 +62,15 @@ export function ruleFault({ host, network, port, tls, inspect }: EgressRule): st
   if (inspect && !tls) return 'inspect is for TLS';
   if (network === undefined)
     return judged.scope === 'private' ? `${host} is a name of inner networks: name its network too` : undefined;
+  return isInnerNetwork(network) ? undefined : `${network} is no block of one private network, such as 10.1.0.0/16`;
+}
+
+/** Whether a text is a CIDR block within one private network, or within the loopback. */
+export function isInnerNetwork(network: string): boolean {
   const block = parseNetwork(network);
-  if (block === undefined) return `${network} is no network, such as 10.1.0.0/16`;
-  return innerBlocks.some((inner) => inner.prefix <= block.prefix && contains(inner, block.bytes))
-    ? undefined
-    : `${network} does not lie within one private network or the loopback`;
+  return (
+    block !== undefined && innerBlocks.some((inner) => inner.prefix <= block.prefix && contains(inner, block.bytes))
+  );
 }
 
 /** What a rule's `network` can lie in. */

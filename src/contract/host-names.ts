@@ -44,7 +44,7 @@ export function judgeHost(text: string): HostName | HostFault {
   // What ends in a number is an IPv4 address or nothing (WHATWG URL, "ends in a number checker").
   if (/^(\d+|0x[0-9a-f]*)$/.test(labels.at(-1) ?? '')) return literal(parseLooseIpv4(name));
   if (bare !== text || name.length > 253 || !labels.every((label) => LABEL.test(label)))
-    return { fault: 'not a DNS name', alert: /[@\\%#/?]/.test(text) };
+    return { fault: 'not a DNS name', alert: /[@\\%#/?[\]]/.test(text) };
   if (isMetadata(name, labels)) return { fault: 'a metadata service', alert: true };
   if (loopbackNames.test(name) || loopbackServices.test(name)) return { fault: 'a name of the loopback', alert: true };
   const spelled = spelledAddress(name);

@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { readFileSync, realpathSync } from 'node:fs';
+import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import { absent, Hosted, ServerFiles } from '../sandbox/support/hosted.ts';
 import { verifies } from '../support/verifies.ts';
@@ -54,4 +57,48 @@ suite('an allowed name from a sandbox', { skip: absent('bubblewrap') }, () => {
       ['not-tls', 'not-tls', 'not-tls'],
     );
   });
+
+  /** What makes clients forget that there is a proxy. */
+  const unset = 'unset https_proxy HTTPS_PROXY http_proxy HTTP_PROXY all_proxy ALL_PROXY NODE_USE_ENV_PROXY';
+  const families = {
+    node: { command: `node clients.mjs`, clients: ['fetch', 'https', 'undici'], missing: false },
+    python: {
+      command: `/usr/bin/python3 clients.py`,
+      clients: ['urllib', 'requests', 'httpx'],
+      missing: absentClients(),
+    },
+  };
+  for (const [family, { command, clients, missing }] of Object.entries(families))
+    test(`${clients.join(', ')} reach it unmodified, with the proxy and without, and trust its authority`, {
+      skip: missing,
+    }, async () => {
+      verifies('sandbox.egress');
+      await using api = await openApi(NAME);
+      await using hosted = new Hosted();
+      using way = await Way.open([rule(NAME, api.port)], { [NAME]: ['127.0.0.1'] });
+      using files = new ServerFiles({ 'clients.mjs': program('clients.mjs'), 'clients.py': program('clients.py') });
+      const asked = `${command} https://${NAME}:${api.port}`;
+      const profile = files.profile(['sh', '-c', `${asked}/proxy; ${unset}; ${asked}/plain`], {
+        wayOut: { ...way.proxy.wayOut, ca: api.ca },
+        mounts: [{ from: undici, to: '/data/undici', mode: 'ro' }],
+        memory: 512 << 20,
+      });
+      const { stdout, stderr } = await hosted.run(profile);
+      const expected = ['proxy', 'plain'].flatMap((how) => clients.map((client) => `${client} /${how}/${client}`));
+      assert.deepEqual(stdout.trim().split('\n'), expected, stderr);
+      const vias = new Set(way.attempts.map(({ via, code }) => `${via} ${code}`));
+      assert.deepEqual(vias, new Set(['connect allowed', 'transparent allowed']), family);
+    });
 });
+
+const undici = realpathSync(join(import.meta.dirname, '../../node_modules/undici'));
+
+function program(name: string): string {
+  return readFileSync(join(import.meta.dirname, 'programs', name), 'utf8');
+}
+
+/** The name of the component that is missing, as the reason to skip; else false. */
+function absentClients(): string | false {
+  const { status } = spawnSync('/usr/bin/python3', ['-c', 'import requests, httpx']);
+  return status === 0 ? false : 'python clients';
+}

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
-import { type EgressRule, ruleFault } from '../../contract/egress.ts';
+import { type EgressRule, isInnerNetwork, ruleFault } from '../../contract/egress.ts';
 import { duration, listen, size } from './units.ts';
 import { checkSecrets, wireSecret } from './wire-secret.ts';
 import { dpop, stateStore } from './workloads.ts';
@@ -152,6 +152,11 @@ export function configSchema(base: string) {
       args: z.array(z.string()).optional().describe('Arguments of a package’s command.'),
       command: z.array(z.string()).min(1).optional().describe('Command of a directory, run in /srv.'),
       ca: path.optional().describe('PEM file of an extra CA for a remote server.'),
+      network: z
+        .string()
+        .refine(isInnerNetwork, 'a network is one private block, such as 10.1.0.0/16')
+        .optional()
+        .describe('The private network (CIDR) that a remote server is in; absent: its addresses are public.'),
       mounts: z.array(mount).optional().describe('What of this machine the server sees; nothing else is there.'),
       sandbox: sandbox.optional().describe('Its isolation.'),
       secrets: z
@@ -181,6 +186,7 @@ export function configSchema(base: string) {
     .superRefine(belongsTo('package', 'args'))
     .superRefine(belongsTo('root', 'command'))
     .superRefine(belongsTo('url', 'ca'))
+    .superRefine(belongsTo('url', 'network'))
     .superRefine((value, context) => {
       if (value.root !== undefined && value.command === undefined)
         context.addIssue({

@@ -115,6 +115,7 @@ export function runtimeServer(
       url: server.url,
       deadline: REMOTE_DEADLINE,
       maxResult: server.max_result,
+      ...(server.network === undefined ? {} : { network: server.network }),
       ...(server.ca === undefined ? {} : { ca: readText(server.ca, 'a PEM file is needed') }),
     };
   }

@@ -1,9 +1,9 @@
-import { type LookupAddress, lookup as resolve } from 'node:dns';
+import { type LookupAddress, lookup } from 'node:dns';
 import { type RequestOptions, request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
-import { isIP, type LookupFunction } from 'node:net';
+import type { LookupFunction } from 'node:net';
 import { getCACertificates } from 'node:tls';
-import { isLoopbackAddress, isPublicAddress } from './addresses.ts';
+import { type AddressClass, classOf } from '../../contract/addresses.ts';
 
 /** Bytes of one answer. */
 const MAX_BODY = 256 * 1024;
@@ -31,7 +31,10 @@ export interface OutboundOptions {
  * at most 256 kB in 5 seconds.
  * @throws OutboundError
  */
-export function openOutbound(deadline = DEADLINE): (url: string, options: OutboundOptions) => Promise<OutboundAnswer> {
+export function openOutbound(
+  deadline = DEADLINE,
+  resolve: typeof lookup = lookup,
+): (url: string, options: OutboundOptions) => Promise<OutboundAnswer> {
   return async (url, options) => {
     const target = parse(url);
     const host = hostOf(target);
@@ -41,7 +44,7 @@ export function openOutbound(deadline = DEADLINE): (url: string, options: Outbou
       agent: false,
       signal: AbortSignal.timeout(deadline),
       headers: { accept: 'application/json', 'accept-encoding': 'identity' },
-      lookup: judgedLookup(allowed),
+      lookup: judgedLookup(allowed, resolve),
       ...(options.ca === undefined ? {} : { ca: [...getCACertificates('default'), options.ca] }),
     });
   };
@@ -63,17 +66,19 @@ function hostOf(target: URL): string {
 /** Which addresses may be connected to, for this host. */
 function judge(host: string, target: URL, { trustedHost }: OutboundOptions): (address: string) => boolean {
   const trusted = host === trustedHost.replace(/^\[|\]$/g, '');
-  const isLoopback = host === 'localhost' || isLoopbackAddress(host);
+  const kind = classOf(host);
+  const isLoopback = host === 'localhost' || kind === 'loopback';
   if (target.protocol === 'http:' && !(trusted && isLoopback))
     throw new OutboundError('http on another host than loopback');
-  const allowed = trusted && isLoopback ? isLoopbackAddress : isPublicAddress;
-  // A literal is never looked up, so it is judged here.
-  if (isIP(host) !== 0 && !trusted && !allowed(host)) throw new OutboundError(`address ${host} is not public`);
-  return allowed;
+  const needed: AddressClass = trusted && isLoopback ? 'loopback' : 'public';
+  // A literal is never looked up, so it is judged here; the operator's own may be of an inner network.
+  if (kind !== undefined && kind !== needed && !(trusted && kind === 'private'))
+    throw new OutboundError(`address ${host} is not public`);
+  return (address) => classOf(address) === needed;
 }
 
 /** Every address that a name has must be allowed: a name with one private address is someone's attempt. */
-function judgedLookup(allowed: (address: string) => boolean): LookupFunction {
+function judgedLookup(allowed: (address: string) => boolean, resolve: typeof lookup): LookupFunction {
   return (host, options, callback) => {
     resolve(host, { all: true, order: 'ipv4first' }, (error, addresses: LookupAddress[]) => {
       if (error) return callback(error, []);

@@ -6,7 +6,8 @@ import type { ByteReader } from './byte-reader.ts';
 export interface Asked {
   readonly via: EgressAttempt['via'];
   readonly host: string;
-  readonly port: number;
+  /** In the client's spelling. */
+  readonly port: string;
   /** Plain HTTP in absolute form: there is no tunnel, so only a rule without TLS can serve it. */
   readonly plainOnly?: true;
   /** Tells the client that bytes flow from here on. */
@@ -31,7 +32,8 @@ export class Malformed extends Error {
   }
 }
 
-/** A decimal port; NaN for anything else, as `0443`, `+443` or `443 `. */
-export function portOf(text: string): number {
-  return /^[1-9]\d{0,4}$/.test(text) ? Number(text) : Number.NaN;
+/** HOST:PORT; what has no port has an empty one. */
+export function authority(text: string): { readonly host: string; readonly port: string } {
+  const colon = text.lastIndexOf(':');
+  return colon < 0 ? { host: text, port: '' } : { host: text.slice(0, colon), port: text.slice(colon + 1) };
 }

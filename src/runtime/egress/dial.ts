@@ -33,35 +33,46 @@ function resolveAll(name: string): Promise<readonly LookupAddress[]> {
  */
 export async function dial(name: string, rule: EgressRule, resolve: Resolve): Promise<Socket> {
   const signal = AbortSignal.timeout(PATIENCE);
-  const addresses = await resolved(name, resolve, signal);
+  return connected(name, rule.port, judgedLookup(rule.network, late(resolve, signal)), signal);
+}
+
+/**
+ * Looks a name up for one connection, judges every address that it has, and gives those that were judged.
+ * @param network the one that they must be in; undefined: they must be public
+ */
+export function judgedLookup(network: string | undefined, resolve: Resolve): LookupFunction {
+  return (name, { all }, callback) => {
+    judged(name, network, resolve).then(
+      (addresses) => {
+        const [first] = addresses;
+        if (all) callback(null, [...addresses]);
+        else callback(null, first?.address ?? '', first?.family);
+      },
+      (error) => callback(error, []),
+    );
+  };
+}
+
+async function judged(name: string, network: string | undefined, resolve: Resolve): Promise<readonly LookupAddress[]> {
+  const addresses = await resolve(name).catch((error: Error) => {
+    throw new EgressDenied('unresolved', `${name}: ${error.message}`);
+  });
+  if (addresses.length === 0) throw new EgressDenied('unresolved', `${name}: no address`);
   const own = ownAddresses();
   for (const { address } of addresses) {
-    const kind = forbidden(address, rule.network, own);
+    const kind = forbidden(address, network, own);
     if (kind !== undefined) throw new EgressDenied('address', `${name} has the address ${address} (${kind})`, true);
   }
-  return connected(name, rule.port, pinned(addresses), signal);
+  return addresses;
 }
 
-async function resolved(name: string, resolve: Resolve, signal: AbortSignal): Promise<readonly LookupAddress[]> {
-  const late = new Promise<never>((_, reject) => {
-    signal.addEventListener('abort', () => reject(new Error('no answer in time')), { once: true });
-  });
-  try {
-    const addresses = await Promise.race([resolve(name), late]);
-    if (addresses.length === 0) throw new Error('no address');
-    return addresses;
-  } catch (error) {
-    throw new EgressDenied('unresolved', `${name}: ${(error as Error).message}`);
-  }
-}
-
-/** In place of a second look-up. */
-function pinned(addresses: readonly LookupAddress[]): LookupFunction {
-  return (_, { all }, callback) => {
-    const [first] = addresses;
-    if (all) callback(null, [...addresses]);
-    else callback(null, first?.address ?? '', first?.family);
-  };
+/** The resolver's answer, or none in time. */
+function late(resolve: Resolve, signal: AbortSignal): Resolve {
+  return (name) =>
+    new Promise((settle, reject) => {
+      signal.addEventListener('abort', () => reject(new Error('no answer in time')), { once: true });
+      resolve(name).then(settle, reject);
+    });
 }
 
 function connected(host: string, port: number, look: LookupFunction, signal: AbortSignal): Promise<Socket> {
@@ -69,7 +80,8 @@ function connected(host: string, port: number, look: LookupFunction, signal: Abo
     const socket = connect({ host, port, lookup: look, allowHalfOpen: true, noDelay: true });
     const failed = (error?: Error) => {
       socket.destroy();
-      reject(new EgressDenied('unreachable', `${host}:${port}: ${error?.message ?? 'no connection in time'}`));
+      if (error instanceof EgressDenied) reject(error);
+      else reject(new EgressDenied('unreachable', `${host}:${port}: ${error?.message ?? 'no connection in time'}`));
     };
     const late = () => failed();
     signal.addEventListener('abort', late, { once: true });

@@ -1,4 +1,4 @@
-import { type Asked, type Client, Malformed, portOf } from './asked.ts';
+import { type Asked, authority, type Client, Malformed } from './asked.ts';
 
 /** Bytes of a request's head. */
 const MOST = 16 * 1024;
@@ -43,7 +43,7 @@ function valuesOf({ fields }: Head, name: string): string[] {
 }
 
 function tunnel(head: Head, { stream }: Client, refuse: () => void): Asked {
-  const [host, port] = authority(head.target);
+  const { host, port } = authority(head.target);
   const hosts = valuesOf(head, 'host');
   // Two targets in one request, or a body that the one or the other end may not see.
   const smuggles =
@@ -66,9 +66,14 @@ function tunnel(head: Head, { stream }: Client, refuse: () => void): Asked {
  * since a next request may be for another host.
  */
 function plain(head: Head, { reader, stream }: Client, refuse: () => void): Asked {
-  const [, place = '', path = ''] = /^http:\/\/([^/?#]*)(.*)$/i.exec(head.target) ?? [];
-  const [host, port] = authority(/:\d*$/.test(place) ? place : `${place}:80`);
-  const own = port === 80 ? host : `${host}:${port}`;
+  // A fragment is not sent, and a backslash is a slash to some.
+  if (!/^http:[^#\\]*$/i.test(head.target)) {
+    refuse();
+    throw new Malformed('http', `${head.method} ${head.target.slice(0, 200)}, which is no plain request to a proxy`);
+  }
+  const [, place = '', path = ''] = /^http:\/\/([^/?]*)(.*)$/i.exec(head.target) ?? [];
+  const { host, port } = authority(/:\d*$/.test(place) ? place : `${place}:80`);
+  const own = port === '80' ? host : `${host}:${port}`;
   const fields = head.fields.filter(([name]) => !OURS.has(name.toLowerCase()));
   const lines = [
     `${head.method} ${path.startsWith('/') ? path : `/${path}`} HTTP/1.1`,
@@ -81,10 +86,4 @@ function plain(head: Head, { reader, stream }: Client, refuse: () => void): Aske
     stream.unshift(Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1'));
   };
   return { via: 'http', host, port, plainOnly: true, accept, refuse };
-}
-
-/** HOST:PORT; what is no port is none. */
-function authority(text: string): [host: string, port: number] {
-  const colon = text.lastIndexOf(':');
-  return colon < 0 ? [text, Number.NaN] : [text.slice(0, colon), portOf(text.slice(colon + 1))];
 }

@@ -5,7 +5,7 @@ import { type EgressAttempt, type EgressRule, ruleFor } from '../../contract/egr
 import { judgeHost } from '../../contract/host-names.ts';
 import type { WayOut } from '../../contract/sandbox-driver.ts';
 import type { Loan } from '../../contract/wire-secret.ts';
-import { type Asked, type Client, Malformed, portOf } from './asked.ts';
+import { type Asked, authority, type Client, Malformed } from './asked.ts';
 import { Bounds, SANDBOX } from './bounds.ts';
 import { ByteReader, EndOfInput } from './byte-reader.ts';
 import { carry } from './carry.ts';
@@ -105,12 +105,13 @@ class SandboxProxy {
     socket.on('close', () => this.#open.delete(socket));
     socket.on('error', () => {});
     const attempt = new Attempt(this.evidence);
+    const reader = new ByteReader(socket, GREETING);
     let leave: (() => void) | undefined;
     try {
       leave = this.#bounds.enter();
-      await this.#connect({ stream: socket, reader: new ByteReader(socket, GREETING) }, attempt);
+      await this.#connect({ stream: socket, reader }, attempt);
     } catch (error) {
-      attempt.failed(error);
+      attempt.failed(error, reader.bytes.length > 0);
       // What the client still says is read and thrown away, so that the answer reaches it.
       socket.resume();
       socket.destroySoon();
@@ -148,9 +149,7 @@ async function ask(client: Client): Promise<Asked> {
   const { reader, stream } = client;
   const claim = (await reader.through('\n', CLAIM)).slice(0, -1);
   if (claim !== 'proxy') {
-    const colon = claim.lastIndexOf(':');
-    const port = portOf(claim.slice(colon + 1));
-    return { via: 'transparent', host: claim.slice(0, colon), port, accept: () => {}, refuse: () => stream.end() };
+    return { via: 'transparent', ...authority(claim), accept: () => {}, refuse: () => stream.end() };
   }
   while (reader.bytes.length === 0) await reader.more();
   const [first = 0] = reader.bytes;
@@ -163,7 +162,8 @@ function judge(asked: Asked, rules: readonly EgressRule[]): { readonly name: str
   const host = judgeHost(asked.host);
   if ('fault' in host) throw new EgressDenied('host', host.fault, host.alert);
   const { name, scope } = host;
-  const rule = ruleFor(rules, name, asked.port);
+  if (!/^[1-9]\d{0,4}$/.test(asked.port)) throw new EgressDenied('malformed', `the port ${asked.port.slice(0, 20)}`);
+  const rule = ruleFor(rules, name, Number(asked.port));
   if (rule === undefined) throw new EgressDenied('not-listed', 'no rule for this name and port', scope === 'private');
   if (asked.plainOnly && rule.tls) throw new EgressDenied('not-tls', 'a plain request where TLS is declared');
   return { name, rule };
@@ -199,7 +199,8 @@ class Attempt {
     this.#tell({ code: 'allowed', alert: false, ...(address === undefined ? {} : { address }) });
   }
 
-  failed(error: unknown): void {
+  /** @param said whether there is something that it said and nobody has read */
+  failed(error: unknown, said: boolean): void {
     // In a tunnel a proxy has no more to say.
     if (!this.#accepted) this.asked?.refuse();
     if (error instanceof EgressDenied) this.#tell({ code: error.code, detail: error.message, alert: error.alert });
@@ -208,7 +209,7 @@ class Attempt {
     else if (error instanceof RangeError) this.#tell({ code: 'malformed', detail: error.message, alert: false });
     // Who came and said nothing has attempted nothing.
     else if (!(error instanceof EndOfInput)) this.#tell({ code: 'fault', detail: String(error), alert: false });
-    else if (this.asked) this.#tell({ code: 'malformed', detail: 'it said nothing more', alert: false });
+    else if (this.asked || said) this.#tell({ code: 'malformed', detail: 'it said nothing more', alert: false });
   }
 
   #tell(facts: Pick<EgressAttempt, 'code' | 'alert'> & Partial<EgressAttempt>): void {

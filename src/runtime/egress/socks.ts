@@ -23,7 +23,7 @@ export async function socks5({ stream, reader }: Client): Promise<Asked> {
     throw new Malformed('socks', `the command ${command}`);
   }
   const host = await hostOf(type, reader);
-  const port = (await reader.exactly(2)).readUInt16BE();
+  const port = String((await reader.exactly(2)).readUInt16BE());
   return {
     via: 'socks',
     host,

@@ -2,6 +2,7 @@ import type { RemoteServer } from '../../contract/bundle.ts';
 import { isObject } from '../../contract/json.ts';
 import type { LiveDescriptors } from '../../contract/runtime-link.ts';
 import { TASKS_ALONE } from '../../contract/task.ts';
+import { type Resolve, systemResolver } from '../egress/dial.ts';
 import { describeServer } from './describe.ts';
 import { Conversations } from './http/conversations.ts';
 import { type Encodable, encodeLegacy, encodeModern } from './http/encode.ts';
@@ -36,10 +37,11 @@ const FAREWELL = 500;
  * A remote server over streamable HTTP (MCP 2025-03-26 to 2026-07-28). Its era is found out at the first use; where it
  * keeps sessions, each subject gets its own.
  * @param now milliseconds since the epoch
+ * @param resolve finds the addresses of its name
  * @throws when the address is not acceptable
  */
-export function remoteUpstream(server: RemoteServer, now: () => number): Upstream {
-  return new RemoteUpstream(server, now);
+export function remoteUpstream(server: RemoteServer, now: () => number, resolve = systemResolver()): Upstream {
+  return new RemoteUpstream(server, now, resolve);
 }
 
 class RemoteUpstream implements Upstream {
@@ -51,8 +53,8 @@ class RemoteUpstream implements Upstream {
   #inFlight = 0;
   #lastId = 0;
 
-  constructor(server: RemoteServer, now: () => number) {
-    const target = openTarget(server);
+  constructor(server: RemoteServer, now: () => number, resolve: Resolve) {
+    const target = openTarget(server, resolve);
     this.#deadline = server.deadline;
     this.#now = now;
     this.#wire = {

@@ -1,7 +1,9 @@
-import { isIPv4 } from 'node:net';
 import { createSecureContext } from 'node:tls';
 import { type Dispatcher, Pool } from 'undici';
+import { classOf } from '../../../contract/addresses.ts';
 import type { RemoteServer } from '../../../contract/bundle.ts';
+import { forbidden } from '../../../contract/egress.ts';
+import { judgedLookup, type Resolve } from '../../egress/dial.ts';
 
 /** Connections for calls; what is beyond that waits in order. */
 const CONNECTIONS = 64;
@@ -23,15 +25,22 @@ export interface Target {
 
 /**
  * The connections to a remote server: TLS 1.3 only, one cipher suite, no proxy, no redirect, no HTTP/2. A server's own
- * `ca` replaces the public authorities, so that none of those can stand in for it.
- * @throws when the address is plain http and not loopback, or carries credentials
+ * `ca` replaces the public authorities, so that none of those can stand in for it. Each connection looks its name up
+ * and judges what it finds: public addresses, or the network that the operator names; the loopback where he wrote it.
+ * @throws when the address is plain http and not loopback, carries credentials, or is one that must not be reached
  */
-export function openTarget({ name, url, ca }: RemoteServer): Target {
+export function openTarget({ name, url, ca, network }: RemoteServer, resolve: Resolve): Target {
   const { protocol, hostname, origin, pathname, search, username, password } = new URL(url);
   if (username !== '' || password !== '') throw new Error(`${name}: credentials in the URL`);
-  if (protocol !== 'https:' && !(protocol === 'http:' && isLoopback(hostname)))
+  const host = hostname.replace(/^\[|\]$/g, '');
+  const loopback = host === 'localhost' || classOf(host) === 'loopback';
+  if (protocol !== 'https:' && !(protocol === 'http:' && loopback))
     throw new Error(`${name}: ${protocol}// is for loopback addresses only`);
-  const connect = { timeout: CONNECT_TIMEOUT, ...(protocol === 'https:' ? tls(ca) : {}) };
+  // A literal is never looked up.
+  const kind = classOf(host) && !loopback ? forbidden(host, network, new Set()) : undefined;
+  if (kind !== undefined) throw new Error(`${name}: ${host} is a ${kind} address; name its network`);
+  const lookup = loopback ? undefined : judgedLookup(network, resolve);
+  const connect = { timeout: CONNECT_TIMEOUT, ...(lookup && { lookup }), ...(protocol === 'https:' ? tls(ca) : {}) };
   // Deadlines are the call's own.
   const pool = (connections: number): Pool =>
     new Pool(origin, { connections, allowH2: false, headersTimeout: 0, bodyTimeout: 0, connect });
@@ -59,8 +68,4 @@ function tls(ca: string | undefined) {
     }),
     rejectUnauthorized: true,
   };
-}
-
-function isLoopback(hostname: string): boolean {
-  return hostname === 'localhost' || hostname === '[::1]' || (isIPv4(hostname) && hostname.startsWith('127.'));
 }
