@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { duration, listen, size } from './units.ts';
-import { dpop, stateStore } from './workloads.ts';
+import { dpop, spiffe, stateStore } from './workloads.ts';
 
 export const SERVER_NAME = /^(?!sse$)[a-z][a-z0-9-]{0,31}$/;
 /** A package and one exact version; ranges and tags name something else tomorrow. */
@@ -36,11 +36,16 @@ export function configSchema(base: string) {
       .describe('Web origins whose requests are accepted; requests without Origin are not from a browser.'),
     tls: z
       .strictObject({
-        cert: path.describe('PEM file, the leaf certificate first.'),
-        key: path.describe('PEM file of its private key.'),
+        cert: path.optional().describe("PEM file, the leaf certificate first; absent: one of the embedded CA's."),
+        key: path.optional().describe('PEM file of its private key.'),
+        client_ca: path
+          .optional()
+          .describe('PEM file of authorities; every client must then show a certificate of one of them.'),
       })
-      .optional()
-      .describe("Own certificate; absent: one of the embedded CA's."),
+      .superRefine(belongsTo('cert', 'key'))
+      .superRefine(belongsTo('key', 'cert'))
+      .prefault({})
+      .describe('Files that are read again when they change; connections that are open stay.'),
     unauthenticated: z
       .literal([421, 401])
       .default(421)
@@ -159,6 +164,7 @@ export function configSchema(base: string) {
           .default([])
           .describe('External OAuth 2.1 issuers; absent: the embedded one.'),
         dpop,
+        spiffe: spiffe(path),
       })
       .prefault({})
       .describe('Whose tokens are accepted.'),
