@@ -7,6 +7,8 @@ export interface GatewayBundle {
   readonly version: number;
   readonly edge: EdgeSettings;
   readonly issuers: readonly TrustedIssuer[];
+  /** Whose workloads are known by their SVIDs; absent: nobody's. */
+  readonly spiffe?: SpiffeTrust;
   /** What nonces for proofs are made of, the same for all gateways (RFC 9449 §8); absent: a proof needs none. */
   readonly nonceKey?: string;
   /** Ids (`jti`) of tokens that were revoked before they expired. */
@@ -23,6 +25,8 @@ export interface EdgeSettings {
   readonly serverNames: readonly string[];
   readonly allowedOrigins: readonly string[];
   readonly unauthenticated: 421 | 401;
+  /** PEM of the authorities of one of which every client must show a certificate, whatever else it shows; absent: it need not. */
+  readonly clientCa?: string;
   /** Bytes of one request body. */
   readonly maxBody: number;
 }
@@ -39,6 +43,17 @@ export interface TrustedIssuer {
   readonly embedded: boolean;
   /** PEM of an extra certificate authority for the issuer's own endpoints. */
   readonly ca?: string;
+}
+
+/** A SPIFFE trust domain: whom it vouches for, and by what (SPIFFE Trust Domain and Bundle §4). */
+export interface SpiffeTrust {
+  readonly trustDomain: string;
+  /** Tenants by prefixes of a SPIFFE ID's path, in whole segments; the longest counts, `/` is of all. */
+  readonly tenants: Readonly<Record<string, string>>;
+  /** Authorities of X.509-SVIDs, PEM. */
+  readonly x509: readonly string[];
+  /** Authorities of JWT-SVIDs. */
+  readonly jwt: { readonly keys: readonly Readonly<Record<string, unknown>>[] };
 }
 
 export interface PolicySource {

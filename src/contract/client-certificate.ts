@@ -4,6 +4,8 @@ export interface ClientCertificate {
   readonly thumbprint: string;
   /** DER, the client's own first, then what it sent with it. */
   readonly chain: readonly Uint8Array[];
+  /** Milliseconds since the epoch. */
+  readonly notAfter: number;
   /** Why the TLS library found no path from it to an authority that the edge trusts; undefined: it found one. */
   readonly untrusted: string | undefined;
 }

@@ -22,6 +22,8 @@ export interface GatewayOpening {
   /** PEM texts. */
   readonly key: string;
   readonly cert: string;
+  /** Whether clients are asked for a certificate; whose count, a bundle says. */
+  readonly clientCertificates: boolean;
   readonly audit: { readonly file: string; readonly key: string };
   /** `memory`, or the URL of the Redis that all gateways share. */
   readonly stateStore: string;

@@ -15,6 +15,7 @@ import { pinsFor, prepareServers } from '../control-plane/packages/pins-for.ts';
 import { unusableCertificate } from '../control-plane/pki/own-certificate.ts';
 import { openPki, type Pki } from '../control-plane/pki/pki.ts';
 import { stateDirectory } from '../control-plane/pki/state-files.ts';
+import { watchFiles } from '../control-plane/pki/watch-files.ts';
 import { Leases } from '../control-plane/secrets/leases.ts';
 import { Vault } from '../control-plane/secrets/vault.ts';
 import { claimState } from '../control-plane/zones/claim.ts';
@@ -27,6 +28,7 @@ import { log } from './log.ts';
 import { openRuntime, refusedBy } from './runtime-client.ts';
 import { readServed } from './served.ts';
 import { noStateStore, notListening, unless } from './start-faults.ts';
+import { clientAuthorities, openTrust } from './trust.ts';
 
 /** A running innerkeep: all zones of one machine. */
 export interface Control {
@@ -73,6 +75,10 @@ export async function startControl(configFile: string, state: string, stopping: 
     stopping.throwIfAborted();
     const gateway = new GatewayHandle();
     undo.push(() => gateway.stop());
+    let publish = (): void => undefined;
+    const trust = await openTrust(config, () => publish());
+    undo.push(() => trust.close());
+    stopping.throwIfAborted();
     const port = await gateway.open(config, pki);
     const origin = `https://${config.edge.server_names[0]}:${port}`;
     const resources = [`${origin}/mcp`, ...started.servers.map(({ pins }) => `${origin}/mcp/${pins.name}`)];
@@ -99,13 +105,15 @@ export async function startControl(configFile: string, state: string, stopping: 
         allowedOrigins: config.edge.allowed_origins,
         unauthenticated: config.edge.unauthenticated,
         maxBody: config.edge.max_body,
+        ...clientAuthorities(config),
       };
-      const trust = {
+      const trusted = {
         issuers: issuersOf(config, issuer),
         revoked: issuer.revoked(),
         ...(config.identity.dpop.nonce && { nonceKey }),
+        ...trust.workloads(),
       };
-      return gateway.apply({ edge, ...trust, policies, servers, runtimeSocket: runtime.socket }, asked);
+      return gateway.apply({ edge, ...trusted, policies, servers, runtimeSocket: runtime.socket }, asked);
     });
     const leases = new Leases({
       store: embeddedStore(new Vault(config.state, Date.now), Date.now),
@@ -114,6 +122,7 @@ export async function startControl(configFile: string, state: string, stopping: 
       fault: (error) => log({ event: 'fault', error: String(error) }),
     });
     gateway.serveLeases(leases);
+    publish = () => void inForce.publish().catch(complain);
     await inForce.publish();
     stopping.throwIfAborted();
     const ready = {
@@ -163,6 +172,10 @@ function knownClients({ identity }: Config): readonly KnownClient[] {
   }));
 }
 
+function complain(error: unknown): void {
+  log({ event: 'fault', error: String(error) });
+}
+
 /** `identity.issuers` absent: the embedded one alone. */
 function issuersOf(config: Config, issuer: Issuer): GatewayBundle['issuers'] {
   const external = trustedIssuers(config);
@@ -172,7 +185,7 @@ function issuersOf(config: Config, issuer: Issuer): GatewayBundle['issuers'] {
 
 async function certificate(config: Config, pki: Pki): Promise<{ readonly key: string; readonly cert: string }> {
   const { tls } = config.edge;
-  if (tls === undefined) {
+  if (tls.cert === undefined || tls.key === undefined) {
     const { key, cert } = await pki.leaf(config.edge.server_names);
     return { key, cert };
   }
@@ -195,7 +208,7 @@ class GatewayHandle {
   readonly zone: Zone<ToGateway>;
   applied = 0;
   #version = 0;
-  #renewal: NodeJS.Timeout | undefined;
+  #endRenewal = (): void => undefined;
   #counts: Extract<FromGateway, { kind: 'counts' }> | undefined;
   #issuer: Issuer | undefined;
   #leases: Leases | undefined;
@@ -221,13 +234,24 @@ class GatewayHandle {
     const { cert, key } = await certificate(config, pki);
     const renew = async (): Promise<void> =>
       this.zone.send({ kind: 'certificate', ...(await certificate(config, pki)) });
-    const complain = (error: unknown): void => log({ event: 'fault', error: `no new certificate: ${String(error)}` });
-    this.#renewal = setInterval(() => void renew().catch(complain), RENEW_EVERY);
+    const renewed = (): void => void renew().catch((error) => complain(`no new certificate: ${String(error)}`));
+    const timer = setInterval(renewed, RENEW_EVERY);
+    const { tls } = config.edge;
+    const unwatch = watchFiles(
+      [tls.cert, tls.key].filter((path) => path !== undefined),
+      renewed,
+    );
+    this.#endRenewal = () => {
+      clearInterval(timer);
+      unwatch();
+    };
     const folder = join(config.state, 'audit');
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     const audit = { file: join(folder, 'audit.jsonl'), key: pki.auditKey.privatePem };
     const { stateStore } = config;
-    const opening = { host, port, serverNames: config.edge.server_names, key, cert, audit, stateStore };
+    const clientCertificates = tls.client_ca !== undefined || config.identity.spiffe !== undefined;
+    const own = { serverNames: config.edge.server_names, key, cert, clientCertificates };
+    const opening = { host, port, ...own, audit, stateStore };
     const answer = await this.#ask(
       { kind: 'open', opening },
       (message) =>
@@ -240,7 +264,7 @@ class GatewayHandle {
   }
 
   stop(): Promise<void> {
-    clearInterval(this.#renewal);
+    this.#endRenewal();
     return this.zone.stop(GATEWAY_GRACE);
   }
 

@@ -65,6 +65,7 @@ class GatewayZone {
   readonly #send: (message: FromGateway) => void;
   readonly #sink: AuditSink;
   readonly #state: StateStore;
+  readonly #asksClients: boolean;
   readonly #edge: Edge;
   readonly #asked = new Map<number, (answer: IssuerAnswer) => void>();
   readonly #remotes = new Remotes();
@@ -87,6 +88,7 @@ class GatewayZone {
   constructor(opening: GatewayOpening, state: StateStore, send: (message: FromGateway) => void) {
     this.#send = send;
     this.#state = state;
+    this.#asksClients = opening.clientCertificates;
     this.#sink = openAudit(opening.audit);
     this.lender = new Lender(send);
     const provisional = { origin: '', serverNames: [], allowedOrigins: [], unauthenticated: 421, maxBody: 0 } as const;
@@ -131,7 +133,12 @@ class GatewayZone {
     });
     const logged = edgeBudget(EDGE_RECORDS, Date.now);
     this.#edge = createEdge({
-      identity: { serverNames: opening.serverNames, cert: opening.cert, key: opening.key },
+      identity: {
+        serverNames: opening.serverNames,
+        cert: opening.cert,
+        key: opening.key,
+        clientAuthorities: opening.clientCertificates ? [] : undefined,
+      },
       settings: () => this.#bundle?.edge ?? provisional,
       issuers: () => this.#bundle?.issuers.map(({ issuer }) => issuer) ?? [],
       handle,
@@ -171,6 +178,7 @@ class GatewayZone {
     });
     const remotes = this.#remotes.prepare(bundle.servers);
     const { rooms, view, permits, stillMay, leftOut } = furnish(bundle, this.#standing, this.#link, remotes.upstreams);
+    if (this.#asksClients) this.#edge.renew({ clientAuthorities: authoritiesOf(bundle) });
     return () => {
       remotes.swap();
       this.#upstreams = remotes.upstreams;
@@ -279,6 +287,11 @@ function openAudit({ file, key }: GatewayOpening['audit']): AuditSink {
 
 function fault(error: unknown, incident?: string): void {
   log({ event: 'fault', ...(incident !== undefined && { incident }), error: text(error), stack: stack(error) });
+}
+
+/** Of clients' certificates: whoever has one of another authority is nobody. */
+function authoritiesOf({ edge, spiffe }: GatewayBundle): readonly string[] {
+  return [...(edge.clientCa === undefined ? [] : [edge.clientCa]), ...(spiffe?.x509 ?? [])];
 }
 
 function text(error: unknown): string {

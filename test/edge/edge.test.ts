@@ -61,15 +61,31 @@ test('refuses a handshake without SNI, or with a name that is not ours, and repo
   );
 });
 
-test('a resumed session does not get past the check of the name', async () => {
+test('no session resumes, under its own name, another of ours, a foreign one, or none', async () => {
   verifies('transport.sni');
-  const socket = connect({ host: '127.0.0.1', port: bench.port, ca: bench.identity.cert, servername: 'localhost' });
-  const [session] = await once(socket, 'session');
-  socket.destroy();
-  for (const servername of [undefined, 'other.example']) {
-    const options = { session, checkServerIdentity: () => undefined, ...(servername ? { servername } : {}) };
-    assert.match(await shake(options), /^ERR_SSL|ECONNRESET|closed/, servername);
-  }
+  const options = {
+    host: '127.0.0.1',
+    port: bench.port,
+    ca: bench.identity.cert,
+    checkServerIdentity: () => undefined,
+  };
+  const first = connect({ ...options, servername: 'localhost' });
+  const [session] = await once(first, 'session');
+  first.destroy();
+  const again = async (servername?: string): Promise<string> => {
+    const socket = connect({ ...options, session, ...(servername && { servername }) });
+    const over = once(socket, 'close').then(() => 'closed');
+    try {
+      const shaken = once(socket, 'secureConnect').then(() => (socket.isSessionReused() ? 'resumed' : 'anew'));
+      return await Promise.race([shaken, over]);
+    } catch (error) {
+      return String((error as NodeJS.ErrnoException).code);
+    } finally {
+      socket.destroy();
+    }
+  };
+  for (const ours of ['localhost', 'keep.test']) assert.equal(await again(ours), 'anew');
+  for (const foreign of ['other.example', undefined]) assert.match(await again(foreign), /^ERR_SSL|ECONNRESET|closed/);
 });
 
 test('agrees with openssl about all of this', {

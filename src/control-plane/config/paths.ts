@@ -24,8 +24,8 @@ export function checkPaths(
     const fault = readable(path, (stats) => stats.isFile());
     if (fault !== undefined) faults.push({ path: key, message: `${path}: ${fault}`, mend: 'name a readable PEM file' });
   };
-  file(settings.edge.tls?.cert, 'edge', 'tls', 'cert');
-  file(settings.edge.tls?.key, 'edge', 'tls', 'key');
+  for (const key of ['cert', 'key', 'client_ca'] as const) file(settings.edge.tls[key], 'edge', 'tls', key);
+  file(settings.identity.spiffe?.bundle, 'identity', 'spiffe', 'bundle');
   for (const [index, { ca }] of settings.identity.issuers.entries()) file(ca, 'identity', 'issuers', index, 'ca');
   const servers = Object.entries(settings.servers).map(([name, server]) => {
     file(server.ca, 'servers', name, 'ca');

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { type EgressRule, isInnerNetwork, ruleFault } from '../../contract/egress.ts';
 import { duration, listen, size } from './units.ts';
 import { checkSecrets, wireSecret } from './wire-secret.ts';
-import { dpop, stateStore } from './workloads.ts';
+import { dpop, spiffe, stateStore } from './workloads.ts';
 
 export const SERVER_NAME = /^(?!sse$)[a-z][a-z0-9-]{0,31}$/;
 /** A package and one exact version; ranges and tags name something else tomorrow. */
@@ -38,11 +38,16 @@ export function configSchema(base: string) {
       .describe('Web origins whose requests are accepted; requests without Origin are not from a browser.'),
     tls: z
       .strictObject({
-        cert: path.describe('PEM file, the leaf certificate first.'),
-        key: path.describe('PEM file of its private key.'),
+        cert: path.optional().describe("PEM file, the leaf certificate first; absent: one of the embedded CA's."),
+        key: path.optional().describe('PEM file of its private key.'),
+        client_ca: path
+          .optional()
+          .describe('PEM file of authorities; every client must then show a certificate of one of them.'),
       })
-      .optional()
-      .describe("Own certificate; absent: one of the embedded CA's."),
+      .superRefine(belongsTo('cert', 'key'))
+      .superRefine(belongsTo('key', 'cert'))
+      .prefault({})
+      .describe('Files that are read again when they change; connections that are open stay.'),
     unauthenticated: z
       .literal([421, 401])
       .default(421)
@@ -244,6 +249,7 @@ export function configSchema(base: string) {
           .describe(
             'Clients of the embedded issuer, by client id; others are known by their metadata document, whose URL is their id.',
           ),
+        spiffe: spiffe(path),
       })
       .prefault({})
       .describe('Whose tokens are accepted.'),

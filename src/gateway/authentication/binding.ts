@@ -48,10 +48,9 @@ export function binding(deps: BindingDeps): (call: Arrived, token: Presented, ru
       if (scheme === 'dpop') throw refuse('DPoP scheme with a token that is bound to no key (RFC 9449 §7.1)');
     } else if (scheme === 'bearer') throw refuse('token is bound to a key, and came like a bearer one (RFC 9449 §7.2)');
     if (confirmation === undefined) return;
-    if (confirmation.certificate !== undefined) checkCertificate(confirmation.certificate, call.certificate);
-    if (confirmation.key === undefined) return;
-
     const now = deps.now();
+    if (confirmation.certificate !== undefined) checkCertificate(confirmation.certificate, call.certificate, now);
+    if (confirmation.key === undefined) return;
     const { dpop: proof } = call.headers;
     const about = { thumbprint: confirmation.key, method: call.httpMethod, target: targetOf(call, resource) };
     const good = await verify(proof, { ...about, token: digest, now });
@@ -77,10 +76,11 @@ export function binding(deps: BindingDeps): (call: Arrived, token: Presented, ru
   }
 }
 
-function checkCertificate(thumbprint: string, presented: ClientCertificate | undefined): void {
+function checkCertificate(thumbprint: string, presented: ClientCertificate | undefined, now: number): void {
   if (presented === undefined)
     throw refuse('token is bound to a certificate, and the client has shown none (RFC 8705)');
   if (presented.thumbprint !== thumbprint) throw refuse('token is bound to another certificate (RFC 8705 §3)');
+  if (now >= presented.notAfter) throw refuse('token is bound to a certificate that has expired');
 }
 
 /** The URI that a proof must name: ours, whatever the client called us by. */

@@ -14,7 +14,7 @@ export interface Opens {
 }
 
 /** `aud` in terms of our endpoints, compared exactly (RFC 8707 §2, RFC 9068 §4). @throws Refusal unauthenticated */
-export function opens(aud: Json | undefined, resource: string, issuer: TrustedIssuer): Opens {
+export function opens(aud: Json | undefined, resource: string, issuer: Pick<TrustedIssuer, 'audience'>): Opens {
   const audiences = typeof aud === 'string' ? [aud] : aud;
   if (!Array.isArray(audiences) || !audiences.every((one) => typeof one === 'string'))
     throw refuse('aud is no audience');

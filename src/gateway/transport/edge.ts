@@ -6,6 +6,7 @@ import type { EdgeSettings } from '../../contract/bundle.ts';
 import { Arrived } from '../../contract/tool-call.ts';
 import type { IssuerAnswer, IssuerRequest } from '../../contract/zone-link.ts';
 import { type BodyBudget, readBody } from './body.ts';
+import { clientCertificate } from './client-certificate.ts';
 import { eventStream } from './event-stream.ts';
 import { flatHeaders, remoteOf } from './headers.ts';
 import { incidentIds } from './incident.ts';
@@ -69,8 +70,8 @@ const BAD_HTTP: ReadonlyMap<string, string> = new Map([
 export interface Edge {
   /** Starts to listen; gives the port. */
   listen(host: string, port: number): Promise<number>;
-  /** New handshakes get this certificate; connections that are open keep theirs. */
-  renew(identity: Pick<ServerIdentity, 'cert' | 'key'>): void;
+  /** New handshakes go by this; connections that are open stay. @throws Error when it cannot be used */
+  renew(changed: Partial<Omit<ServerIdentity, 'serverNames'>>): void;
   /** Takes no new connection, lets calls in flight end for `grace` milliseconds, then cuts the rest off. */
   close(grace?: number): Promise<void>;
 }
@@ -84,10 +85,11 @@ export function createEdge(deps: EdgeDeps): Edge {
   const inFlight = new WeakMap<Duplex, number>();
   const connections = new Set<Duplex>();
 
-  let context = secureContext(deps.identity);
+  let identity = deps.identity;
+  let context = secureContext(identity);
 
   const server = createServer({
-    ...tlsOptions(deps.identity.serverNames, () => context, limits.handshake),
+    ...tlsOptions(deps.identity, () => context, limits.handshake),
     // Authentication comes first, so a missing Host is ours to refuse, and a repeated header must be visible.
     requireHostHeader: false,
     joinDuplicateHeaders: true,
@@ -175,6 +177,7 @@ export function createEdge(deps: EdgeDeps): Edge {
       incident: incident(),
       at: deps.now(),
       remote: remoteOf(request),
+      ...(identity.clientAuthorities !== undefined && { certificate: clientCertificate(request.socket) }),
       server,
       transport,
       httpMethod: request.method ?? '',
@@ -219,8 +222,10 @@ export function createEdge(deps: EdgeDeps): Edge {
           else resolve(address.port);
         });
       }),
-    renew: (identity) => {
-      context = secureContext(identity);
+    renew: (changed) => {
+      const next = { ...identity, ...changed };
+      context = secureContext(next);
+      identity = next;
     },
     close: (grace = 5_000) =>
       new Promise((resolve) => {

@@ -21,7 +21,7 @@ export interface Asking {
   readonly query?: string;
   readonly method?: string;
   readonly transport?: 'streamable' | 'sse';
-  readonly certificate?: ClientCertificate;
+  readonly certificate?: ClientCertificate | undefined;
   readonly headers?: Readonly<Record<string, string | undefined>>;
 }
 
@@ -55,7 +55,7 @@ export function gateway(
     unauthenticated: 421 as const,
     maxBody: 1_000_000,
   };
-  let bundle: Pick<GatewayBundle, 'edge' | 'issuers' | 'revoked' | 'nonceKey'> = {
+  let bundle: Pick<GatewayBundle, 'edge' | 'issuers' | 'revoked' | 'nonceKey' | 'spiffe'> = {
     edge,
     issuers: [embedded(), ...foreign],
     revoked: issuer.revoked(),
@@ -99,9 +99,12 @@ export function gateway(
     fetched,
     ask,
     arrive,
+    stage,
     bearer: (token: string, asking?: Asking) => ask(`Bearer ${token}`, asking),
-    publish(change: Partial<typeof bundle> = {}) {
-      bundle = { ...bundle, revoked: issuer.revoked(), ...change };
+    /** `undefined` takes a member out. */
+    publish(change: { readonly [K in keyof typeof bundle]?: (typeof bundle)[K] | undefined } = {}) {
+      const next = Object.entries({ ...bundle, revoked: issuer.revoked(), ...change });
+      bundle = Object.fromEntries(next.filter(([, value]) => value !== undefined)) as unknown as typeof bundle;
     },
     mint: (wish: Partial<Parameters<typeof issuer.mint>[0]> = {}) =>
       issuer.mint({ subject: 'alice', tenant: 'acme', audience: MCP, ttlSeconds: 600, ...wish }),
