@@ -104,6 +104,8 @@ export interface SandboxedServer {
   readonly secrets?: readonly WireSecret[];
   /** Bytes; the tmpfs gets half of it. */
   readonly memory: number;
+  /** One sandbox for one subject and session, until it was without a call for so many milliseconds; absent: for one call. */
+  readonly keep?: { readonly idle: number };
   /** Milliseconds for one call. */
   readonly deadline: number;
   /** Bytes of one frame from the server. */

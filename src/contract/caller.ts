@@ -1,5 +1,5 @@
 import type { JsonObject } from './json.ts';
-import type { RpcAnswer, ServerRequest } from './upstream.ts';
+import type { RpcAnswer, ServerRequest, UpstreamSession } from './upstream.ts';
 
 /** The client of one call in flight, as the stages behind the audit's intent see it. */
 export interface Caller {
@@ -28,7 +28,7 @@ export interface Caller {
 }
 
 /** What outlives a call: the session that it came in. */
-export interface CallerSession {
+export interface CallerSession extends UpstreamSession {
   /** Aborted when the session is over: ended, idle for too long, its token ended or revoked. */
   readonly ended: AbortSignal;
   /** Sends a notification that belongs to no call, on the stream that the client opened for those, now or later. */

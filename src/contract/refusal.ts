@@ -102,6 +102,14 @@ export const refusals = {
     reason: 'isolation',
     standard: 'NIST SP 800-190',
   },
+  /** The sandbox that was kept for a session has ended, for whatever reason; the next call begins in a fresh one. */
+  'state-lost': {
+    http: 200,
+    rpc: 1503,
+    text: 'The tool has ended, and what it remembered is lost',
+    reason: 'isolation',
+    standard: 'NIST SP 800-190',
+  },
   upstream: { http: 200, rpc: 1502, text: 'The tool failed', reason: 'upstream', standard: 'OWASP ASVS 16.5' },
   size: { http: 200, rpc: 1413, text: 'The answer is too large', reason: 'size', standard: 'OWASP API4:2023' },
   audit: { http: 503, rpc: 1500, text: 'Not available', standard: 'NIST SP 800-53 AU-5' },

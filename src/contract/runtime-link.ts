@@ -8,19 +8,22 @@ import type { WireLease, WireUse } from './wire-secret.ts';
  * Integers are big-endian. Bodies are relayed, never re-emitted.
  */
 export type ToRuntime =
-  /** body: the raw JSON of the request's params for the server; the rest as in UpstreamCall. */
+  /** body: the raw JSON of the request's params for the server; the rest as in UpstreamCall, `session` its key. */
   | {
       readonly kind: 'call';
       readonly id: number;
       readonly server: string;
       readonly method: string;
       readonly subject: string;
+      readonly session?: string;
       readonly capabilities: string;
       readonly logLevel?: string;
       /** For the egress proxy of the call's sandbox, until the call's end. */
       readonly leases?: readonly WireLease[];
       readonly asTask?: true;
     }
+  /** A session that calls have named is over. */
+  | { readonly kind: 'session-over'; readonly id: number; readonly session: string }
   /** body: the raw JSON of the client's `result` or `error`, to the `ask` of that number. */
   | { readonly kind: 'reply'; readonly id: number; readonly ask: number; readonly outcome: 'result' | 'error' }
   /** As UpstreamListening; body: a JSON array of URIs. Ends by `cancel`, or by `failed`. */
@@ -48,7 +51,7 @@ export type FromRuntime =
   | { readonly kind: 'egress'; readonly id: number; readonly server: string; readonly attempt: EgressAttempt }
   | { readonly kind: 'failed'; readonly id: number; readonly code: RuntimeFailure; readonly detail: string };
 
-export type RuntimeFailure = 'isolation' | 'upstream' | 'size' | 'overload';
+export type RuntimeFailure = 'isolation' | 'upstream' | 'size' | 'overload' | 'state-lost';
 
 /** What a server says of itself now; raw JSON texts, so that pins are made of its own bytes. */
 export interface LiveDescriptors {

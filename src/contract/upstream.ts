@@ -13,6 +13,14 @@ export interface ServerRequest {
   readonly params: string;
 }
 
+/** The client's session that a call is part of, as the zones name it to each other. */
+export interface UpstreamSession {
+  /** Not what the client shows: whoever learns it has learned nothing. */
+  readonly key: string;
+  /** Aborted when it is over. */
+  readonly ended: AbortSignal;
+}
+
 /** One call to a server, wherever it runs. */
 export interface UpstreamCall {
   readonly method: string;
@@ -20,6 +28,8 @@ export interface UpstreamCall {
   readonly params: Uint8Array;
   /** What must not be shared between subjects is keyed by this. */
   readonly subject: string;
+  /** Undefined: the client keeps none. */
+  readonly session: UpstreamSession | undefined;
   /** Raw JSON: what the client can do, for a server of 2026-07-28 (older ones were told at their handshake). */
   readonly capabilities: string;
   /** The level of log messages that the client wants; undefined: none were asked for. */

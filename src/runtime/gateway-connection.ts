@@ -1,10 +1,11 @@
+import { setMaxListeners } from 'node:events';
 import type { Socket } from 'node:net';
 import { BatchedWriter } from '../contract/batched-writer.ts';
 import type { EgressAttempt } from '../contract/egress.ts';
 import { isObject, type Json } from '../contract/json.ts';
 import { encodeFrame, FrameReader, type LinkFrame, type ToRuntime } from '../contract/runtime-link.ts';
 import { parseStrict } from '../contract/strict-json.ts';
-import type { RpcAnswer, ServerRequest } from '../contract/upstream.ts';
+import type { RpcAnswer, ServerRequest, UpstreamSession } from '../contract/upstream.ts';
 import type { WireUse } from '../contract/wire-secret.ts';
 import { asFailure, type Upstream, UpstreamFailure } from './upstream/upstream.ts';
 
@@ -35,6 +36,8 @@ export class GatewayConnection {
   readonly #writer: BatchedWriter;
   readonly #upstreams: ReadonlyMap<string, Upstream>;
   readonly #running = new Map<number, Running>();
+  /** Key → a session of the gateway's that is not over. */
+  readonly #sessions = new Map<string, { readonly session: UpstreamSession; over(): void }>();
 
   constructor(socket: Socket, upstreams: ReadonlyMap<string, Upstream>, log: (event: object) => void) {
     this.#socket = socket;
@@ -53,6 +56,7 @@ export class GatewayConnection {
     socket.on('error', (error) => log({ event: 'link-error', detail: error.message }));
     socket.on('close', () => {
       for (const { controller } of this.#running.values()) controller.abort();
+      for (const { over } of this.#sessions.values()) over();
     });
   }
 
@@ -65,6 +69,10 @@ export class GatewayConnection {
     switch (head.kind) {
       case 'cancel':
         this.#running.get(head.id)?.controller.abort();
+        return;
+      case 'session-over':
+        this.#sessions.get(head.session)?.over();
+        this.#sessions.delete(head.session);
         return;
       case 'reply':
         this.#reply(head, body);
@@ -116,9 +124,22 @@ export class GatewayConnection {
     const attempted = (attempt: EgressAttempt) => this.witness(server, attempt, id);
     const used = (use: WireUse) => this.#send(encodeFrame({ kind: 'used', id, use }));
     const loan = leases && { leases, used };
-    const told = { method, params, subject, capabilities, logLevel, headers: [], asTask, loan };
+    const session = this.#session(head.session);
+    const told = { method, params, subject, session, capabilities, logLevel, headers: [], asTask, loan };
     const { kind, raw } = await this.#upstream(server).call({ ...told, signal, notify, ask, deferred, attempted });
     return encodeFrame({ kind, id }, raw);
+  }
+
+  #session(key: string | undefined): UpstreamSession | undefined {
+    if (key === undefined) return undefined;
+    const known = this.#sessions.get(key);
+    if (known !== undefined) return known.session;
+    const controller = new AbortController();
+    // One for each server that keeps a sandbox for it.
+    setMaxListeners(0, controller.signal);
+    const session = { key, ended: controller.signal };
+    this.#sessions.set(key, { session, over: () => controller.abort() });
+    return session;
   }
 
   /** A reply may cross the end of its call, and not more. */

@@ -4,6 +4,7 @@ import type { EgressAttempt } from '../contract/egress.ts';
 import type { SandboxDriver } from '../contract/sandbox-driver.ts';
 import { type EgressDeps, type OpenWayOut, waysOut } from './egress/egress.ts';
 import { serveLink } from './link-server.ts';
+import { KeptSandboxes } from './sandboxing/kept-sandboxes.ts';
 import { SandboxPool } from './sandboxing/pool.ts';
 import { sandboxedUpstream } from './sandboxing/sandboxed-server.ts';
 import { remoteUpstream } from './upstream/http.ts';
@@ -32,6 +33,7 @@ export async function startRuntime(deps: {
 }): Promise<{ close(): Promise<void> }> {
   const { bundle, drivers, now, log } = deps;
   const pool = new SandboxPool(LIMITS, log);
+  const kept = new KeptSandboxes(pool, { now, setTimer }, log);
   const upstreams = new Map<string, Upstream>();
   const sandboxed: { server: SandboxedServer; driver: SandboxDriver; openWayOut: OpenWayOut | undefined }[] = [];
   const witness = (server: string, attempt: EgressAttempt) => link.witness(server, attempt);
@@ -45,7 +47,7 @@ export async function startRuntime(deps: {
     const driver = Object.hasOwn(drivers, server.driver) ? drivers[server.driver] : undefined;
     if (driver === undefined) throw new Error(`${server.name}: no sandbox driver ${server.driver}`);
     if (server.memory > LIMITS.memory) throw new Error(`${server.name}: more memory than half of the machine's`);
-    upstreams.set(server.name, sandboxedUpstream(server, pool, now));
+    upstreams.set(server.name, sandboxedUpstream(server, pool, kept, now));
     sandboxed.push({ server, driver, openWayOut: waysOut(server, egress) });
   }
   const link = await serveLink(bundle.socket, upstreams, log);
@@ -56,4 +58,9 @@ export async function startRuntime(deps: {
       await Promise.all([pool.close(), ...[...upstreams.values()].map((upstream) => upstream.close())]);
     },
   };
+}
+
+function setTimer(run: () => void, ms: number): () => void {
+  const timer = setTimeout(run, ms);
+  return () => clearTimeout(timer);
 }

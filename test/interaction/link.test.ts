@@ -53,6 +53,7 @@ function upstreamCall(more: Partial<UpstreamCall> = {}): UpstreamCall {
     method: 'tools/call',
     params: Buffer.from('{"name":"t"}'),
     subject: 'alice',
+    session: undefined,
     capabilities: '{"roots":{}}',
     logLevel: undefined,
     headers: [],

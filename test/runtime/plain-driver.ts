@@ -11,7 +11,8 @@ export function plainDriver(): SandboxDriver & { readonly started: () => number;
     probe: async () => ({ driver: 'plain', version: '0', controls: [], mend: undefined }),
     start: async ({ command, root }): Promise<Sandbox> => {
       const id = ++started;
-      const child = spawn(process.execPath, command.slice(1), { cwd: root, stdio: 'pipe', env: {} });
+      const [program = '', ...args] = command;
+      const child = spawn(program === 'node' ? process.execPath : program, args, { cwd: root, stdio: 'pipe', env: {} });
       alive.add(id);
       let stderr = '';
       child.stderr.on('data', (chunk: Buffer) => {

@@ -8,8 +8,10 @@ import type { RpcAnswer, UpstreamCall } from '../../src/contract/upstream.ts';
 import { upstreamError } from '../../src/gateway/execution/refusals.ts';
 import { RuntimeLink } from '../../src/gateway/execution/runtime-link.ts';
 import { startRuntime } from '../../src/runtime/runtime.ts';
+import { KeptSandboxes } from '../../src/runtime/sandboxing/kept-sandboxes.ts';
 import { type PoolLimits, SandboxPool } from '../../src/runtime/sandboxing/pool.ts';
 import { sandboxedUpstream } from '../../src/runtime/sandboxing/sandboxed-server.ts';
+import { TestClock } from '../sessions/support.ts';
 import { plainDriver } from './plain-driver.ts';
 
 const SERVERS = join(import.meta.dirname, 'servers');
@@ -55,6 +57,7 @@ export function aCall(more: Partial<UpstreamCall> = {}): UpstreamCall {
     method: 'tools/call',
     params: Buffer.from('{"name":"echo"}'),
     subject: 'alice',
+    session: undefined,
     capabilities: '{}',
     logLevel: undefined,
     headers: [],
@@ -87,7 +90,10 @@ export function sandboxWith(t: TestContext, server: SandboxedServer, limits: Par
   const roomy = { starts: 2, live: 32, memory: 2 ** 40, idle: 2, queue: 10, handshake: 5000 };
   const pool = new SandboxPool({ ...roomy, ...limits }, () => {});
   const driver = plainDriver();
+  const events: object[] = [];
+  const clock = new TestClock();
+  const kept = new KeptSandboxes(pool, clock, (event) => events.push(event));
   t.after(() => pool.close());
   pool.add(server, driver, Date.now);
-  return { upstream: sandboxedUpstream(server, pool, Date.now), pool, driver };
+  return { upstream: sandboxedUpstream(server, pool, kept, Date.now), pool, driver, clock, events };
 }

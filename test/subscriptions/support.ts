@@ -184,6 +184,7 @@ export class Told {
 }
 
 export class TestSession extends Told {
+  readonly key = 'a session';
   readonly #end = new AbortController();
   readonly ended = this.#end.signal;
   readonly subject: Subject;

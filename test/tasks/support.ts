@@ -62,7 +62,12 @@ export function someone(more: Partial<Caller> = {}): Caller {
 /** A session, and what was said in it. */
 export function someSession() {
   const said: string[] = [];
-  return { said, ended: new AbortController().signal, notify: (message: string) => void said.push(message) };
+  return {
+    said,
+    key: 'a session',
+    ended: new AbortController().signal,
+    notify: (message: string) => void said.push(message),
+  };
 }
 
 export const done = (text = 'done', more: object = {}): Pick<Sanitized, 'result'> => ({

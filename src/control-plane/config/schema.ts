@@ -128,7 +128,13 @@ export function configSchema(base: string) {
         .literal(['kvm', 'tcg'])
         .optional()
         .describe('Of a microvm: kvm, if absent; tcg emulates the machine: it functions, and is no boundary.'),
-      isolation: z.literal('call').default('call').describe('One sandbox for one call.'),
+      isolation: z
+        .literal(['call', 'session'])
+        .default('call')
+        .describe('One sandbox for one call; or for one subject and session, for servers that keep state.'),
+      idle: duration
+        .optional()
+        .describe('With `isolation: session`: without a call for so long, its sandbox ends; absent: 5m.'),
       memory: size.prefault('256MiB').describe('Memory of one sandbox; half of it may be scratch space.'),
       deadline: duration.prefault('30s').describe('Time of one call; then every process of the sandbox is killed.'),
       egress: z
@@ -136,13 +142,15 @@ export function configSchema(base: string) {
         .prefault([])
         .describe('What it can reach, as `NAME:PORT` for TLS or as a map; nothing else: docs/egress.md.'),
     })
-    .superRefine(({ driver, accelerator }, context) => {
+    .superRefine(({ driver, accelerator, isolation, idle }, context) => {
       if (accelerator !== undefined && driver !== 'microvm')
         context.addIssue({
           code: 'custom',
           path: ['accelerator'],
           message: 'accelerator goes with driver microvm only',
         });
+      if (idle !== undefined && isolation === 'call')
+        context.addIssue({ code: 'custom', path: ['idle'], message: 'goes with isolation: session only' });
     });
 
   const server = z

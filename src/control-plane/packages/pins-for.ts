@@ -16,6 +16,9 @@ import { installTree } from './tree.ts';
 /** A remote server has no sandbox whose deadline could be set. */
 const REMOTE_DEADLINE = 30_000;
 
+/** Milliseconds without a call after which a session's sandbox ends. */
+const IDLE = 5 * 60_000;
+
 interface Pinned {
   readonly gateway: readonly GatewayServer[];
   readonly runtime: readonly RuntimeServer[];
@@ -129,6 +132,7 @@ export function runtimeServer(
     egress: server.sandbox.egress.map(withAuthority),
     ...(server.secrets.length > 0 && { secrets: server.secrets.map(onTheWire) }),
     memory: server.sandbox.memory,
+    ...(server.sandbox.isolation === 'session' && { keep: { idle: server.sandbox.idle ?? IDLE } }),
     deadline: server.sandbox.deadline,
     maxResult: server.max_result,
   };

@@ -1,7 +1,7 @@
 import type { Caller } from '../../contract/caller.ts';
 import type { EgressAttempt } from '../../contract/egress.ts';
 import type { Admitted } from '../../contract/tool-call.ts';
-import type { RpcAnswer, ServerRequest, UpstreamCall } from '../../contract/upstream.ts';
+import type { RpcAnswer, ServerRequest, UpstreamCall, UpstreamSession } from '../../contract/upstream.ts';
 import type { Loan } from '../../contract/wire-secret.ts';
 import { mayBeTask, toldCapabilities } from './capabilities.ts';
 import type { Embedding } from './embedded-request.ts';
@@ -14,6 +14,7 @@ export class Exchange implements UpstreamCall {
   readonly method: string;
   readonly params: Uint8Array;
   readonly subject: string;
+  readonly session: UpstreamSession | undefined;
   readonly capabilities: string;
   readonly logLevel: string | undefined;
   readonly headers: readonly string[];
@@ -39,6 +40,7 @@ export class Exchange implements UpstreamCall {
     this.method = target.method;
     this.params = encoder.encode(params);
     this.subject = subject.key;
+    this.session = caller.session;
     this.capabilities = toldCapabilities(caller.capabilities, mayBeTask(call.frame, caller.capabilities));
     this.logLevel = caller.logLevel;
     this.headers = target.headers;

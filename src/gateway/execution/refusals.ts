@@ -7,7 +7,13 @@ const MAX_DETAIL = 4096;
 const RESOURCE_NOT_FOUND = -32002;
 const MISSING_CAPABILITY = -32021;
 const INVALID_PARAMS = -32602;
-const failures: ReadonlySet<string> = new Set<RuntimeFailure>(['isolation', 'upstream', 'size', 'overload']);
+const failures: ReadonlySet<string> = new Set<RuntimeFailure>([
+  'isolation',
+  'upstream',
+  'size',
+  'overload',
+  'state-lost',
+]);
 
 /**
  * What an upstream's JSON-RPC error is to the caller: its own words go to the log only.

@@ -9,7 +9,7 @@ import {
   type LinkFrame,
   type ToRuntime,
 } from '../../contract/runtime-link.ts';
-import type { RpcAnswer, UpstreamCall, UpstreamListening } from '../../contract/upstream.ts';
+import type { RpcAnswer, UpstreamCall, UpstreamListening, UpstreamSession } from '../../contract/upstream.ts';
 import { upstreamFailure } from './refusals.ts';
 
 /** Bytes of one frame; the runtime sends none above its largest `maxResult`. */
@@ -30,6 +30,7 @@ export class RuntimeLink {
   readonly #path: string;
   readonly #witness: Witness;
   readonly #pending = new Map<number, { readonly request: Request; forget(): void }>();
+  readonly #followed = new WeakSet<UpstreamSession>();
   #socket: Socket | undefined;
   #lastId = 0;
   #writer: BatchedWriter | undefined;
@@ -50,10 +51,11 @@ export class RuntimeLink {
    * has gone; the sandbox is then killed
    */
   call(server: string, call: UpstreamCall): Promise<RpcAnswer> {
-    const { method, subject, capabilities, logLevel, loan, asTask, signal } = call;
+    const { method, subject, session, capabilities, logLevel, loan, asTask, signal } = call;
     return new Promise((resolve, reject) => {
       const head = (id: number): ToRuntime => ({
         ...{ kind: 'call', id, server, method, subject, capabilities },
+        ...(session !== undefined && { session: session.key }),
         ...(logLevel !== undefined && { logLevel }),
         ...(loan !== undefined && { leases: loan.leases }),
         ...(asTask && { asTask }),
@@ -63,8 +65,23 @@ export class RuntimeLink {
         if (raw === undefined) reject(new Refusal('upstream', 'an answer that is not UTF-8'));
         else resolve({ kind, raw });
       };
-      this.#begin(head, call.params, signal, { call, settle, fail: reject });
+      const request = { call, settle, fail: reject };
+      if (session?.ended.aborted) request.fail(new Refusal('unavailable', 'the session has ended'));
+      else this.#begin(head, call.params, signal, request);
+      if (session !== undefined) this.#follow(session);
     });
+  }
+
+  /** The runtime learns when a session that it was told of is over. */
+  #follow(session: UpstreamSession): void {
+    if (session.ended.aborted || this.#followed.has(session)) return;
+    this.#followed.add(session);
+    const over = () => {
+      // Where the link is lost, the runtime has ended the session's sandboxes by itself.
+      if (this.#socket === undefined) return;
+      this.#send(encodeFrame({ kind: 'session-over', id: ++this.#lastId, session: session.key }));
+    };
+    session.ended.addEventListener('abort', over, { once: true });
   }
 
   /**

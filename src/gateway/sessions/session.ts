@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { Attendance, CallerSession } from '../../contract/caller.ts';
 import type { Clock } from '../../contract/clock.ts';
 import type { JsonObject } from '../../contract/json.ts';
@@ -25,6 +26,7 @@ export interface SessionOpening {
 /** One session: whose it is, what its client said of itself, and what of it is in flight. */
 export class Session<S extends Streams = Streams> implements CallerSession {
   readonly id: string;
+  readonly key = randomUUID();
   readonly revision: Revision;
   /** The one server that it was opened at; undefined: all of them. */
   readonly server: string | undefined;

@@ -5,11 +5,11 @@ interface HoldLimits {
   readonly memory: number;
 }
 
-/** What a sandbox is held for: to listen, or to wait for what the client answers the server. */
-export type HoldKind = 'listening' | 'asking';
+/** What a sandbox is held for: to listen, to wait for what the client answers the server, or to be there for a session. */
+export type HoldKind = 'listening' | 'asking' | 'kept';
 
 /** Sandboxes that one subject may hold; of calls that ask more than the gateway holds, so that it chooses which end. */
-const PER_SUBJECT: Readonly<Record<HoldKind, number>> = { listening: 4, asking: 6 };
+const PER_SUBJECT: Readonly<Record<HoldKind, number>> = { listening: 4, asking: 6, kept: 4 };
 
 /**
  * Counts the sandboxes that do not work and stay all the same, so that those never take the room in which calls run.

@@ -3,12 +3,9 @@ import type { SandboxDriver } from '../../contract/sandbox-driver.ts';
 import type { OpenWayOut } from '../egress/egress.ts';
 import type { Era } from '../upstream/handshake.ts';
 import { UpstreamFailure } from '../upstream/upstream.ts';
+import { Demand } from './demand.ts';
 import type { Ready, StartFailure } from './start-sandbox.ts';
 
-const MIN_IDLE = 2;
-const MAX_IDLE = 4;
-/** Milliseconds without a call that found no idle sandbox, after which one fewer is kept. */
-const CALM = 60_000;
 /** Milliseconds; what a sandbox was given at its start, such as an authority that it trusts, is good for twice as long. */
 const MAX_IDLE_AGE = 12 * 60 * 60 * 1000;
 /** Starts that may fail in a row before the calls that wait are given up. */
@@ -38,8 +35,7 @@ export class Lane {
   #era: { readonly era: Era; readonly until: number } | undefined;
   readonly #now: () => number;
   readonly #wake: () => void;
-  #target = MIN_IDLE;
-  #dryAt: number;
+  readonly #demand: Demand;
   #failures = 0;
   #lastFailure: UpstreamFailure | undefined;
   #backoff: NodeJS.Timeout | undefined;
@@ -57,7 +53,7 @@ export class Lane {
     this.driver = driver;
     this.#now = now;
     this.#wake = wake;
-    this.#dryAt = now();
+    this.#demand = new Demand(now);
   }
 
   /** Undefined: to be found out. */
@@ -71,7 +67,7 @@ export class Lane {
   }
 
   get wantsRefill(): boolean {
-    return this.#backoff === undefined && this.idle.length + this.starting < this.#target;
+    return this.#backoff === undefined && this.idle.length + this.starting < this.#demand.target;
   }
 
   /** Why calls are not even tried now: too many starts have failed, and the next attempt is not due. */
@@ -83,21 +79,19 @@ export class Lane {
     // A session that failed a moment ago leaves the array in a later microtask.
     let ready = this.idle.shift();
     while (ready?.session.failure) ready = this.idle.shift();
-    const now = this.#now();
-    if (ready === undefined) {
-      this.#target = Math.min(MAX_IDLE, this.#target + 1);
-      this.#dryAt = now;
-      return undefined;
-    }
-    if (now - this.#dryAt > CALM) {
-      this.#target = Math.max(MIN_IDLE, this.#target - 1);
-      this.#dryAt = now;
-    }
-    this.#failures = 0;
+    this.#demand.arrived();
+    if (ready !== undefined) this.#failures = 0;
     return ready;
   }
 
-  started(ready: Ready): void {
+  /** The sandbox that has been idle longest, where there are more than calls will want. */
+  takeSurplus(): Ready | undefined {
+    return this.idle.length > this.#demand.target ? this.idle.shift() : undefined;
+  }
+
+  /** @param ms that the start took */
+  started(ready: Ready, ms: number): void {
+    this.#demand.made(ms);
     if (ready.session.failure) {
       this.startFailed({ failure: ready.session.failure, era: undefined });
       return;

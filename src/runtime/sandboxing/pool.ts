@@ -25,6 +25,8 @@ export interface PoolLimits {
 
 /** Milliseconds after which a start is taken to wait rather than compute, and lets the next one begin. */
 const SLOW_START = 1000;
+/** Milliseconds from one look for idle sandboxes that nobody will want to the next. */
+const TRIM_EVERY = 10_000;
 /** Milliseconds; a refill also begins when the sandbox that was taken is gone. */
 const REFILL_DELAY = 20;
 
@@ -47,11 +49,13 @@ export class SandboxPool {
   #arrivals = 0;
   #closed = false;
   #refill: NodeJS.Timeout | undefined;
+  readonly #trimming: NodeJS.Timeout;
   #emptied: (() => void) | undefined;
 
   constructor(limits: PoolLimits, log: (event: object) => void) {
     this.#limits = limits;
     this.#log = log;
+    this.#trimming = setInterval(() => this.trim(), TRIM_EVERY).unref();
   }
 
   /** @param openWayOut of each of its sandboxes, where it has one */
@@ -124,6 +128,7 @@ export class SandboxPool {
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#refill);
+    clearInterval(this.#trimming);
     const failure = new UpstreamFailure('isolation', 'the runtime is stopping');
     for (const lane of this.#lanes.values()) lane.close(failure);
     for (const session of this.#sessions) session.fail(failure);
@@ -131,6 +136,13 @@ export class SandboxPool {
     await new Promise<void>((resolve) => {
       this.#emptied = resolve;
     });
+  }
+
+  /** Ends idle sandboxes that were made for more calls than come now; done every ten seconds. */
+  trim(): void {
+    for (const lane of this.#lanes.values())
+      for (let ready = lane.takeSurplus(); ready !== undefined; ready = lane.takeSurplus())
+        ready.session.fail(new UpstreamFailure('isolation', 'fewer calls come than before'));
   }
 
   /** To spawn a process blocks this one for milliseconds, so a refill leaves a short call the time to be answered. */
@@ -192,6 +204,7 @@ export class SandboxPool {
     lane.live++;
     lane.starting++;
     let computing = true;
+    const since = performance.now();
     const settled = () => {
       if (computing) this.#computing--;
       computing = false;
@@ -227,7 +240,7 @@ export class SandboxPool {
       if (!this.#closed && outcome.era === undefined)
         this.#log({ event: 'sandbox-start-failed', server: lane.server.name, code, detail });
       lane.startFailed(outcome);
-    } else lane.started(outcome);
+    } else lane.started(outcome, performance.now() - since);
     this.#pump();
   }
 

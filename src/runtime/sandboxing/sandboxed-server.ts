@@ -16,6 +16,7 @@ import {
   type UpstreamListening,
 } from '../upstream/upstream.ts';
 import type { HoldKind } from './holds.ts';
+import type { KeptSandboxes } from './kept-sandboxes.ts';
 import type { SandboxPool } from './pool.ts';
 import type { Ready } from './start-sandbox.ts';
 
@@ -23,13 +24,28 @@ import type { Ready } from './start-sandbox.ts';
 const DESCRIBE_DEADLINE = 30_000;
 
 /**
- * A stdio server of which every call sees a fresh instance.
+ * A stdio server of which every call sees a fresh instance, or one that is its subject's and session's own.
  * @param now milliseconds since the epoch
  */
-export function sandboxedUpstream(server: SandboxedServer, pool: SandboxPool, now: () => number): Upstream {
+export function sandboxedUpstream(
+  server: SandboxedServer,
+  pool: SandboxPool,
+  kept: KeptSandboxes,
+  now: () => number,
+): Upstream {
+  const { name, keep, deadline } = server;
+  const { signal: never } = new AbortController();
   return {
-    call: (call): Promise<RpcAnswer> =>
-      inFreshSandbox(server.name, pool, call.signal, (ready) => callOnce(server, pool, now, ready, call)),
+    call: (call): Promise<RpcAnswer> => {
+      if (keep === undefined) {
+        // To end the sandbox ends the call.
+        const terms = { deadline, signal: never, hold: () => pool.hold(name, call.subject, 'asking') };
+        return inFreshSandbox(name, pool, call.signal, (ready) => callIn(ready, call, terms, now));
+      }
+      // Its room is taken already, and other calls are in it.
+      const terms = { deadline, signal: call.signal, hold: () => () => {} };
+      return kept.use(server, keep.idle, call, (ready) => callIn(ready, call, terms, now));
+    },
     listen: (listening): Promise<void> => listen(server, pool, listening),
     describe: (signal): Promise<LiveDescriptors> =>
       inFreshSandbox(server.name, pool, signal, async ({ session, handshake }) => {
@@ -44,17 +60,25 @@ export function sandboxedUpstream(server: SandboxedServer, pool: SandboxPool, no
   };
 }
 
-async function callOnce(
-  server: SandboxedServer,
-  pool: SandboxPool,
-  now: () => number,
+interface Terms {
+  /** Milliseconds; then the sandbox is killed. */
+  readonly deadline: number;
+  /** Takes the call back, and leaves the sandbox as it is. */
+  readonly signal: AbortSignal;
+  /** Room to wait for the client's answers; what gives it back, or undefined where there is none. */
+  hold(): (() => void) | undefined;
+}
+
+async function callIn(
   { session, handshake, proxy }: Ready,
   call: UpstreamCall,
+  { deadline: bound, signal, hold }: Terms,
+  now: () => number,
 ): Promise<RpcAnswer> {
-  const deadline = new Deadline(server.deadline, now, (failure) => session.fail(failure));
+  const deadline = new Deadline(bound, now, (failure) => session.fail(failure));
   let release: (() => void) | undefined;
   const onAsking = (open: boolean) => {
-    if (open) release = pool.hold(server.name, call.subject, 'asking');
+    if (open) release = hold();
     else release?.();
     if (open && release === undefined) session.fail(noRoom('asking'));
     else deadline.pause(open);
@@ -64,7 +88,7 @@ async function callOnce(
   try {
     const { era, capabilities } = handshake;
     const { method, logLevel } = call;
-    // Up to 2025-11-25 the level is the connection's, and it is this call's alone.
+    // Up to 2025-11-25 the level is the connection's, and so one call's or one session's alone.
     if (era === 'legacy' && logLevel !== undefined && isObject(capabilities.logging))
       await session.request('logging/setLevel', Buffer.from(JSON.stringify({ level: logLevel })), era);
     const caller = {
@@ -73,6 +97,7 @@ async function callOnce(
       notify: (message: string) => call.notify(message),
       ask: (request: ServerRequest) => call.ask(request),
       onAsking,
+      signal,
     };
     const first = await session.request(method, paramsFor(call, era), era, caller);
     // A task of the server's lives in its sandbox, and dies with it.
@@ -81,7 +106,8 @@ async function callOnce(
       send: (about, taskParams) => session.request(about, taskParams, era, caller),
       lost: session.ended.then((failure) => Promise.reject(failure)),
       asking: onAsking,
-      withdraw: () => {},
+      // Where the sandbox goes on without this call, its task must not.
+      withdraw: (taskParams) => void session.request('tasks/cancel', taskParams, era).catch(() => {}),
     }));
   } finally {
     deadline.clear();

@@ -24,9 +24,10 @@ export interface AsideListener {
 export class Asides {
   readonly #listener: AsideListener;
   /** Every id that the server has used; a request's id is never used twice (JSON-RPC 2.0 §4, MCP base protocol). */
-  readonly #used = new Set<string | number>();
+  #used = new Set<string | number>();
   readonly #open = new Set<string | number>();
   #asks = 0;
+  #pings = 0;
   #notifications = 0;
   #ended = false;
 
@@ -45,6 +46,19 @@ export class Asides {
     else if (++this.#notifications <= MAX_NOTIFICATIONS) this.#listener.notify?.(message.raw, message.method);
   }
 
+  /** Grants all of it once more. */
+  renew(): void {
+    this.#asks = 0;
+    this.#notifications = 0;
+    this.#pings = 0;
+    this.#used = new Set(this.#open);
+  }
+
+  /** Whether it is the id of a request of the server's own. */
+  hasAsked(id: unknown): boolean {
+    return (typeof id === 'string' || typeof id === 'number') && this.#used.has(id);
+  }
+
   /** The request is over: nothing more is passed on, and what is still open is not answered. */
   end(): void {
     this.#ended = true;
@@ -56,7 +70,7 @@ export class Asides {
     this.#used.add(key);
     const respond = (outcome: string) => this.#listener.respond(`{"jsonrpc":"2.0","id":${id},${outcome}}`);
     if (method === 'ping') {
-      if (this.#used.size - this.#asks > MAX_PINGS) throw tooMany(MAX_PINGS, 'pings by the server');
+      if (++this.#pings > MAX_PINGS) throw tooMany(MAX_PINGS, 'pings by the server');
       respond('"result":{}');
       return;
     }
@@ -76,9 +90,8 @@ export class Asides {
 
   /** Whether it was a request of the server's own that the server takes back. */
   #cancelled(id: unknown): boolean {
-    if (typeof id !== 'string' && typeof id !== 'number') return false;
-    this.#close(id);
-    return this.#used.has(id);
+    if (typeof id === 'string' || typeof id === 'number') this.#close(id);
+    return this.hasAsked(id);
   }
 
   #close(key: string | number): boolean {

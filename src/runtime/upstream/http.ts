@@ -214,9 +214,9 @@ function forTask(call: UpstreamCall, { handshake: { era } }: Session): UpstreamC
 
 /** A further request in the course of a call. */
 function partOf(call: UpstreamCall, method: string, params: Uint8Array, headers: readonly string[] = []): UpstreamCall {
-  const { subject, capabilities, logLevel, asTask, signal } = call;
+  const { subject, session, capabilities, logLevel, asTask, signal } = call;
   return {
-    ...{ method, params, subject, capabilities, logLevel, headers, asTask, signal },
+    ...{ method, params, subject, session, capabilities, logLevel, headers, asTask, signal },
     notify: (message) => call.notify(message),
     ask: (request) => call.ask(request),
     deferred: () => {},

@@ -1,9 +1,10 @@
-import { isObject } from '../../contract/json.ts';
+import { isObject, type Json } from '../../contract/json.ts';
 import { parseStrict, rawMembers } from '../../contract/strict-json.ts';
 
 const LINE_FEED = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
 const SPACE = 0x20;
+const NO_PARAMS = Buffer.from('{}');
 
 /**
  * One request with the params spliced in as they came, ended by a line feed.
@@ -26,6 +27,13 @@ export function encodeRequest(id: number, method: string, params: Uint8Array): B
   return bytes;
 }
 
+/** The token that a server is to name in what it tells of the progress of a request with these params. */
+export function progressToken(params: Uint8Array): Json | undefined {
+  const { value } = parseStrict(params.length > 0 ? params : NO_PARAMS);
+  const meta = isObject(value) ? value._meta : undefined;
+  return isObject(meta) ? meta.progressToken : undefined;
+}
+
 const PREFIX = 'io.modelcontextprotocol/';
 export const CLIENT_INFO = '{"name":"innerkeep","version":"0.1.0"}';
 const ENVELOPE = `"${PREFIX}protocolVersion":"2026-07-28","${PREFIX}clientInfo":${CLIENT_INFO}`;
@@ -37,7 +45,7 @@ const ENVELOPE = `"${PREFIX}protocolVersion":"2026-07-28","${PREFIX}clientInfo":
  * @throws MalformedJson when the params are not strict JSON
  */
 export function withEnvelope(params: Uint8Array, capabilities: string, logLevel: string | undefined): Buffer {
-  const { text, value } = parseStrict(params.length > 0 ? params : Buffer.from('{}'));
+  const { text, value } = parseStrict(params.length > 0 ? params : NO_PARAMS);
   const members = new Map(rawMembers(text));
   const meta = isObject(value) && isObject(value._meta) ? rawMembers(members.get('_meta') ?? '{}') : new Map();
   const kept = [...meta]

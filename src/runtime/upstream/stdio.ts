@@ -5,8 +5,8 @@ import type { Channel, Era } from './handshake.ts';
 import { LineReader } from './lines.ts';
 import { type Message, readMessage } from './message.ts';
 import { withPatience } from './patience.ts';
-import { encodeRequest, withEnvelope } from './request.ts';
-import { asFailure, printable, type RpcAnswer, UpstreamFailure } from './upstream.ts';
+import { encodeRequest, progressToken, withEnvelope } from './request.ts';
+import { asFailure, cancelled, printable, type RpcAnswer, UpstreamFailure } from './upstream.ts';
 
 /** What a server may send beside its answer, from one request of ours to the next. */
 const MAX_EXTRA_BYTES = 1024 * 1024;
@@ -18,20 +18,31 @@ const SETTLE = 500;
 /** Characters of all that a server is answered during one request of ours; a server may not read them. */
 const MAX_RESPONSES = 32 * 1024 * 1024;
 
+/** Cancelled requests that a server may leave unanswered, as the protocol wants it to. */
+const MAX_CANCELLED = 1000;
+
 /** The caller of one request, as the conversation needs it. */
 interface Caller extends Omit<AsideListener, 'respond'> {
   readonly capabilities: string;
   readonly logLevel: string | undefined;
+  /** Takes the request back, and leaves the conversation as it is; absent: only its end does that. */
+  readonly signal?: AbortSignal;
 }
 
 interface Pending {
+  readonly params: Uint8Array;
+  /** Undefined: nobody hears what belongs to it. */
+  readonly asides: Asides | undefined;
   resolve(answer: RpcAnswer): void;
   reject(failure: UpstreamFailure): void;
 }
 
 /**
- * The conversation with one sandboxed server over newline-delimited JSON-RPC. Once it is open, one request at a time;
- * the first thing that the server does wrong ends the conversation and the sandbox.
+ * The conversation with one sandboxed server over newline-delimited JSON-RPC. The first thing that the server does
+ * wrong ends the conversation and the sandbox.
+ *
+ * Requests at the same time are those of one subject, in one session. On this transport nothing but a progress token
+ * tells which of them the server speaks about beside its answers: whatever has none goes to the newest.
  */
 export class StdioSession implements Channel {
   readonly sandbox: Sandbox;
@@ -42,12 +53,11 @@ export class StdioSession implements Channel {
   #end: (failure: UpstreamFailure) => void = () => {};
   #failure: UpstreamFailure | undefined;
   readonly #pending = new Map<Json, Pending>();
+  readonly #cancelled = new Set<Json>();
   #lastId = 0;
   #bytes = 0;
-  #asides: Asides;
   /** Who hears the server where no caller does. */
-  #between: Omit<AsideListener, 'respond'> = {};
-  #listener = this.#between;
+  #between: Asides;
   #responses = 0;
 
   /** @param maxResult bytes of one frame from the server */
@@ -55,7 +65,7 @@ export class StdioSession implements Channel {
     this.sandbox = sandbox;
     this.#maxResult = maxResult;
     this.#lines = new LineReader(maxResult);
-    this.#asides = new Asides({ respond: (response) => this.#respond(response) });
+    this.#between = this.#asidesOf({});
     this.ended = new Promise((resolve) => {
       this.#end = resolve;
     });
@@ -68,32 +78,54 @@ export class StdioSession implements Channel {
 
   /**
    * @param caller hears what the server sends before its answer, and is asked what an older server asks
-   * @throws UpstreamFailure; the sandbox is then being killed
+   * @throws UpstreamFailure; the sandbox is then being killed, unless the caller took the request back
    */
   request(method: string, params: Uint8Array, era: Era, caller?: Caller): Promise<RpcAnswer> {
     if (this.#failure) return Promise.reject(this.#failure);
     const id = ++this.#lastId;
-    this.#bytes = 0;
+    this.renew();
     const modern = era === 'modern';
     const enveloped = modern ? withEnvelope(params, caller?.capabilities ?? '{}', caller?.logLevel) : params;
-    return new Promise((resolve, reject) => {
-      // From 2026-07-28 on a server has no requests of its own.
-      this.#attend(caller === undefined ? this.#between : modern ? { ...caller, ask: undefined } : caller);
-      this.#pending.set(id, { resolve, reject });
+    // From 2026-07-28 on a server has no requests of its own.
+    const asides = caller && this.#asidesOf(modern ? { ...caller, ask: undefined } : caller);
+    const answer = new Promise<RpcAnswer>((resolve, reject) => {
+      this.#pending.set(id, { params, asides, resolve, reject });
       this.sandbox.stdin.write(encodeRequest(id, method, enveloped));
     });
+    return caller?.signal === undefined ? answer : this.#cancellable(id, answer, caller.signal);
+  }
+
+  async #cancellable(id: number, answer: Promise<RpcAnswer>, signal: AbortSignal): Promise<RpcAnswer> {
+    const cancel = () => {
+      const pending = this.#close(id);
+      if (pending === undefined) return;
+      this.#cancelled.add(id);
+      pending.reject(cancelled());
+      const params = `{"requestId":${id}}`;
+      this.sandbox.stdin.write(`{"jsonrpc":"2.0","method":"notifications/cancelled","params":${params}}\n`);
+      if (this.#cancelled.size > MAX_CANCELLED) this.fail(new UpstreamFailure('overload', 'too many were cancelled'));
+    };
+    signal.addEventListener('abort', cancel, { once: true });
+    if (signal.aborted) cancel();
+    try {
+      return await answer;
+    } finally {
+      signal.removeEventListener('abort', cancel);
+    }
   }
 
   /** Has somebody hear what the server sends while no caller does. */
   hear(listener: Omit<AsideListener, 'respond'>): void {
-    this.#between = listener;
-    this.#attend(listener);
+    this.#between.end();
+    this.#between = this.#asidesOf(listener);
   }
 
   /** Gives the server what it may send beside its answers once more. */
   renew(): void {
     this.#bytes = 0;
-    this.#attend(this.#listener);
+    this.#responses = 0;
+    this.#between.renew();
+    for (const { asides } of this.#pending.values()) asides?.renew();
   }
 
   /**
@@ -117,8 +149,11 @@ export class StdioSession implements Channel {
   #finish(failure: UpstreamFailure): void {
     if (this.#failure) return;
     this.#failure = failure;
-    this.#asides.end();
-    for (const pending of this.#pending.values()) pending.reject(failure);
+    this.#between.end();
+    for (const pending of this.#pending.values()) {
+      pending.asides?.end();
+      pending.reject(failure);
+    }
     this.#pending.clear();
     void this.sandbox.kill();
     this.#end(failure);
@@ -129,7 +164,8 @@ export class StdioSession implements Channel {
       for await (const chunk of this.sandbox.stdout) {
         if (this.#failure) return;
         this.#bytes += chunk.length;
-        if (this.#bytes > this.#maxResult + MAX_EXTRA_BYTES) throw new UpstreamFailure('size', 'too much output');
+        const answers = Math.max(1, this.#pending.size) * this.#maxResult;
+        if (this.#bytes > answers + MAX_EXTRA_BYTES) throw new UpstreamFailure('size', 'too much output');
         for (const line of this.#lines.push(chunk)) this.#receive(readMessage(line));
       }
     } catch (error) {
@@ -141,10 +177,11 @@ export class StdioSession implements Channel {
 
   #receive(message: Message): void {
     if (message.kind !== 'answer') {
-      this.#asides.receive(message);
+      this.#addressee(message)?.receive(message);
       return;
     }
-    const pending = this.#pending.get(message.id);
+    if (this.#cancelled.delete(message.id)) return;
+    const pending = this.#close(message.id);
     if (pending === undefined) {
       const [id, ids] = [JSON.stringify(message.id).slice(0, 64), [...this.#pending.keys()].join(' or ')];
       throw new UpstreamFailure(
@@ -152,16 +189,34 @@ export class StdioSession implements Channel {
         `the server answered id ${id}, ${ids ? `not ${ids}` : 'which is not open'}`,
       );
     }
-    this.#pending.delete(message.id);
-    if (message.id === this.#lastId) this.#attend(this.#between);
     pending.resolve(message.answer);
   }
 
-  #attend(listener: Omit<AsideListener, 'respond'>): void {
-    this.#asides.end();
-    this.#listener = listener;
-    this.#responses = 0;
-    this.#asides = new Asides({ ...listener, respond: (response) => this.#respond(response) });
+  #close(id: Json): Pending | undefined {
+    const pending = this.#pending.get(id);
+    this.#pending.delete(id);
+    pending?.asides?.end();
+    return pending;
+  }
+
+  #asidesOf(listener: Omit<AsideListener, 'respond'>): Asides {
+    return new Asides({ ...listener, respond: (response) => this.#respond(response) });
+  }
+
+  /** Undefined: it cannot be told whose progress it is. */
+  #addressee(message: Exclude<Message, { kind: 'answer' }>): Asides | undefined {
+    const heard = [...this.#pending.values()].filter(({ asides }) => asides !== undefined);
+    if (message.kind === 'notification' && message.method === 'notifications/progress' && heard.length > 1) {
+      const token = message.params?.progressToken;
+      const [own, ...others] = heard.filter(({ params }) => progressToken(params) === token);
+      return others.length > 0 ? undefined : own?.asides;
+    }
+    if (message.kind === 'notification' && message.method === 'notifications/cancelled') {
+      const id = message.params?.requestId;
+      const asker = heard.find(({ asides }) => asides?.hasAsked(id));
+      if (asker !== undefined) return asker.asides;
+    }
+    return heard.at(-1)?.asides ?? this.#between;
   }
 
   #respond(response: string): void {
