@@ -38,6 +38,7 @@ export function gvisorCommand(
     ...declaredPaths(rootfs, profile, from),
     ...['--remount-ro', '/', '--chdir', '/', '--'],
     ...['/runsc', '--root=/run', '--rootless', '--ignore-cgroups', '--network=none', `--platform=${platform}`],
+    ...['--oci-seccomp'],
     ...['run', '--bundle=/bundle', 'server'],
   ];
 }
