@@ -1,4 +1,6 @@
 import type { SandboxProfile } from '../../../contract/sandbox-driver.ts';
+import { relay } from '../host/machine.ts';
+import { environment, relayCommand } from '../host/way-out.ts';
 
 /** Where bubblewrap puts the root that gVisor serves. */
 export const rootfs = '/rootfs';
@@ -34,16 +36,19 @@ const noIdentity = {
 /** The configuration of one container by the OCI's runtime specification, 1.0.2. */
 export function bundle(profile: SandboxProfile): string {
   const none: string[] = [];
+  const { wayOut } = profile;
+  const variables = { PATH: '/opt/node/bin:/usr/bin:/bin', HOME: '/tmp', ...(wayOut && environment(wayOut)) };
+  const pids = profile.pids + (wayOut === undefined ? 0 : relay.pids);
   return JSON.stringify({
     ociVersion: '1.0.2',
     hostname: 'sandbox',
     process: {
       user: { uid: 0, gid: 0 },
-      args: [...innerGate, ...profile.command],
-      env: ['PATH=/opt/node/bin:/usr/bin:/bin', 'HOME=/tmp'],
+      args: [...innerGate, ...(wayOut === undefined ? [] : relayCommand(wayOut)), ...profile.command],
+      env: Object.entries(variables).map(([key, value]) => `${key}=${value}`),
       cwd: '/srv',
       capabilities: { bounding: none, effective: none, inheritable: none, permitted: none, ambient: none },
-      rlimits: [limit('CORE', 0), limit('NOFILE', 4096), limit('NPROC', profile.pids)],
+      rlimits: [limit('CORE', 0), limit('NOFILE', 4096), limit('NPROC', pids)],
       noNewPrivileges: true,
     },
     root: { path: rootfs, readonly: true },
