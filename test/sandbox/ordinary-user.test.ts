@@ -4,7 +4,7 @@ import { chownSync, existsSync, mkdirSync, readFileSync, rmdirSync, statSync } f
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import { verifies } from '../support/verifies.ts';
-import { absent, Hosted, ServerFiles } from './support/hosted.ts';
+import { absent, drivers, Hosted, ServerFiles } from './support/hosted.ts';
 
 const uid = 52_017;
 const asUser = ['setpriv', '--reuid', String(uid), '--regid', String(uid), '--clear-groups', '--'];
@@ -23,41 +23,42 @@ const unreadable = (): string | false =>
     .status === 0
     ? false
     : 'a clone that every user may read';
-const skip = absent('bubblewrap') || absent('root') || (ownGroups.length === 3 ? false : 'cgroup v1') || unreadable();
+const unprivileged = absent('root') || (ownGroups.length === 3 ? false : 'cgroup v1') || unreadable();
 
-suite('bubblewrap as an ordinary user', { skip }, () => {
-  test('holds every control in a group that was handed to the user', async () => {
-    verifies('sandbox.profile', 'sandbox.isolation');
-    const groups = ownGroups.map((directory) => join(directory, `ik-user-${process.pid}`));
-    for (const group of groups) {
-      mkdirSync(group);
-      for (const path of ['', 'cgroup.procs', 'tasks']) chownSync(join(group, path), uid, uid);
-    }
-    try {
-      const enter = groups.map((group) => `echo $$ > ${group}/cgroup.procs`).join('; ');
-      await using hosted = new Hosted('', ['sh', '-c', `${enter}; exec ${asUser.join(' ')} "$@"`, 'sh']);
+for (const { name, skip } of drivers)
+  suite(`${name} as an ordinary user`, { skip: skip || unprivileged }, () => {
+    test('holds every control in a group that was handed to the user', async () => {
+      verifies('sandbox.profile', 'sandbox.isolation');
+      const groups = ownGroups.map((directory) => join(directory, `ik-user-${process.pid}`));
+      for (const group of groups) {
+        mkdirSync(group);
+        for (const path of ['', 'cgroup.procs', 'tasks']) chownSync(join(group, path), uid, uid);
+      }
+      try {
+        const enter = groups.map((group) => `echo $$ > ${group}/cgroup.procs`).join('; ');
+        await using hosted = new Hosted(name, { wrap: ['sh', '-c', `${enter}; exec ${asUser.join(' ')} "$@"`, 'sh'] });
+        const { controls, mend } = await hosted.probe();
+        assert.deepEqual([controls.filter(({ held }) => !held), mend], [[], undefined]);
+        using files = new ServerFiles();
+        chownSync(files.root, uid, uid);
+        const mounts = [{ from: files.root, to: '/data', mode: 'rw' as const }];
+        const { stdout } = await hosted.run(files.profile(['sh', '-c', 'id -u; touch /data/made'], { mounts }));
+        assert.deepEqual([stdout, statSync(join(files.root, 'made')).uid], ['65534\n', uid]);
+      } finally {
+        for (const group of groups) rmdirSync(group);
+      }
+    });
+
+    test('without such a group refuses, with the mend, rather than run without limits', async () => {
+      verifies('sandbox.profile');
+      await using hosted = new Hosted(name, { wrap: asUser });
       const { controls, mend } = await hosted.probe();
-      assert.deepEqual([controls.filter(({ held }) => !held), mend], [[], undefined]);
-      using files = new ServerFiles();
-      chownSync(files.root, uid, uid);
-      const mounts = [{ from: files.root, to: '/data', mode: 'rw' as const }];
-      const { stdout } = await hosted.run(files.profile(['sh', '-c', 'id -u; touch /data/made'], { mounts }));
-      assert.deepEqual([stdout, statSync(join(files.root, 'made')).uid], ['65534\n', uid]);
-    } finally {
-      for (const group of groups) rmdirSync(group);
-    }
+      assert.deepEqual(
+        controls.map(({ control, held }) => [control, held]),
+        [['start', false]],
+      );
+      assert.match(mend ?? '', /root.*systemd-run/);
+      // The mend is said once, by itself.
+      assert.doesNotMatch(controls[0]?.evidence ?? '', /systemd-run|as root/);
+    });
   });
-
-  test('without such a group refuses, with the mend, rather than run without limits', async () => {
-    verifies('sandbox.profile');
-    await using hosted = new Hosted('', asUser);
-    const { controls, mend } = await hosted.probe();
-    assert.deepEqual(
-      controls.map(({ control, held }) => [control, held]),
-      [['start', false]],
-    );
-    assert.match(mend ?? '', /root.*systemd-run/);
-    // The mend is said once, by itself.
-    assert.doesNotMatch(controls[0]?.evidence ?? '', /systemd-run|as root/);
-  });
-});

@@ -62,6 +62,10 @@ const machines = {
     clone3: 435,
     ioctl: 16,
     prctl: 157,
+    fchmod: 91,
+    fchmodat: 268,
+    mknodat: 259,
+    openat: 257,
   },
   arm64: {
     machine: 0xc00000b7,
@@ -85,6 +89,10 @@ const machines = {
     clone3: 435,
     ioctl: 29,
     prctl: 167,
+    fchmod: 52,
+    fchmodat: 53,
+    mknodat: 33,
+    openat: 56,
   },
 } as const;
 
@@ -148,6 +156,22 @@ for (const architecture of ['x64', 'arm64'] as const) {
       }),
       { numRuns: 2000 },
     );
+  });
+
+  test(`${architecture}: no file is made or changed so that it sets its user or group (inode(7))`, () => {
+    verifies('sandbox.profile');
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: 0o7777 }), fc.boolean(), (mode, creates) => {
+        const lends = (mode & 0o6000) !== 0;
+        assert.equal(judge(calls.fchmod, 3, mode), lends ? EPERM : ALLOW);
+        assert.equal(judge(calls.fchmodat, 3, 0, mode), lends ? EPERM : ALLOW);
+        assert.equal(judge(calls.mknodat, 3, 0, mode), lends ? EPERM : ALLOW);
+        const verdict = judge(calls.openat, 3, 0, creates ? 0o101 : 0o1, mode);
+        assert.equal(verdict, creates && lends ? EPERM : ALLOW);
+      }),
+    );
+    assert.equal(judge(calls.openat, 3, 0, 0o20200002, 0o4755), EPERM, 'O_TMPFILE');
+    assert.equal(judge(437), ENOSYS, 'openat2 has its mode in memory');
   });
 
   test(`${architecture}: what the kernel cuts off an argument does not fool the filter`, () => {

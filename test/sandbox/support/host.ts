@@ -1,6 +1,7 @@
+import type { SandboxDriverName } from '../../../src/contract/bundle.ts';
 import type { Sandbox, SandboxExit, SandboxProbe, SandboxProfile } from '../../../src/contract/sandbox-driver.ts';
-import { bubblewrap } from '../../../src/drivers/sandbox-driver/bubblewrap/bubblewrap.ts';
 import { checkMounts } from '../../../src/drivers/sandbox-driver/host/check-mounts.ts';
+import { sandboxDrivers } from '../../../src/main/sandbox-drivers.ts';
 
 /** A process that holds the driver, as the runtime zone does: `hosted.ts` starts it and talks to it over IPC. */
 export type Order =
@@ -29,8 +30,10 @@ export type Answer =
   /** The output that a `run` was to wait for has come; its sandbox lives on. */
   | { readonly id: number; readonly seen: string };
 
-const [node = '', forbidden = ''] = process.argv.slice(2);
-const driver = bubblewrap({ node, forbidden: forbidden === '' ? [] : [forbidden] });
+const [name = '', node = '', forbidden = ''] = process.argv.slice(2);
+const make = sandboxDrivers[name as SandboxDriverName];
+if (make === undefined) throw new Error(`no driver ${name}`);
+const driver = make({ node, forbidden: forbidden === '' ? [] : [forbidden] });
 const say = (answer: Answer): void => void process.send?.(answer);
 
 const running = new Map<number, Sandbox>();

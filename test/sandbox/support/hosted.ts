@@ -9,10 +9,11 @@ import type { Answer, Order, Ran } from './host.ts';
 const program = join(import.meta.dirname, 'host.ts');
 
 /** The name of the component that is missing, as the reason to skip; else false. */
-export function absent(name: 'bubblewrap' | 'python3' | 'root'): string | false {
+export function absent(name: 'bubblewrap' | 'gvisor' | 'python3' | 'root'): string | false {
   if (name === 'root') return process.getuid?.() === 0 ? false : name;
-  if (!existsSync(name === 'bubblewrap' ? '/usr/bin/bwrap' : '/usr/bin/python3')) return name;
-  if (name === 'python3') return false;
+  if (name === 'python3') return existsSync('/usr/bin/python3') ? false : name;
+  if (!existsSync('/usr/bin/bwrap')) return 'bubblewrap';
+  if (name === 'gvisor' && !existsSync('/usr/bin/runsc')) return 'runsc';
   try {
     controlGroups()
       .create({ memory: 1 << 24, pids: 4 })
@@ -21,6 +22,41 @@ export function absent(name: 'bubblewrap' | 'python3' | 'root'): string | false 
   } catch {
     return 'a cgroup that limits can be set in';
   }
+}
+
+/** Every driver that the contract is for. A kernel that is the sandbox's own answers calls that no other may make. */
+export const drivers = [
+  { name: 'bubblewrap', kernel: 'shared', skip: absent('bubblewrap') },
+  { name: 'gvisor', kernel: 'own', skip: absent('gvisor') },
+] as const;
+
+/** Directories of the groups that the driver of a process made, wherever the machine's hierarchies allow them. */
+export function groupsOf(pid: number, below = '/sys/fs/cgroup'): string[] {
+  if (new RegExp(`/innerkeep\\.\\d+\\.${pid}\\.\\d+\\.\\d+$`).test(below)) return [below];
+  try {
+    return readdirSync(below, { withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .flatMap(({ name }) => groupsOf(pid, join(below, name)));
+  } catch {
+    // Another test's group, which is gone by now.
+    return [];
+  }
+}
+
+/** How many processes of the host are in those groups. */
+export function processesOf(pid: number): number {
+  const members = groupsOf(pid).flatMap((directory) => {
+    try {
+      return readFileSync(join(directory, 'cgroup.procs'), 'utf8').split('\n').filter(Boolean);
+    } catch {
+      return [];
+    }
+  });
+  return new Set(members).size;
+}
+
+export async function until(holds: () => boolean): Promise<void> {
+  for (let turn = 0; turn < 500 && !holds(); turn++) await new Promise((resolve) => setTimeout(resolve, 10));
 }
 
 export interface Held {
@@ -43,6 +79,13 @@ export function processesWith(marker: string): number {
 
 type Unnumbered<T> = T extends unknown ? Omit<T, 'id'> : never;
 
+interface HostedOptions {
+  readonly forbidden?: string;
+  readonly wrap?: readonly string[];
+}
+
+const ownMounts = process.getuid?.() === 0 ? ['unshare', '--mount', '--propagation', 'private'] : [];
+
 /** The driver in a process of its own: as root in a private mount namespace, as the product starts it. */
 export class Hosted implements AsyncDisposable {
   readonly child: ChildProcess;
@@ -50,11 +93,8 @@ export class Hosted implements AsyncDisposable {
   #count = 0;
 
   /** @param wrap what starts the process, in front of its own argument vector */
-  constructor(
-    forbidden = '',
-    wrap = process.getuid?.() === 0 ? ['unshare', '--mount', '--propagation', 'private'] : [],
-  ) {
-    const [command = '', ...args] = [...wrap, process.execPath, program, process.execPath, forbidden];
+  constructor(driver: string, { forbidden = '', wrap = ownMounts }: HostedOptions = {}) {
+    const [command = '', ...args] = [...wrap, process.execPath, program, driver, process.execPath, forbidden];
     this.child = spawn(command, args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], serialization: 'advanced' });
     this.child.on('message', (answer: Answer) => this.#waiting.get(answer.id)?.(answer));
     this.child.once('exit', () => {

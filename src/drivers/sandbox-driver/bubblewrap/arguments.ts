@@ -1,37 +1,18 @@
 import { lstatSync } from 'node:fs';
-import type { SandboxProfile, WayOut } from '../../../contract/sandbox-driver.ts';
-import { declaredPaths, etc, type Reachable, systemDirectories } from '../host/machine.ts';
-import {
-  environment,
-  hostAuthorities,
-  hostLines,
-  insidePaths,
-  nameSources,
-  relayCommand,
-  trusted,
-} from '../host/way-out.ts';
+import type { SandboxProfile } from '../../../contract/sandbox-driver.ts';
+import { declaredPaths, egressPaths, type Reachable, systemDirectories } from '../host/machine.ts';
+import { etcFiles, fileArguments, type OwnFile } from '../host/own-files.ts';
+import { environment, relayCommand } from '../host/way-out.ts';
 
 /** Descriptors that bubblewrap is started with, beside the server's own three; from `files` on those of `ownFiles`. */
 export const descriptors = { seccomp: 3, ready: 4, files: 5 } as const;
 
-/** A file that is made for the sandbox. */
-export interface OwnFile {
-  readonly to: string;
-  readonly content: string;
-}
-
-/** The only files of /etc, and what the way out needs. At most five: the inner gate closes as many descriptors. */
-export function ownFiles({ wayOut }: SandboxProfile): OwnFile[] {
-  const passwd = { to: '/etc/passwd', content: etc.passwd };
-  if (wayOut === undefined) return [passwd, { to: '/etc/hosts', content: etc.hosts }];
-  return [
-    passwd,
-    { to: '/etc/hosts', content: etc.hosts + hostLines(wayOut) },
-    { to: insidePaths.names, content: nameSources },
-    // The relay listens on ports such as 443. This is written while bubblewrap may still administer the new network.
-    { to: '/proc/sys/net/ipv4/ip_unprivileged_port_start', content: '0' },
-    ...(wayOut.ca === undefined ? [] : [{ to: insidePaths.authorities, content: trusted(wayOut.ca) }]),
-  ];
+/** At most five: the inner gate closes as many descriptors. */
+export function ownFiles(profile: SandboxProfile): OwnFile[] {
+  const files = etcFiles(profile);
+  if (profile.wayOut === undefined) return files;
+  // The relay listens on ports such as 443. This is written while bubblewrap may still administer the new network.
+  return [...files, { to: '/proc/sys/net/ipv4/ip_unprivileged_port_start', content: '0' }];
 }
 
 /**
@@ -69,9 +50,9 @@ export function bubblewrapCommand(
     ...variables({ PATH: '/opt/node/bin:/usr/bin:/bin', HOME: '/tmp', ...(wayOut && environment(wayOut)) }),
     ...systemDirectories(''),
     ...['--proc', '/proc'],
-    ...files.flatMap(({ to }, index) => ['--file', String(descriptors.files + index), to]),
+    ...fileArguments(files, descriptors.files, ''),
     ...processes(masked),
-    ...(wayOut === undefined ? [] : egress(wayOut, from.socket ?? '')),
+    ...(wayOut === undefined ? [] : egressPaths('', wayOut, from)),
     ...devices,
     ...['--size', String(scratch), '--tmpfs', '/tmp'],
     ...declaredPaths('', profile, from),
@@ -94,15 +75,6 @@ function processes(masked: readonly string[]): string[] {
 
 function variables(values: Readonly<Record<string, string>>): string[] {
   return Object.entries(values).flatMap(([key, value]) => ['--setenv', key, value]);
-}
-
-/** The socket, and the host's authorities where the sandbox has no list of its own. */
-function egress({ ca }: WayOut, socket: string): string[] {
-  const authorities = ca === undefined ? hostAuthorities() : undefined;
-  return [
-    ...['--ro-bind', socket, insidePaths.socket],
-    ...(authorities === undefined ? [] : ['--ro-bind', authorities, insidePaths.authorities]),
-  ];
 }
 
 /** No terminals, and shared memory counts as scratch. */

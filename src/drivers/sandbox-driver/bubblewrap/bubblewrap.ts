@@ -1,17 +1,16 @@
 import { closeSync, openSync } from 'node:fs';
 import type { Sandbox, SandboxDriver, SandboxProbe, SandboxProfile } from '../../../contract/sandbox-driver.ts';
-import { anonymousFile, openAnonymous } from '../host/descriptors.ts';
+import { anonymousFile } from '../host/descriptors.ts';
 import { launch } from '../host/gated-process.ts';
 import { findProgram, type Machine, type MachineOptions, prepareMachine } from '../host/machine.ts';
+import { OwnFiles } from '../host/own-files.ts';
 import { probeSandbox } from '../host/probe.ts';
 import { seccompFilter } from '../host/seccomp-filter.ts';
-import { bubblewrapCommand, descriptors, maskedPaths, type OwnFile, ownFiles } from './arguments.ts';
+import { bubblewrapCommand, descriptors, maskedPaths, ownFiles } from './arguments.ts';
 import { mends } from './mends.ts';
 
 /** bubblewrap's two own processes in the group, beside the server's; what they need of memory is next to nothing. */
 const own = { memory: 0, pids: 2 };
-/** A way out has the relay as well, a perl of 8 MiB. */
-const ownWithRelay = { memory: 8 * 1024 * 1024, pids: 3 };
 const patience = 10_000;
 
 /**
@@ -42,8 +41,7 @@ interface Host {
   readonly masked: readonly string[];
   /** Path of a file that every start opens anew, to read it from its beginning. */
   readonly seccomp: string;
-  /** Content → such a path, of files that sandboxes have alike. */
-  readonly files: Map<string, string>;
+  readonly files: OwnFiles;
 }
 
 function prepare(options: MachineOptions): Host {
@@ -54,7 +52,7 @@ function prepare(options: MachineOptions): Host {
     bubblewrap: findBubblewrap(),
     masked: maskedPaths(),
     seccomp: anonymousFile(seccompFilter(arch)),
-    files: new Map(),
+    files: new OwnFiles(),
   };
 }
 
@@ -65,9 +63,9 @@ async function startOn(host: Host, profile: SandboxProfile, id: string): Promise
   const opened: number[] = [];
   try {
     opened.push(openSync(host.seccomp, 'r'));
-    for (const file of files) opened.push(openFile(host, file, profile));
+    opened.push(...host.files.open(files, profile));
     const [seccomp = -1, ...rest] = opened;
-    const group = machine.group(profile, profile.wayOut === undefined ? own : ownWithRelay);
+    const group = machine.group(profile, own);
     const extra = [seccomp, 'pipe', ...rest] as const;
     const { uid } = machine;
     return launch({ id, driver: 'bubblewrap', command, uid, extra, ready: descriptors.ready, group, patience });
@@ -75,14 +73,6 @@ async function startOn(host: Host, profile: SandboxProfile, id: string): Promise
     // The process that was started has its own by now.
     for (const descriptor of opened) closeSync(descriptor);
   }
-}
-
-/** One with an authority of the sandbox's own is no other's. */
-function openFile({ files }: Host, { content }: OwnFile, { wayOut }: SandboxProfile): number {
-  if (wayOut?.ca !== undefined && content.includes(wayOut.ca)) return openAnonymous(content);
-  const path = files.get(content) ?? anonymousFile(content);
-  files.set(content, path);
-  return openSync(path, 'r');
 }
 
 function findBubblewrap(): string {

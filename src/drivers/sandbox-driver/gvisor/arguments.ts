@@ -1,9 +1,16 @@
 import type { SandboxProfile } from '../../../contract/sandbox-driver.ts';
-import { declaredPaths, type Reachable, systemDirectories } from '../host/machine.ts';
-import { rootfs } from './bundle.ts';
+import { declaredPaths, egressPaths, type Reachable, systemDirectories } from '../host/machine.ts';
+import { etcFiles, fileArguments, type OwnFile } from '../host/own-files.ts';
+import { bundle, rootfs } from './bundle.ts';
 
-/** Descriptors that bubblewrap is started with, beside the server's own three. */
-const descriptors = { config: 3, passwd: 4, hosts: 5 } as const;
+/** The first descriptor that bubblewrap is started with, beside the server's own three: those of `ownFiles`. */
+const firstFile = 3;
+
+/** runsc's configuration, and below the root that it serves the files of /etc. */
+export function ownFiles(profile: SandboxProfile): OwnFile[] {
+  const served = etcFiles(profile).map(({ to, content }) => ({ to: rootfs + to, content }));
+  return [{ to: '/bundle/config.json', content: bundle(profile) }, ...served];
+}
 
 /** How gVisor catches system calls, the better one first. */
 export const platforms = ['systrap', 'ptrace'] as const;
@@ -25,19 +32,22 @@ export function gvisorCommand(
   platform: Platform,
   profile: SandboxProfile,
   from: Reachable,
+  files: readonly OwnFile[],
 ): string[] {
+  const { wayOut } = profile;
   return [
     ...[bubblewrap, '--unshare-all', '--unshare-user', '--uid', '0', '--gid', '0', '--cap-add', 'ALL'],
     ...['--hostname', 'sandbox', '--new-session', '--die-with-parent', '--clearenv'],
     ...['--proc', '/proc', '--dev-bind', '/dev/null', '/dev/null', '--tmpfs', '/run', '--tmpfs', '/tmp'],
-    ...['--ro-bind', runsc, '/runsc', '--file', String(descriptors.config), '/bundle/config.json'],
+    ...['--ro-bind', runsc, '/runsc', ...fileArguments(files, firstFile, '')],
     ...systemDirectories(rootfs),
-    ...['--file', String(descriptors.passwd), `${rootfs}/etc/passwd`],
-    ...['--file', String(descriptors.hosts), `${rootfs}/etc/hosts`],
     ...['proc', 'dev', 'tmp'].flatMap((name) => ['--dir', `${rootfs}/${name}`]),
     ...declaredPaths(rootfs, profile, from),
+    ...(wayOut === undefined ? [] : egressPaths(rootfs, wayOut, from)),
     ...['--remount-ro', '/', '--chdir', '/', '--'],
     ...['/runsc', '--root=/run', '--rootless', '--ignore-cgroups', '--network=none', `--platform=${platform}`],
+    // Sockets that its files show are of no use to the server, but for the one of its way out.
+    ...['--oci-seccomp', ...(wayOut === undefined ? [] : ['--host-uds=open'])],
     ...['run', '--bundle=/bundle', 'server'],
   ];
 }

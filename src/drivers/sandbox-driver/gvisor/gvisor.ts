@@ -1,11 +1,10 @@
-import { closeSync, openSync } from 'node:fs';
+import { closeSync } from 'node:fs';
 import type { Sandbox, SandboxDriver, SandboxProbe, SandboxProfile } from '../../../contract/sandbox-driver.ts';
-import { anonymousFile } from '../host/descriptors.ts';
 import { launch } from '../host/gated-process.ts';
-import { etc, findProgram, type Machine, type MachineOptions, prepareMachine } from '../host/machine.ts';
+import { findProgram, type Machine, type MachineOptions, prepareMachine } from '../host/machine.ts';
+import { OwnFiles } from '../host/own-files.ts';
 import { probeSandbox } from '../host/probe.ts';
-import { gvisorCommand, type Platform, type Programs, platforms } from './arguments.ts';
-import { bundle } from './bundle.ts';
+import { gvisorCommand, ownFiles, type Platform, type Programs, platforms } from './arguments.ts';
 import { mends } from './mends.ts';
 
 /**
@@ -40,20 +39,14 @@ interface Host {
   readonly machine: Machine;
   readonly programs: Programs;
   readonly platform: Platform;
-  /** Paths of files that every start opens anew, to read them from their beginning. */
-  readonly passwd: string;
-  readonly hosts: string;
-  /** The same for a profile's bundle, which is as good as the last time for each sandbox of a server. */
-  bundle(profile: SandboxProfile): string;
+  readonly files: OwnFiles;
 }
 
 async function prepare(options: MachineOptions): Promise<Host> {
   const base = {
     machine: prepareMachine(options),
     programs: { bubblewrap: findProgram('bwrap', 'bubblewrap'), runsc: findRunsc() },
-    passwd: anonymousFile(etc.passwd),
-    hosts: anonymousFile(etc.hosts),
-    bundle: bundleFiles(),
+    files: new OwnFiles(),
   };
   let why: unknown;
   for (const platform of platforms) {
@@ -72,10 +65,10 @@ async function prepare(options: MachineOptions): Promise<Host> {
 
 async function startOn(host: Host, profile: SandboxProfile, id: string): Promise<Sandbox> {
   const { machine, programs, platform } = host;
-  const command = gvisorCommand(programs, platform, profile, machine.reach(profile));
-  const opened: number[] = [];
+  const files = ownFiles(profile);
+  const command = gvisorCommand(programs, platform, profile, machine.reach(profile), files);
+  const opened = host.files.open(files, profile);
   try {
-    for (const file of [host.bundle(profile), host.passwd, host.hosts]) opened.push(openSync(file, 'r'));
     const group = machine.group(profile, own);
     const { uid } = machine;
     return launch({ id, driver: 'gvisor', command, uid, extra: opened, ready: 1, group, patience });
@@ -83,16 +76,6 @@ async function startOn(host: Host, profile: SandboxProfile, id: string): Promise
     // The process that was started has its own by now.
     for (const descriptor of opened) closeSync(descriptor);
   }
-}
-
-function bundleFiles(): Host['bundle'] {
-  const files = new Map<string, string>();
-  return (profile) => {
-    const text = bundle(profile);
-    const file = files.get(text) ?? anonymousFile(text);
-    files.set(text, file);
-    return file;
-  };
 }
 
 function findRunsc(): string {

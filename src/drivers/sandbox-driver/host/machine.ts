@@ -1,12 +1,13 @@
 import { existsSync, lstatSync, readlinkSync, realpathSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { isMainThread } from 'node:worker_threads';
-import type { SandboxProfile } from '../../../contract/sandbox-driver.ts';
+import type { SandboxProfile, WayOut } from '../../../contract/sandbox-driver.ts';
 import { controlGroups, type Group, type GroupLimits } from './control-groups.ts';
 import { closeInherited } from './descriptors.ts';
 import { checkTarget } from './mount-rules.ts';
 import { type MountStage, ownPaths, privateStage } from './private-mounts.ts';
 import { sourceChecks } from './source-checks.ts';
+import { hostAuthorities, insidePaths } from './way-out.ts';
 
 export interface MachineOptions {
   /** Host path of the pinned node binary; it becomes /opt/node/bin/node. */
@@ -18,11 +19,8 @@ export interface MachineOptions {
 /** The uid and gid that sandboxes run as when we are root, and that the server sees itself as in any case. */
 const unprivileged = 65534;
 
-/** The only files of /etc: what resolves the sandbox's one user and its loopback. */
-export const etc = {
-  passwd: 'nobody:x:65534:65534:nobody:/tmp:/usr/sbin/nologin\n',
-  hosts: '127.0.0.1 localhost sandbox\n::1 localhost\n',
-} as const;
+/** What the relay of a way out, a perl, needs beside the server. */
+export const relay = { memory: 8 * 1024 * 1024, pids: 1 };
 
 /** Host paths that the sandbox's uid can reach. */
 export interface Reachable {
@@ -40,8 +38,8 @@ export interface Machine {
   readonly uid: number | undefined;
   /** Checks all that a profile wants to see of the host. @throws UnsafeMount for what no sandbox may */
   reach(profile: SandboxProfile): Reachable;
-  /** A group with these limits and room for the driver's `own` processes. @throws when one cannot be set */
-  group(limits: GroupLimits, own: GroupLimits): Group;
+  /** A group with these limits, and room for the driver's `own` processes and a relay. @throws when one cannot be set */
+  group(profile: GroupLimits & Pick<SandboxProfile, 'wayOut'>, own: GroupLimits): Group;
   /** A path of our own file or directory that the unprivileged identity can walk to. */
   show(path: string): string;
 }
@@ -73,9 +71,10 @@ export function prepareMachine(options: MachineOptions): Machine {
         socket: profile.wayOut && reachSocket(stage, profile.wayOut.socket),
       };
     },
-    group: (limits, own) => {
-      checkLimits(limits);
-      return groups.create({ memory: limits.memory + own.memory, pids: limits.pids + own.pids });
+    group: (profile, own) => {
+      checkLimits(profile);
+      const { memory, pids } = profile.wayOut === undefined ? { memory: 0, pids: 0 } : relay;
+      return groups.create({ memory: profile.memory + own.memory + memory, pids: profile.pids + own.pids + pids });
     },
     show: (path) => stage.reach(path),
   };
@@ -119,5 +118,14 @@ export function declaredPaths(root: string, { mounts }: SandboxProfile, from: Re
       from.mounts[index] ?? '',
       root + to,
     ]),
+  ];
+}
+
+/** bubblewrap's arguments that show the way out below `root`; its list of authorities, if the sandbox has none of its own. */
+export function egressPaths(root: string, { ca }: WayOut, { socket }: Reachable): string[] {
+  const authorities = ca === undefined ? hostAuthorities() : undefined;
+  return [
+    ...['--ro-bind', socket ?? '', root + insidePaths.socket],
+    ...(authorities === undefined ? [] : ['--ro-bind', authorities, root + insidePaths.authorities]),
   ];
 }

@@ -91,6 +91,16 @@ const socketType: Program = [
 const internet: Program = [load(argument(2)), ...oneOf([0, 6, 17], socketType)];
 const netlink: Program = [load(argument(2)), ...oneOf([NETLINK_ROUTE], allow)];
 
+/** S_ISUID and S_ISGID: on a writable mount, such a file would lend our user to everybody on the host (inode(7)). */
+const identity = 0o6000;
+/** O_CREAT and O_TMPFILE's own bit: without them the mode is whatever was in the register. */
+const creating = 0o20000100;
+const modeIn = (index: number): Program => [load(argument(index)), ...branch(JUMP_ANY_BIT, identity, deny, allow)];
+const opening = (flags: number): Program => [
+  load(argument(flags)),
+  ...branch(JUMP_ANY_BIT, creating, modeIn(flags + 1), allow),
+];
+
 /** The kernel takes all of these arguments as 32-bit values, so that the low word decides. */
 const judgements: Record<keyof typeof judged, Program> = {
   socket: [
@@ -98,6 +108,16 @@ const judgements: Record<keyof typeof judged, Program> = {
     ...oneOf([AF_UNIX], socketType, oneOf([AF_INET, AF_INET6], internet, oneOf([AF_NETLINK], netlink))),
   ],
   socketpair: [load(argument(0)), ...oneOf([AF_UNIX], socketType)],
+  chmod: modeIn(1),
+  fchmod: modeIn(1),
+  fchmodat: modeIn(2),
+  creat: modeIn(1),
+  mknod: modeIn(1),
+  mknodat: modeIn(2),
+  open: opening(1),
+  openat: opening(2),
+  // Its mode lies in memory, as clone3's flags do; who uses it knows kernels that lack it.
+  openat2: [answer(ENOSYS)],
   clone: [load(argument(0)), ...branch(JUMP_ANY_BIT, namespaces, deny, allow)],
   // Its flags lie in memory where no filter can read them; C libraries fall back to clone on ENOSYS only.
   clone3: [answer(ENOSYS)],
@@ -113,6 +133,7 @@ const judgements: Record<keyof typeof judged, Program> = {
 export function seccompFilter(architecture: Architecture): Uint8Array {
   const verdicts = new Map<number, Program>(allowedCalls(architecture).map((call) => [call, allow]));
   for (const [name, judgement] of Object.entries(judgements)) {
+    // What the architecture has not, -1, no call can be.
     verdicts.set(judged[name as keyof typeof judged][architecture], judgement);
   }
   const program: Program = [
