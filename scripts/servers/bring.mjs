@@ -1,6 +1,7 @@
 // The ways in which components come. Each returns a reason where it failed, and nothing where it did not.
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { homedir } from 'node:os';
 import { join } from 'node:path';
 
 export function say(text) {
@@ -37,4 +38,32 @@ export function apt(...packages) {
   if (!updated) root('apt-get', 'update', '-qq');
   updated = true;
   return root('apt-get', 'install', '-y', '--no-install-recommends', ...packages);
+}
+
+/** Where programs are kept that were built here; the folder's name has the version. */
+export function built(name, version, program) {
+  return join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'innerkeep', `${name}-${version}`, program);
+}
+
+/**
+ * Programs of one Go module at one version. What it requires in turn is fixed by its own requirements, since nothing else
+ * asks for anything, and each module is compared with Go's checksum database.
+ * @param sum the module's own checksum
+ */
+export function go({ name, version, module, sum, packages }) {
+  if (!onPath('go')) return 'no go';
+  const folder = built(name, version, '');
+  const scratch = join(folder, 'module');
+  mkdirSync(scratch, { recursive: true });
+  writeFileSync(join(scratch, 'go.mod'), 'module innerkeep.test/components\n');
+  const options = { cwd: scratch, env: { ...process.env, GOTOOLCHAIN: 'local', GOBIN: folder } };
+  const wanted = packages.map((path) => `${module}/${path}`);
+  const failed =
+    run('go', ['get', '-tool', ...wanted.map((path) => `${path}@v${version}`)], options) ??
+    (readFileSync(join(scratch, 'go.sum'), 'utf8').includes(`${module} v${version} ${sum}\n`)
+      ? undefined
+      : 'another checksum') ??
+    run('go', ['install', '-ldflags=-s -w', ...wanted], options);
+  rmSync(scratch, { recursive: true });
+  return failed;
 }

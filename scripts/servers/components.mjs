@@ -1,5 +1,15 @@
-import { apt, onPath, run } from './bring.mjs';
+import { existsSync } from 'node:fs';
+import { apt, built, go, onPath, run } from './bring.mjs';
 import { guestImageIsThere, makeGuestImage } from './guest-image.mjs';
+
+/** Ten minutes of two cores. */
+const spire = {
+  name: 'spire',
+  version: '1.13.3',
+  module: 'github.com/spiffe/spire',
+  sum: 'h1:wDTK8tj8ShO5izjue/OFanVaehmjUxSxHtSWxBY+FJQ=',
+  packages: ['cmd/spire-server', 'cmd/spire-agent'],
+};
 
 /** In the order in which they are brought. */
 export const components = [
@@ -18,5 +28,12 @@ export const components = [
     name: 'python clients',
     present: () => run('/usr/bin/python3', ['-c', 'import requests, httpx']) === undefined,
     bring: () => apt('python3-requests', 'python3-httpx'),
+  },
+  { name: 'sslscan', present: () => onPath('sslscan'), bring: () => apt('sslscan') },
+  { name: 'testssl', present: () => onPath('testssl'), bring: () => apt('testssl.sh') },
+  {
+    name: 'spire',
+    present: () => ['spire-server', 'spire-agent'].every((one) => existsSync(built('spire', spire.version, one))),
+    bring: () => go(spire),
   },
 ];

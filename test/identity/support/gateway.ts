@@ -72,9 +72,8 @@ export function gateway(
     },
   });
 
-  /** One request; each time it is called, the stage sees the same one. */
-  function arrive(authorization: string | undefined, asking: Asking = {}): () => Promise<Subject> {
-    const arrived = new Arrived({
+  function request(authorization: string | undefined, asking: Asking = {}): Arrived {
+    return new Arrived({
       incident: 'i-1',
       at: now(),
       remote: '127.0.0.1',
@@ -88,6 +87,10 @@ export function gateway(
       signal: new AbortController().signal,
       events: noEvents,
     });
+  }
+  /** One request; each time it is called, the stage sees the same one. */
+  function arrive(authorization: string | undefined, asking?: Asking): () => Promise<Subject> {
+    const arrived = request(authorization, asking);
     return async () => (await stage(arrived)).subject;
   }
   const ask = (authorization: string | undefined, asking?: Asking): Promise<Subject> => arrive(authorization, asking)();
@@ -99,6 +102,7 @@ export function gateway(
     fetched,
     ask,
     arrive,
+    request,
     stage,
     bearer: (token: string, asking?: Asking) => ask(`Bearer ${token}`, asking),
     /** `undefined` takes a member out. */
