@@ -70,6 +70,11 @@ const commands: Readonly<Record<string, Command>> = {
     process.stdin.pause();
     return code;
   },
+  async score({ rest, json }) {
+    const { score } = await import('./cli/score.ts');
+    const { detectors } = await import('./main/detectors.ts');
+    return score(rest, detectors, { ...io, json });
+  },
   async doctor({ rest, json, config, state }) {
     options(rest, {}, 0);
     const { configuredDrivers, doctor } = await import('./cli/doctor.ts');
