@@ -38,7 +38,7 @@ suite('credentials for an admitted call', () => {
   test('are on record before they go anywhere, and given back at the end with what they were used for', async () => {
     verifies('secrets.injection');
     const { happened, wishes, lending, exchange } = world({
-      leases: [lease({ until: 0 }), lease({ id: 'second', ref: 'plan' })],
+      leases: [lease({ until: 0 }), lease({ id: 'second', ref: 'plan', until: 0 })],
     });
     const result = await withCredentials(lending, call, exchange, async () => {
       happened.push('run');
@@ -48,21 +48,13 @@ suite('credentials for an admitted call', () => {
     });
     assert.deepEqual(wishes, [{ server: 'srv', tenant: 'acme', subject: 'alice', incident: 'incident' }]);
     assert.deepEqual([result, exchange.loan], ['result', undefined]);
-    assert.deepEqual(
-      happened.map((one) => one.replace(/\+27\d+/, 'later')).map((one) => one.slice(0, 60)),
-      [
-        'lend',
-        happened[1]?.slice(0, 60),
-        'run',
-        'back lease-1,second',
-        'revoke: notes-api, plan; used for api.example.org/v1/* with p',
-      ],
-    );
-    assert.match(
-      happened[1] ?? '',
-      /^lease: notes-api version 1 until 1970-01-01T00:00:00\.000Z, plan version 1 until /,
-    );
-    assert.match(happened[4] ?? '', /v1\/\* with plan: 2 times, api\.example\.org\/x with plan: 1 times$/);
+    assert.deepEqual(happened, [
+      'lend',
+      'lease: notes-api version 1 until 1970-01-01T00:00:00.000Z, plan version 1 until 1970-01-01T00:00:00.000Z',
+      'run',
+      'back lease-1,second',
+      'revoke: notes-api, plan; used for api.example.org/v1/* with plan: 2 times, api.example.org/x with plan: 1 times',
+    ]);
     assert.equal(happened.join().includes(SECRET), false);
   });
 
