@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { chmodSync, cpSync, mkdirSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
@@ -7,7 +7,7 @@ import { absent } from '../sandbox/support/hosted.ts';
 import { callText, post, type Reply } from '../support/http.ts';
 import { type Product, Workspace } from '../support/product.ts';
 import { verifies } from '../support/verifies.ts';
-import { API, openApi, type TestApi } from './support.ts';
+import { API, bytesBelow, openApi, type TestApi } from './support.ts';
 
 const OTHER = 'other.example.org';
 const VALUES: Readonly<Record<string, string>> = {
@@ -36,13 +36,6 @@ const policy = ['acme', 'rival']
       `permit (principal in Tenant::"${tenant}", action in [Action::"notes/fetch", Action::"notes/search"], resource == Tenant::"${tenant}");\n`,
   )
   .join('');
-
-/** Everything below a directory, each file's bytes. */
-function bytesBelow(directory: string): Map<string, Buffer> {
-  const names = readdirSync(directory, { recursive: true, encoding: 'utf8' });
-  const files = names.filter((name) => statSync(join(directory, name)).isFile());
-  return new Map(files.map((name) => [name, readFileSync(join(directory, name))]));
-}
 
 suite('a credential that the product adds on the wire', { skip: absent('bubblewrap') || absent('root') }, () => {
   let workspace: Workspace;

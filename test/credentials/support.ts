@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
 import { once } from 'node:events';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import { type Agent, createServer as createHttpsServer, request as httpsRequest, type Server } from 'node:https';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { type TLSSocket, connect as tlsConnect } from 'node:tls';
 import type { Clock } from '../../src/contract/clock.ts';
@@ -33,6 +35,13 @@ export function lease(more: Partial<WireLease> = {}): WireLease {
 export function loan(...leases: readonly WireLease[]): Loan & { readonly uses: WireUse[] } {
   const uses: WireUse[] = [];
   return { leases: leases.length === 0 ? [lease()] : leases, uses, used: (use) => uses.push(use) };
+}
+
+/** Everything below a directory, each file's bytes. */
+export function bytesBelow(directory: string): Map<string, Buffer> {
+  const names = readdirSync(directory, { recursive: true, encoding: 'utf8' });
+  const files = names.filter((name) => statSync(join(directory, name)).isFile());
+  return new Map(files.map((name) => [name, readFileSync(join(directory, name))]));
 }
 
 /** Time that passes when a test says so. */

@@ -131,11 +131,16 @@ suite('what the egress proxy adds on the wire', () => {
     assert.equal((await ask(gate, '/health')).status, 200);
     gate.terminator.lend(loan());
     assert.equal((await ask(gate, '/v1/a')).status, 200);
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    t.after(() => agent.destroy());
+    assert.equal((await ask(gate, '/health', { agent })).status, 200);
     gate.terminator.lend(undefined);
+    // Also in a connection that was there before.
+    assert.equal((await ask(gate, '/health', { agent })).status, 403);
     for (const path of ['/v1/a', '/health']) assert.equal((await ask(gate, path)).status, 403);
     assert.deepEqual(
       api.seen.map(({ headers }) => headers.authorization),
-      [undefined, `Bearer ${SECRET}`],
+      [undefined, `Bearer ${SECRET}`, undefined],
     );
   });
 

@@ -23,7 +23,8 @@ export interface ZoneCommand {
 export function startZone<To extends object, From>(command: ZoneCommand, onMessage: (message: From) => void): Zone<To> {
   const node = [process.execPath, command.main, `zone-${command.name}`];
   const argv = command.ownMounts ? ['unshare', '--mount', '--propagation', 'private', '--', ...node] : node;
-  const child = spawn(argv[0] as string, argv.slice(1), {
+  // A core would have every credential that is lent at that moment.
+  const child = spawn('/bin/sh', ['-c', 'ulimit -c 0 && exec "$@"', 'sh', ...argv], {
     stdio: ['ignore', 2, 2, 'ipc'],
     serialization: 'json',
     // What operators set for us (registries, proxies, credentials) is none of a zone's business.

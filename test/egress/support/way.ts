@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { EgressAttempt, EgressRule } from '../../../src/contract/egress.ts';
 import { Bounds, SERVER } from '../../../src/runtime/egress/bounds.ts';
 import { type EgressProxy, openProxy } from '../../../src/runtime/egress/proxy.ts';
+import type { Terminator } from '../../../src/runtime/egress/terminator.ts';
 
 /** Addresses by name, or what finds them. */
 export type Names = Readonly<Record<string, readonly string[]>> | ((name: string) => Promise<readonly string[]>);
@@ -20,7 +21,7 @@ export class Way implements Disposable {
   readonly proxy: EgressProxy;
   readonly #directory: string;
 
-  static async open(rules: readonly EgressRule[], names: Names): Promise<Way> {
+  static async open(rules: readonly EgressRule[], names: Names, terminator?: Terminator): Promise<Way> {
     const directory = mkdtempSync(join(tmpdir(), 'ik-egress-'));
     chmodSync(directory, 0o711);
     const attempts: EgressAttempt[] = [];
@@ -32,6 +33,7 @@ export class Way implements Disposable {
       now: Date.now,
       witness: (attempt) => attempts.push(attempt),
       log: () => {},
+      terminator,
     });
     return new Way(directory, proxy, attempts);
   }

@@ -10,6 +10,9 @@ import {
 } from '../../../contract/wire-secret.ts';
 import { Echoes } from './echo-mask.ts';
 
+/** Characters: less than this is in too many texts by itself. */
+const SHORT = 8;
+
 /** What becomes of one request to a host. */
 export type Verdict =
   | {
@@ -106,6 +109,6 @@ export class Credentials {
     if (!isBasic) return [value];
     const pair = Buffer.from(value, 'base64').toString('latin1');
     const password = pair.slice(pair.indexOf(':') + 1);
-    return password.length < 4 ? [value, pair] : [value, password];
+    return password.length < SHORT ? [value, pair] : [value, password];
   }
 }

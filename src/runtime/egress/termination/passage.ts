@@ -30,7 +30,7 @@ export interface PassageDeps {
  */
 export function carry(tool: TLSSocket, deps: PassageDeps): void {
   const { credentials, target, report } = deps;
-  const agent = agentFor(deps);
+  const agent = agentFor(tool, deps);
   let carried = false;
   const server = createServer(
     { insecureHTTPParser: false, requireHostHeader: false, maxHeaderSize: MAX_HEAD, keepAliveTimeout: REST },
@@ -49,10 +49,11 @@ export function carry(tool: TLSSocket, deps: PassageDeps): void {
       );
     },
   );
-  server.on('clientError', (error, socket) => {
-    report(`a request that is not strict HTTP/1.1: ${'code' in error ? error.code : error.message}`);
-    if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
-    else socket.destroy();
+  server.on('clientError', (error) => {
+    const code = 'code' in error ? String(error.code) : error.message;
+    if (code !== 'ECONNRESET') report(`a request that is not strict HTTP/1.1: ${code}`);
+    if (tool.writable) tool.write('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
+    tool.destroySoon();
   });
   server.on('connect', (_, socket) => {
     report('the method CONNECT');
@@ -70,7 +71,7 @@ export function carry(tool: TLSSocket, deps: PassageDeps): void {
 }
 
 /** One connection to the host for one of the tool: certificate, name and address are the judged host's. */
-function agentFor({ target, dial, ca }: PassageDeps): Agent {
+function agentFor(tool: TLSSocket, { target, dial, ca }: PassageDeps): Agent {
   const agent = new Agent({ keepAlive: true, maxSockets: 1, timeout: 0 });
   agent.createConnection = (_, opened) => {
     dial()
@@ -83,8 +84,14 @@ function agentFor({ target, dial, ca }: PassageDeps): Agent {
           ...(ca === undefined ? {} : { ca }),
         });
         const failed = (error: Error) => opened?.(error, secured);
+        const end = () => secured.destroy();
+        if (tool.destroyed) end();
+        tool.once('close', end);
         secured.once('error', failed);
-        secured.once('close', () => socket.destroy());
+        secured.once('close', () => {
+          socket.destroy();
+          tool.off('close', end);
+        });
         secured.once('secureConnect', () => {
           secured.off('error', failed);
           opened?.(null, secured);
