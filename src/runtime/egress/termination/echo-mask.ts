@@ -1,11 +1,23 @@
-import { type Form, formsOf } from './forms.ts';
+import { type Form, formsOf, type Spelling } from './forms.ts';
 
 const MASK = 0x2a;
 
-/** A place within a form: the bytes that lead on, and to where. Nowhere: the form is complete. */
-interface Place {
+/** A place within a form: the bytes that lead on, and to where. Most places are never come to, and so not made. */
+class Place {
   readonly bytes: string;
-  readonly next: readonly Place[];
+  readonly #further: () => readonly Place[];
+  #next: readonly Place[] | undefined;
+
+  constructor(bytes: string, further: () => readonly Place[]) {
+    this.bytes = bytes;
+    this.#further = further;
+  }
+
+  /** Empty: the form is complete. */
+  get next(): readonly Place[] {
+    this.#next ??= this.#further();
+    return this.#next;
+  }
 }
 
 interface Trace {
@@ -23,7 +35,7 @@ export class Echoes {
 
   /** @param secrets texts of at least a few characters */
   constructor(secrets: readonly string[]) {
-    const firsts = secrets.flatMap(formsOf).flatMap(placesOf);
+    const firsts = secrets.flatMap(formsOf).flatMap(beginnings);
     this.starts = Array.from({ length: 256 }, (_, byte) =>
       firsts.filter(({ bytes }) => bytes.includes(String.fromCharCode(byte))).flatMap(({ next }) => next),
     );
@@ -45,16 +57,20 @@ export class Echoes {
   }
 }
 
-function placesOf(form: Form): readonly Place[] {
-  let next: readonly Place[] = [];
-  for (const ways of form.toReversed()) {
-    const after = next;
-    next = ways.map((spelling) => {
-      const [first, ...rest] = spelling.toReversed();
-      return rest.reduce<Place>((place, bytes) => ({ bytes, next: [place] }), { bytes: first ?? '', next: after });
-    });
-  }
-  return next;
+/** The places at which a form begins. */
+function beginnings(form: Form): readonly Place[] {
+  const made: (readonly Place[])[] = [];
+  const at = (index: number): readonly Place[] => {
+    if (index === form.length) return [];
+    made[index] ??= form.spell(index).map((spelling) => first(spelling, () => at(index + 1)));
+    return made[index];
+  };
+  return at(0);
+}
+
+function first(spelling: Spelling, after: () => readonly Place[]): Place {
+  const [last = '', ...before] = spelling.toReversed();
+  return before.reduce((place, bytes) => new Place(bytes, () => [place]), new Place(last, after));
 }
 
 /**

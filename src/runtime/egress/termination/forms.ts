@@ -2,8 +2,11 @@
 type Choice = string;
 /** One way to write one character: a choice for each of its bytes. */
 export type Spelling = readonly Choice[];
-/** Something to look for: for each of its characters all the ways to write it. */
-export type Form = readonly (readonly Spelling[])[];
+/** Something to look for: for each of its characters all the ways to write it, told when they are of interest. */
+export interface Form {
+  readonly length: number;
+  spell(index: number): readonly Spelling[];
+}
 
 const ENTITIES: Readonly<Record<string, string>> = { '&': 'amp', '"': 'quot', '<': 'lt', '>': 'gt', "'": 'apos' };
 
@@ -13,14 +16,18 @@ const ENTITIES: Readonly<Record<string, string>> = { '&': 'amp', '"': 'quot', '<
  */
 export function formsOf(secret: string): readonly Form[] {
   const bytes = Buffer.from(secret, 'latin1');
-  const letters = [...secret];
   return [
-    letters.map(spellings),
+    formOf(secret, spellings),
     ...[0, 1, 2].map((before) => base64Form(bytes, before)),
-    letters.map((letter) => [hexOf(letter)]),
-    letters.map((letter) => [[letter, '\0']]),
-    letters.map((letter) => [['\0', letter]]),
+    formOf(secret, (letter) => [hexOf(letter)]),
+    formOf(secret, (letter) => [[letter, '\0']]),
+    formOf(secret, (letter) => [['\0', letter]]),
   ];
+}
+
+/** @param text ASCII */
+function formOf(text: string, spell: (letter: string, index: number) => readonly Spelling[]): Form {
+  return { length: text.length, spell: (index) => spell(text.charAt(index), index) };
 }
 
 function spellings(letter: string): Spelling[] {
@@ -47,7 +54,7 @@ function spellings(letter: string): Spelling[] {
 function base64Form(bytes: Buffer, before: number): Form {
   const text = Buffer.concat([Buffer.alloc(before), bytes]).toString('base64');
   const own = text.slice(Math.ceil((before * 8) / 6), Math.floor(((before + bytes.length) * 8) / 6));
-  return [...own].map((letter, index) => {
+  return formOf(own, (letter, index) => {
     const plain: Spelling[] = { '+': plusOrMinus, '/': slashOrUnderscore }[letter] ?? [[letter]];
     return index === 0 ? plain : LINE_ENDS.flatMap((end) => plain.map((spelling) => [...end, ...spelling]));
   });
