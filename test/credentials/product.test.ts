@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { chmodSync, cpSync, mkdirSync } from 'node:fs';
+import { chmodSync, cpSync, mkdirSync, readFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
@@ -119,6 +119,12 @@ suite('a credential that the product adds on the wire', { skip: absent('bubblewr
             : Buffer.from(VALUES.alice ?? '').toString(form === 'utf8' ? 'utf8' : form);
         assert.equal(bytes.includes(needle), false, `${place}: ${form}`);
       }
+  });
+
+  test('no zone that has it in its memory writes a core', () => {
+    const children = readFileSync(`/proc/${product.pid}/task/${product.pid}/children`, 'utf8').trim().split(' ');
+    assert.equal(children.length, 2);
+    for (const pid of children) assert.match(readFileSync(`/proc/${pid}/limits`, 'utf8'), /Max core file size +0 +0 /);
   });
 
   test('two subjects at once never see each other’s', async () => {

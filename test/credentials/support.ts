@@ -176,6 +176,7 @@ export interface Answer {
   readonly message: string;
   readonly headers: IncomingHttpHeaders;
   readonly body: string;
+  readonly trailers: readonly string[];
 }
 
 /** What an ordinary client in the sandbox gets. */
@@ -199,8 +200,8 @@ export function ask(
       },
       (response) => {
         response.toArray().then((chunks) => {
-          const { statusCode: status = 0, statusMessage: message = '' } = response;
-          resolve({ status, message, headers: response.headers, body: Buffer.concat(chunks).toString('latin1') });
+          const { statusCode: status = 0, statusMessage: message = '', headers, rawTrailers: trailers } = response;
+          resolve({ status, message, headers, body: Buffer.concat(chunks).toString('latin1'), trailers });
         }, reject);
       },
     );

@@ -67,6 +67,7 @@ export function carry(tool: TLSSocket, deps: PassageDeps): void {
     withdraw();
     agent.destroy();
   });
+  tool.setNoDelay(true);
   server.emit('connection', tool);
 }
 
@@ -83,6 +84,8 @@ function agentFor(tool: TLSSocket, { target, dial, ca }: PassageDeps): Agent {
           ALPNProtocols: ['http/1.1'],
           ...(ca === undefined ? {} : { ca }),
         });
+        // Head and body are two writes: the second must not wait for the first one's acknowledgement.
+        secured.setNoDelay(true);
         const failed = (error: Error) => opened?.(error, secured);
         const end = () => secured.destroy();
         if (tool.destroyed) end();
