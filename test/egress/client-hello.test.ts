@@ -13,7 +13,8 @@ const PATIENCE = 10_000;
 /** What is seen in these chunks, and what is left to be read after that. */
 async function peeked(...chunks: readonly Uint8Array[]): Promise<{ hello: ClientHello; rest: Buffer }> {
   const stream = new PassThrough();
-  const peeking = peekClientHello(new ByteReader(stream, PATIENCE));
+  const reader = new ByteReader(stream, PATIENCE);
+  const peeking = peekClientHello(reader);
   // A refusal may come before the last chunk.
   peeking.catch(() => {});
   for (const chunk of chunks) {
@@ -22,7 +23,7 @@ async function peeked(...chunks: readonly Uint8Array[]): Promise<{ hello: Client
   }
   stream.end();
   const hello = await peeking;
-  return { hello, rest: Buffer.concat(await stream.toArray()) };
+  return { hello, rest: Buffer.concat([reader.bytes, ...(await stream.toArray())]) };
 }
 
 test('the name is found however the bytes are cut, and all of them are still to be read', async () => {

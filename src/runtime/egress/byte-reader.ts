@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream';
 
-/** Reads the beginning of a connection piece by piece, and gives back what it did not take. */
+/** Reads the beginning of a connection piece by piece; what it did not take is to be had, or given back. */
 export class ByteReader {
   readonly #stream: Duplex;
   readonly #deadline: AbortSignal;
@@ -48,7 +48,12 @@ export class ByteReader {
     this.#bytes = this.#bytes.length === 0 ? chunk : Buffer.concat([this.#bytes, chunk]);
   }
 
-  /** Makes what was not taken the stream's next bytes again. */
+  /** Puts bytes before those that have arrived. */
+  prepend(bytes: Buffer): void {
+    this.#bytes = Buffer.concat([bytes, this.#bytes]);
+  }
+
+  /** Makes what was not taken the stream's next bytes again; not to be had of a stream that has ended. */
   restore(): void {
     if (this.#bytes.length > 0) this.#stream.unshift(this.#bytes);
     this.#bytes = Buffer.alloc(0);

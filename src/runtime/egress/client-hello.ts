@@ -21,17 +21,14 @@ export interface ClientHello {
 }
 
 /**
- * Reads a ClientHello (RFC 8446 §4.1.2), in however many segments and records it comes, and puts it back.
+ * Reads a ClientHello (RFC 8446 §4.1.2), in however many segments and records it comes, and takes none of it.
  * Strict: every length adds up, no extension comes twice, so that no server reads another name in it.
  * @throws NotTls, EndOfInput
  */
 export async function peekClientHello(reader: ByteReader): Promise<ClientHello> {
   for (;;) {
     const found = handshakeMessage(reader.bytes);
-    if (typeof found !== 'number') {
-      reader.restore();
-      return parse(found);
-    }
+    if (typeof found !== 'number') return parse(found);
     if (found > MOST) throw new NotTls(`a ClientHello of more than ${MOST} bytes`);
     while (reader.bytes.length < found) await reader.more();
   }

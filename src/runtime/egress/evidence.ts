@@ -1,7 +1,9 @@
 import type { EgressAttempt } from '../../contract/egress.ts';
 
-/** Attempts of one sandbox that are told one by one; a tool that floods must not fill the log. */
+/** Attempts of one sandbox that are told one by one in a period; a tool that floods must not fill the log. */
 const TOLD = 200;
+/** Milliseconds. */
+const PERIOD = 60_000;
 const LONGEST = 300;
 
 export type Witness = (attempt: EgressAttempt) => void;
@@ -10,6 +12,8 @@ export type Witness = (attempt: EgressAttempt) => void;
 export class Evidence {
   readonly #standing: Witness;
   readonly #log: Witness;
+  readonly #now: () => number;
+  #since: number;
   #call: Witness | undefined;
   #count = 0;
   #alert = false;
@@ -17,10 +21,13 @@ export class Evidence {
   /**
    * @param standing hears what belongs to no call
    * @param log hears all
+   * @param now milliseconds since the epoch
    */
-  constructor(standing: Witness, log: Witness) {
+  constructor(standing: Witness, log: Witness, now: () => number) {
     this.#standing = standing;
     this.#log = log;
+    this.#now = now;
+    this.#since = now();
   }
 
   attribute(call: Witness | undefined): void {
@@ -28,18 +35,21 @@ export class Evidence {
   }
 
   tell(attempt: EgressAttempt): void {
+    if (this.#now() - this.#since > PERIOD) this.sumUp();
     this.#count++;
     if (this.#count > TOLD) this.#alert ||= attempt.alert;
     else this.#tell({ ...attempt, target: printable(attempt.target) });
   }
 
-  /** Says how many there were beyond those that were told. */
-  close(): void {
-    const more = this.#count - TOLD;
-    if (more <= 0) return;
+  /** Says how many there were in this period beyond those that were told, and begins another. */
+  sumUp(): void {
+    const [more, alert] = [this.#count - TOLD, this.#alert];
     this.#count = 0;
+    this.#alert = false;
+    this.#since = this.#now();
+    if (more <= 0) return;
     const detail = `${more} further attempts were not recorded one by one`;
-    this.#tell({ via: 'unknown', target: '', code: 'limit', detail, alert: this.#alert });
+    this.#tell({ via: 'unknown', target: '', code: 'limit', detail, alert });
   }
 
   #tell(attempt: EgressAttempt): void {

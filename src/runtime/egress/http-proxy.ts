@@ -65,7 +65,7 @@ function tunnel(head: Head, { stream }: Client, refuse: () => void): Asked {
  * One request, sent on in origin form with the host that was judged; the answer is told to be the connection's last,
  * since a next request may be for another host.
  */
-function plain(head: Head, { reader, stream }: Client, refuse: () => void): Asked {
+function plain(head: Head, { reader }: Client, refuse: () => void): Asked {
   // A fragment is not sent, and a backslash is a slash to some.
   if (!/^http:[^#\\]*$/i.test(head.target)) {
     refuse();
@@ -81,9 +81,6 @@ function plain(head: Head, { reader, stream }: Client, refuse: () => void): Aske
     ...fields.map(([name, value]) => `${name}: ${value}`),
     'Connection: close',
   ];
-  const accept = () => {
-    reader.restore();
-    stream.unshift(Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1'));
-  };
+  const accept = () => reader.prepend(Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1'));
   return { via: 'http', host, port, plainOnly: true, accept, refuse };
 }

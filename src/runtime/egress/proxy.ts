@@ -80,7 +80,7 @@ class SandboxProxy {
 
   constructor(options: ProxyOptions) {
     this.#options = options;
-    this.evidence = new Evidence(options.witness, options.log);
+    this.evidence = new Evidence(options.witness, options.log, options.now);
     this.#bounds = new Bounds(SANDBOX, options.now, options.bounds);
     this.#server = createServer({ allowHalfOpen: true }, (socket) => void this.#serve(socket));
   }
@@ -97,7 +97,7 @@ class SandboxProxy {
     this.#options.terminator?.lend(undefined);
     this.#server.close();
     for (const socket of this.#open) socket.destroy();
-    this.evidence.close();
+    this.evidence.sumUp();
   }
 
   async #serve(socket: Socket): Promise<void> {
@@ -128,16 +128,17 @@ class SandboxProxy {
     const spend = (bytes: number) => this.#bounds.spend(bytes);
     if (rule.tls && terminator?.wants(rule)) {
       attempt.allowed(undefined);
-      attempt.accept(client);
+      attempt.accept();
+      client.reader.restore();
       await terminator.terminate({ client: client.stream, name, rule, spend, dial: () => dial(name, rule, resolve) });
       return;
     }
     const host = await dial(name, rule, resolve);
     try {
-      attempt.accept(client);
+      attempt.accept();
       if (rule.tls) await sameName(client, name);
       attempt.allowed(host.remoteAddress);
-      await carry(client.stream, host, spend);
+      await carry(client, host, spend);
     } finally {
       host.destroy();
     }
@@ -175,7 +176,10 @@ async function sameName({ reader }: Client, name: string): Promise<void> {
     throw error instanceof NotTls ? new EgressDenied('not-tls', error.message) : error;
   });
   if (serverName === undefined) throw new EgressDenied('sni', 'TLS without a server name');
-  if (serverName !== name) throw new EgressDenied('sni', `TLS for ${serverName}`);
+  if (serverName !== name) {
+    const meant = judgeHost(serverName);
+    throw new EgressDenied('sni', `TLS for ${serverName}`, 'fault' in meant && meant.alert);
+  }
   if (encrypted) throw new EgressDenied('sni', 'TLS with an encrypted ClientHello, which can hide a name');
 }
 
@@ -189,10 +193,9 @@ class Attempt {
     this.#evidence = evidence;
   }
 
-  accept({ reader }: Client): void {
+  accept(): void {
     this.#accepted = true;
     this.asked?.accept();
-    reader.restore();
   }
 
   allowed(address: string | undefined): void {
