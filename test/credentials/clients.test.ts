@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { terminatorFor } from '../../src/runtime/egress/termination/terminator.ts';
 import { rule, Way } from '../egress/support/way.ts';
-import { absent, Hosted, ServerFiles } from '../sandbox/support/hosted.ts';
+import { absent, drivers, Hosted, ServerFiles } from '../sandbox/support/hosted.ts';
 import { verifies } from '../support/verifies.ts';
 import { API, loan, notes, openApi, SECRET, TestClock } from './support.ts';
 
@@ -34,45 +34,46 @@ print(connection.getresponse().read())`,
     ],
   };
 
-suite('a credential for clients that know of nothing', { skip: absent('bubblewrap') }, () => {
-  for (const [name, program] of Object.entries(programs))
-    test(`${name}: it is added, and does not come back`, {
-      skip: name.startsWith('python') && absent('python3'),
-    }, async () => {
-      verifies('secrets.injection', 'sandbox.egress');
-      await using api = await openApi((request, response) => response.end(request.headers.authorization), [API]);
-      await using hosted = new Hosted();
-      const secret = { ...notes, port: api.port };
-      const rules = [rule(API, api.port, { ca: api.ca })];
-      const terminator = terminatorFor(rules, [secret], new TestClock());
-      using way = await Way.open(rules, { [API]: ['127.0.0.1'] }, terminator);
-      const lent = loan();
-      way.proxy.lend(lent);
-      const [file, text, ...command] = program(`https://${API}:${api.port}/v1/notes`);
-      using files = new ServerFiles({ [file]: text });
-      const { stdout, stderr } = await hosted.run(files.profile(command, { wayOut: way.proxy.wayOut }));
-      assert.deepEqual(
-        api.seen.map(({ headers }) => headers.authorization),
-        [`Bearer ${SECRET}`, `Bearer ${SECRET}`],
-        stdout + stderr,
-      );
-      assert.equal(stdout.split(`Bearer ${'*'.repeat(SECRET.length)}`).length, 3, stdout + stderr);
-      assert.equal(lent.uses.length, 2);
-    });
+for (const { name: driver, skip } of drivers)
+  suite(`a credential for clients that know of nothing, in ${driver}`, { skip }, () => {
+    for (const [name, program] of Object.entries(programs))
+      test(`${name}: it is added, and does not come back`, {
+        skip: name.startsWith('python') && absent('python3'),
+      }, async () => {
+        verifies('secrets.injection', 'sandbox.egress');
+        await using api = await openApi((request, response) => response.end(request.headers.authorization), [API]);
+        await using hosted = new Hosted(driver);
+        const secret = { ...notes, port: api.port };
+        const rules = [rule(API, api.port, { ca: api.ca })];
+        const terminator = terminatorFor(rules, [secret], new TestClock());
+        using way = await Way.open(rules, { [API]: ['127.0.0.1'] }, terminator);
+        const lent = loan();
+        way.proxy.lend(lent);
+        const [file, text, ...command] = program(`https://${API}:${api.port}/v1/notes`);
+        using files = new ServerFiles({ [file]: text });
+        const { stdout, stderr } = await hosted.run(files.profile(command, { wayOut: way.proxy.wayOut }));
+        assert.deepEqual(
+          api.seen.map(({ headers }) => headers.authorization),
+          [`Bearer ${SECRET}`, `Bearer ${SECRET}`],
+          stdout + stderr,
+        );
+        assert.equal(stdout.split(`Bearer ${'*'.repeat(SECRET.length)}`).length, 3, stdout + stderr);
+        assert.equal(lent.uses.length, 2);
+      });
 
-  test('the authority of one sandbox is trusted in no other', async () => {
-    verifies('secrets.injection');
-    await using api = await openApi((_, response) => response.end('fine'), [API]);
-    await using hosted = new Hosted();
-    const rules = [rule(API, api.port, { ca: api.ca, inspect: true })];
-    const [one, other] = [terminatorFor(rules, [], new TestClock()), terminatorFor(rules, [], new TestClock())];
-    using way = await Way.open(rules, { [API]: ['127.0.0.1'] }, one);
-    using files = new ServerFiles({ 'a.sh': `curl -sS https://${API}:${api.port}/ || echo "curl: $?"` });
-    const said = async (ca: string) => {
-      const { stdout } = await hosted.run(files.profile(['sh', 'a.sh'], { wayOut: { ...way.proxy.wayOut, ca } }));
-      return stdout.trim();
-    };
-    assert.deepEqual([await said(one.ca), await said(other.ca)], ['fine', 'curl: 60']);
-    assert.equal(api.seen.length, 1);
+    test('the authority of one sandbox is trusted in no other', async () => {
+      verifies('secrets.injection');
+      await using api = await openApi((_, response) => response.end('fine'), [API]);
+      await using hosted = new Hosted(driver);
+      const rules = [rule(API, api.port, { ca: api.ca, inspect: true })];
+      const [one, other] = [terminatorFor(rules, [], new TestClock()), terminatorFor(rules, [], new TestClock())];
+      using way = await Way.open(rules, { [API]: ['127.0.0.1'] }, one);
+      using files = new ServerFiles({ 'a.sh': `curl -sS https://${API}:${api.port}/ || echo "curl: $?"` });
+      const said = async (ca: string) => {
+        const { stdout } = await hosted.run(files.profile(['sh', 'a.sh'], { wayOut: { ...way.proxy.wayOut, ca } }));
+        return stdout.trim();
+      };
+      assert.deepEqual([await said(one.ca), await said(other.ca)], ['fine', 'curl: 60']);
+      assert.equal(api.seen.length, 1);
+    });
   });
-});

@@ -68,7 +68,16 @@ async function startOn(host: Host, profile: SandboxProfile, id: string): Promise
     const group = machine.group(profile, own);
     const extra = [seccomp, 'pipe', ...rest] as const;
     const { uid } = machine;
-    return launch({ id, driver: 'bubblewrap', command, uid, extra, ready: descriptors.ready, group, patience });
+    return launch({
+      id,
+      driver: 'bubblewrap',
+      command,
+      uid,
+      extra,
+      ready: descriptors.ready,
+      group,
+      patience,
+    });
   } finally {
     // The process that was started has its own by now.
     for (const descriptor of opened) closeSync(descriptor);

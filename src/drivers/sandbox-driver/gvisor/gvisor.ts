@@ -71,7 +71,7 @@ async function startOn(host: Host, profile: SandboxProfile, id: string): Promise
   try {
     const group = machine.group(profile, own);
     const { uid } = machine;
-    return launch({ id, driver: 'gvisor', command, uid, extra: opened, ready: 1, group, patience });
+    return launch({ id, driver: 'gvisor', command, uid, extra: opened, ready: 1, group, endsTogether: true, patience });
   } finally {
     // The process that was started has its own by now.
     for (const descriptor of opened) closeSync(descriptor);

@@ -15,6 +15,9 @@ const outerGate = 'read -r go || exit 1; exec "$@"';
 /** A sandbox with what comes after `ready` on the descriptor that says so. */
 export type Launched = Sandbox & { readonly ready: Duplex };
 
+/** Milliseconds. */
+const askEvery = 200;
+
 type Running = ChildProcess & { readonly pid: number };
 
 /** What is needed to start one sandbox; descriptors are read from their beginning and stay the caller's. */
@@ -34,6 +37,11 @@ export interface Launch {
   /** The descriptor on which the inner gate says `ready`. */
   readonly ready: number;
   readonly group: Group;
+  /**
+   * Whether all of it ends with the first process that is ended at the memory limit: a kernel in user space may wait
+   * for ever for one that it has lost.
+   */
+  readonly endsTogether?: true;
   /** Milliseconds until a sandbox that is not complete is given up. */
   readonly patience: number;
 }
@@ -46,6 +54,7 @@ export async function launch(start: Launch): Promise<Launched> {
   const child = spawnOrRefuse(start);
   const sandbox = new GatedSandbox(start.id, child, start.group, child.stdio[start.ready] as unknown as Duplex);
   const giveUp = setTimeout(() => void sandbox.kill(), start.patience);
+  if (start.endsTogether) endTogether(sandbox, start.group);
   try {
     start.group.add(child.pid);
     sandbox.stdin.write(gateLine);
@@ -58,6 +67,15 @@ export async function launch(start: Launch): Promise<Launched> {
   } finally {
     clearTimeout(giveUp);
   }
+}
+
+/** cgroup v1 tells nobody who cannot wait on an eventfd; to ask costs microseconds. */
+function endTogether(sandbox: Sandbox, group: Group): void {
+  const timer = setInterval(() => {
+    if (group.outOfMemory()) void sandbox.kill();
+  }, askEvery);
+  timer.unref();
+  void sandbox.exited.then(() => clearInterval(timer));
 }
 
 /** A process that exists; without one (no descriptors, no processes left) its group goes too. */
