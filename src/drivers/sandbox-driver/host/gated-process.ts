@@ -47,7 +47,7 @@ export async function launch(start: Launch): Promise<Launched> {
   const sandbox = new GatedSandbox(start.id, child, start.group, child.stdio[start.ready] as unknown as Duplex);
   const giveUp = setTimeout(() => void sandbox.kill(), start.patience);
   try {
-    start.group.add(child.pid);
+    await start.group.add(child.pid);
     sandbox.stdin.write(gateLine);
     if ((await firstLine(sandbox.ready)) !== 'ready\n') throw new Error('the sandbox was not completed');
     sandbox.stdin.write(gateLine);
