@@ -105,3 +105,25 @@ test('a crash is told to the client as lost state, and the session goes on afres
   assert.match(json.error.message, /what it remembered is lost/);
   assert.equal(await told('read', alice, session), 'nothing');
 });
+
+test('the log tells which calls shared a sandbox', async () => {
+  verifies('observe.audit');
+  const session = await open(alice);
+  await told('one', alice, session);
+  await told('two', alice, session);
+  await told('three', bob, await open(bob));
+  const records = (await workspace.must('audit', 'tail', '-n', '1000'))
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+    .filter(({ event }) => event === 'sandbox')
+    .slice(-3);
+  const [first, second, third] = records;
+  assert.equal(first.sandbox, second.sandbox);
+  assert.notEqual(first.incident, second.incident);
+  assert.notEqual(second.sandbox, third.sandbox);
+  assert.deepEqual(
+    records.map(({ subject, server, action }) => [subject, server, action]),
+    ['alice', 'alice', 'bob'].map((subject) => [subject, 'notes', 'notes/note']),
+  );
+});
