@@ -25,7 +25,8 @@ export interface AuditRecord {
     | 'refusal'
     | 'answer'
     | 'embedded'
-    | 'egress';
+    | 'egress'
+    | 'sandbox';
   readonly incident?: string;
   readonly subject?: string;
   readonly tenant?: string;
@@ -38,6 +39,8 @@ export interface AuditRecord {
   readonly via?: string;
   readonly target?: string;
   readonly address?: string;
+  /** The sandbox that the call shares with others of its session. */
+  readonly sandbox?: string;
   /** Somebody should look at this now. */
   readonly alert?: boolean;
   readonly code?: string;

@@ -45,6 +45,8 @@ export type FromRuntime =
   | { readonly kind: 'used'; readonly id: number; readonly use: WireUse }
   /** The server has made a task of the call. */
   | { readonly kind: 'deferred'; readonly id: number }
+  /** The call runs in this sandbox, which is kept for its session. */
+  | { readonly kind: 'kept'; readonly id: number; readonly sandbox: string }
   /** Every subscription of a `listen` was accepted. */
   | { readonly kind: 'listening'; readonly id: number }
   /** A server's sandbox tried to reach something; id 0: outside of any call. */

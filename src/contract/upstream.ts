@@ -51,6 +51,8 @@ export interface UpstreamCall {
   ask(request: ServerRequest): Promise<RpcAnswer>;
   /** Receives each attempt to get out of the server's sandbox in mid-call, where it has one. */
   attempted?(attempt: EgressAttempt): void;
+  /** The call runs in a sandbox that is kept for its session, which has it from its first call on. */
+  kept?(sandbox: string): void;
   /** The server has made a task of the call: the answer will be what becomes of that, and may take its time. */
   deferred(): void;
 }

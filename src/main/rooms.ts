@@ -118,6 +118,12 @@ export function furnish(
       trail.identified(call);
       trail.attempted(call.target.server, attempt).catch((error) => fault(error, call.arrived.incident));
     },
+    kept: (call, sandbox) => {
+      const trail = new AuditTrail(audit, call.arrived, bundle.version);
+      trail.authenticated(call);
+      trail.identified(call);
+      trail.shared(call.target.server, sandbox).catch((error) => fault(error, call.arrived.incident));
+    },
   };
   const lending: Lending = {
     needed: (server) => byName.get(server)?.credentials === true,

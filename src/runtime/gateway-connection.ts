@@ -124,9 +124,18 @@ export class GatewayConnection {
     const attempted = (attempt: EgressAttempt) => this.witness(server, attempt, id);
     const used = (use: WireUse) => this.#send(encodeFrame({ kind: 'used', id, use }));
     const loan = leases && { leases, used };
+    const kept = (sandbox: string) => this.#send(encodeFrame({ kind: 'kept', id, sandbox }));
     const session = this.#session(head.session);
     const told = { method, params, subject, session, capabilities, logLevel, headers: [], asTask, loan };
-    const { kind, raw } = await this.#upstream(server).call({ ...told, signal, notify, ask, deferred, attempted });
+    const { kind, raw } = await this.#upstream(server).call({
+      ...told,
+      signal,
+      notify,
+      ask,
+      deferred,
+      attempted,
+      kept,
+    });
     return encodeFrame({ kind, id }, raw);
   }
 

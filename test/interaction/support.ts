@@ -68,6 +68,7 @@ export function stageWith(world: World) {
         records.push(fact);
       },
       attempted: () => {},
+      kept: () => {},
     },
     lending: { needed: () => false, lend: async () => ({ leases: [] }), giveBack: () => {}, record: async () => {} },
     seal: new StateSeal(key ?? new Uint8Array(32).fill(7), now),

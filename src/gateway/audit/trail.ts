@@ -92,6 +92,11 @@ export class AuditTrail {
     return this.#write(egressFacts(this.#deps, server, attempt));
   }
 
+  /** The call runs in a sandbox that others of its session share. */
+  shared(server: string, sandbox: string): Promise<void> {
+    return this.#write({ event: 'sandbox', server, sandbox });
+  }
+
   /** Credentials were lent for the call, or taken back; which ones, and for what they were used. Never a value. */
   credentials(event: 'lease' | 'revoke', detail: string): Promise<void> {
     return this.#write({ event, detail: this.#said(detail, MAX_DETAIL) });

@@ -37,6 +37,8 @@ export interface Embedding {
   readonly record: (call: Admitted, fact: EmbeddedRecord) => Promise<void>;
   /** Records what the call's sandbox tried to reach; it has happened, so that nothing waits for the record. */
   readonly attempted: (call: Admitted, attempt: EgressAttempt) => void;
+  /** Records which sandbox the call shares with others of its session. */
+  readonly kept: (call: Admitted, sandbox: string) => void;
 }
 
 /** One request of a server, or the client's answer to it where that was refused. */

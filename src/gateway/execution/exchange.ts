@@ -74,6 +74,10 @@ export class Exchange implements UpstreamCall {
     this.#embedding.attempted(this.#call, attempt);
   }
 
+  kept(sandbox: string): void {
+    this.#embedding.kept(this.#call, sandbox);
+  }
+
   deferred(): void {
     this.#caller.defer?.();
   }

@@ -176,6 +176,10 @@ export class RuntimeLink {
       else this.#witness(head.server, head.attempt);
       return;
     }
+    if (kind === 'kept') {
+      request?.call?.kept?.(head.sandbox);
+      return;
+    }
     // What crossed a cancellation.
     if (request === undefined) return;
     if (kind === 'notification') this.#notify(id, request, body);

@@ -240,7 +240,12 @@ export class SandboxPool {
       if (!this.#closed && outcome.era === undefined)
         this.#log({ event: 'sandbox-start-failed', server: lane.server.name, code, detail });
       lane.startFailed(outcome);
-    } else lane.started(outcome, performance.now() - since);
+    } else {
+      lane.started(outcome, performance.now() - since);
+      // The call that it was made for may have gone meanwhile.
+      if (this.#idle() > this.#limits.idle)
+        lane.idle.pop()?.session.fail(new UpstreamFailure('isolation', 'enough are idle'));
+    }
     this.#pump();
   }
 

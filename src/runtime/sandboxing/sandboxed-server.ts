@@ -44,7 +44,10 @@ export function sandboxedUpstream(
       }
       // Its room is taken already, and other calls are in it.
       const terms = { deadline, signal: call.signal, hold: () => () => {} };
-      return kept.use(server, keep.idle, call, (ready) => callIn(ready, call, terms, now));
+      return kept.use(server, keep.idle, call, (ready) => {
+        call.kept?.(ready.session.sandbox.id);
+        return callIn(ready, call, terms, now);
+      });
     },
     listen: (listening): Promise<void> => listen(server, pool, listening),
     describe: (signal): Promise<LiveDescriptors> =>

@@ -1,6 +1,6 @@
 import { lstatSync } from 'node:fs';
 import type { SandboxProfile } from '../../../contract/sandbox-driver.ts';
-import { declaredPaths, egressPaths, type Reachable, systemDirectories } from '../host/machine.ts';
+import { declaredPaths, egressPaths, type Machine, type Reachable, systemDirectories } from '../host/machine.ts';
 import { etcFiles, fileArguments, type OwnFile } from '../host/own-files.ts';
 import { environment, relayCommand } from '../host/way-out.ts';
 
@@ -33,12 +33,18 @@ export function maskedPaths(): string[] {
     .filter((path) => lstatSync(path, { throwIfNoEntry: false }) !== undefined);
 }
 
+/** What is alike in all sandboxes of this machine. */
+export interface Layout {
+  readonly masked: readonly string[];
+  readonly devices: readonly string[];
+}
+
 /** The argument vector of bubblewrap for one sandbox; bwrap(1). */
 export function bubblewrapCommand(
   bubblewrap: string,
   profile: SandboxProfile,
   from: Reachable,
-  masked: readonly string[],
+  layout: Layout,
   files: readonly OwnFile[],
 ): string[] {
   const scratch = Math.floor(profile.memory / 2);
@@ -51,9 +57,9 @@ export function bubblewrapCommand(
     ...systemDirectories(''),
     ...['--proc', '/proc'],
     ...fileArguments(files, descriptors.files, ''),
-    ...processes(masked),
+    ...processes(layout.masked),
     ...(wayOut === undefined ? [] : egressPaths('', wayOut, from)),
-    ...devices,
+    ...layout.devices,
     ...['--size', String(scratch), '--tmpfs', '/tmp'],
     ...declaredPaths('', profile, from),
     ...['--remount-ro', '/', '--chdir', '/srv'],
@@ -78,9 +84,25 @@ function variables(values: Readonly<Record<string, string>>): string[] {
 }
 
 /** No terminals, and shared memory counts as scratch. */
-const devices = [
-  ...['null', 'zero', 'full', 'random', 'urandom'].flatMap((name) => ['--dev-bind', `/dev/${name}`, `/dev/${name}`]),
-  ...['--symlink', '/proc/self/fd', '/dev/fd', '--symlink', '/proc/self/fd/0', '/dev/stdin'],
-  ...['--symlink', '/proc/self/fd/1', '/dev/stdout', '--symlink', '/proc/self/fd/2', '/dev/stderr'],
-  ...['--symlink', '/tmp', '/dev/shm'],
-];
+const deviceFiles = Object.fromEntries(
+  ['null', 'zero', 'full', 'random', 'urandom'].map((name) => [name, `/dev/${name}`]),
+);
+const deviceLinks = {
+  fd: '/proc/self/fd',
+  stdin: '/proc/self/fd/0',
+  stdout: '/proc/self/fd/1',
+  stderr: '/proc/self/fd/2',
+  shm: '/tmp',
+};
+
+/**
+ * The arguments that make /dev. bubblewrap reads all mounts anew for each that it makes, so five are much dearer than one.
+ */
+export function devices({ directory }: Pick<Machine, 'directory'>): string[] {
+  const ready = directory(deviceFiles, deviceLinks);
+  if (ready !== undefined) return ['--dev-bind', ready, '/dev'];
+  return [
+    ...Object.values(deviceFiles).flatMap((path) => ['--dev-bind', path, path]),
+    ...Object.entries(deviceLinks).flatMap(([name, to]) => ['--symlink', to, `/dev/${name}`]),
+  ];
+}

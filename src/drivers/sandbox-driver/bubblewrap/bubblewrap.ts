@@ -6,7 +6,7 @@ import { findProgram, type Machine, type MachineOptions, prepareMachine } from '
 import { OwnFiles } from '../host/own-files.ts';
 import { probeSandbox } from '../host/probe.ts';
 import { seccompFilter } from '../host/seccomp-filter.ts';
-import { bubblewrapCommand, descriptors, maskedPaths, ownFiles } from './arguments.ts';
+import { bubblewrapCommand, descriptors, devices, type Layout, maskedPaths, ownFiles } from './arguments.ts';
 import { mends } from './mends.ts';
 
 /** bubblewrap's two own processes in the group, beside the server's; what they need of memory is next to nothing. */
@@ -38,7 +38,7 @@ export function bubblewrap(options: MachineOptions): SandboxDriver {
 interface Host {
   readonly machine: Machine;
   readonly bubblewrap: string;
-  readonly masked: readonly string[];
+  readonly layout: Layout;
   /** Path of a file that every start opens anew, to read it from its beginning. */
   readonly seccomp: string;
   readonly files: OwnFiles;
@@ -47,10 +47,11 @@ interface Host {
 function prepare(options: MachineOptions): Host {
   const { arch } = process;
   if (arch !== 'x64' && arch !== 'arm64') throw new Error(`no seccomp filter for ${arch}`);
+  const machine = prepareMachine(options);
   return {
-    machine: prepareMachine(options),
+    machine,
     bubblewrap: findBubblewrap(),
-    masked: maskedPaths(),
+    layout: { masked: maskedPaths(), devices: devices(machine) },
     seccomp: anonymousFile(seccompFilter(arch)),
     files: new OwnFiles(),
   };
@@ -59,7 +60,7 @@ function prepare(options: MachineOptions): Host {
 async function startOn(host: Host, profile: SandboxProfile, id: string): Promise<Sandbox> {
   const { machine } = host;
   const files = ownFiles(profile);
-  const command = bubblewrapCommand(host.bubblewrap, profile, machine.reach(profile), host.masked, files);
+  const command = bubblewrapCommand(host.bubblewrap, profile, machine.reach(profile), host.layout, files);
   const opened: number[] = [];
   try {
     opened.push(openSync(host.seccomp, 'r'));

@@ -8,6 +8,7 @@ import {
   rmdirSync,
   writeFileSync,
 } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
 /** What a sandbox may use: bytes of memory, number of processes and threads. */
@@ -19,7 +20,7 @@ export interface GroupLimits {
 /** One sandbox's groups, one directory a hierarchy. */
 export interface Group {
   /** Moves a process in; the ones that it starts from then on are born there. */
-  add(pid: number): void;
+  add(pid: number): Promise<void>;
   outOfMemory(): boolean;
   /** Kills whatever is in it, apart from one process; returns how many that were. */
   kill(except?: number): number;
@@ -114,8 +115,9 @@ function create({ version, parents }: Hierarchies, name: string, limits: GroupLi
   const memory = at.get(version === 1 ? 'memory' : 'unified') ?? '';
   const pids = at.get(version === 1 ? 'pids' : 'unified') ?? '';
   const group: Group = {
-    add: (pid) => {
-      for (const directory of directories) writeFileSync(join(directory, 'cgroup.procs'), String(pid));
+    // The kernel takes milliseconds for each, in which calls that run must not stand still.
+    add: async (pid) => {
+      await Promise.all(directories.map((directory) => writeFile(join(directory, 'cgroup.procs'), String(pid))));
     },
     outOfMemory: () => {
       const events = read(join(memory, version === 1 ? 'memory.oom_control' : 'memory.events'));

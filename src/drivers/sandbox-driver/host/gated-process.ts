@@ -56,7 +56,7 @@ export async function launch(start: Launch): Promise<Launched> {
   const giveUp = setTimeout(() => void sandbox.kill(), start.patience);
   if (start.endsTogether) endTogether(sandbox, start.group);
   try {
-    start.group.add(child.pid);
+    await start.group.add(child.pid);
     sandbox.stdin.write(gateLine);
     if ((await firstLine(sandbox.ready)) !== 'ready\n') throw new Error('the sandbox was not completed');
     sandbox.stdin.write(gateLine);

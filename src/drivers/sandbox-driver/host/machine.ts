@@ -42,6 +42,7 @@ export interface Machine {
   group(profile: GroupLimits & Pick<SandboxProfile, 'wayOut'>, own: GroupLimits): Group;
   /** A path of our own file or directory that the unprivileged identity can walk to. */
   show(path: string): string;
+  readonly directory: MountStage['directory'];
 }
 
 /**
@@ -77,6 +78,7 @@ export function prepareMachine(options: MachineOptions): Machine {
       return groups.create({ memory: profile.memory + own.memory + memory, pids: profile.pids + own.pids + pids });
     },
     show: (path) => stage.reach(path),
+    directory: (files, links) => stage.directory(files, links),
   };
 }
 

@@ -1,15 +1,31 @@
 import { execFileSync } from 'node:child_process';
-import { lstatSync, mkdirSync, mkdtempSync, readFileSync, readlinkSync, statSync, writeFileSync } from 'node:fs';
+import {
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readlinkSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 
 /** Gives each source of a mount a path that the sandbox's uid can walk to. */
 export interface MountStage {
   /** `source` is canonical and was checked; the same source gets the same path as long as it is the same file. */
   reach(source: string): string;
+  /**
+   * A read-only directory of these files (name → source) and symbolic links (name → target), so that a sandbox takes one
+   * mount for them all; undefined where none can be made.
+   */
+  directory(files: NamedPaths, links: NamedPaths): string | undefined;
 }
 
+type NamedPaths = Readonly<Record<string, string>>;
+
 /** An ordinary user's bubblewrap runs as that user and walks the same paths. */
-export const ownPaths: MountStage = { reach: (source) => source };
+export const ownPaths: MountStage = { reach: (source) => source, directory: () => undefined };
 
 const stageRoot = '/run/innerkeep';
 
@@ -30,6 +46,16 @@ export function privateStage(): MountStage {
   const staged = new Map<string, string>();
   let count = 0;
   return {
+    directory: (files, links) => {
+      const target = join(directory, String(++count));
+      mkdirSync(target, { mode: 0o755 });
+      for (const [name, to] of Object.entries(links)) symlinkSync(to, join(target, name));
+      for (const name of Object.keys(files)) writeFileSync(join(target, name), '');
+      mount('--bind', target, target);
+      for (const [name, source] of Object.entries(files)) mount('--bind', source, join(target, name));
+      mount('-o', 'remount,bind,ro', target);
+      return target;
+    },
     reach: (source) => {
       const known = staged.get(source);
       if (known !== undefined && sameFile(source, known)) return known;
