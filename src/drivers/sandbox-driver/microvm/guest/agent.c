@@ -78,12 +78,12 @@ static void reseed(const unsigned char *payload, uint32_t length) {
 
 static void start(char *settings, uint32_t length) {
   if (length == 0 || settings[length - 1]) fail("settings are not terminated");
+  loopback();
   for (char *line = settings; line < settings + length;) {
     char *next = line + strlen(line) + 1;
     server_setting(line);
     line = next;
   }
-  loopback();
   server = server_start();
   wire_send(STARTED, ORDERS, 0, 0);
 }
