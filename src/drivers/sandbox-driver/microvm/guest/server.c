@@ -74,6 +74,9 @@ static void image(const char *name, const char *at) {
 static const char *const masked[] = {"cmdline", "kallsyms", "key-users", "keys", "modules", "mtrr", "sched_debug", "config.gz"};
 
 void root_prepare(void) {
+  // Whoever asks for more memory than there is meets the limit when it uses it, as on the host.
+  text("/proc/sys/vm/overcommit_memory", "1");
+  text("/proc/sys/user/max_user_namespaces", "0");
   must(mount("cgroup2", "/groups", "cgroup2", MS_NOSUID | MS_NODEV | MS_NOEXEC, 0), "cgroup2");
   text("/groups/cgroup.subtree_control", "+memory +pids");
   must(mkdir("/groups/server", 0755), "group");
