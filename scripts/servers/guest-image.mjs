@@ -24,7 +24,14 @@ import { fileURLToPath } from 'node:url';
 const home = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const agent = join(home, 'src/drivers/sandbox-driver/microvm/guest');
 const images = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'innerkeep', 'guest');
-const image = join(images, digestOf(readdirSync(agent).sort().map((name) => join(agent, name))));
+const image = join(
+  images,
+  digestOf(
+    readdirSync(agent)
+      .sort()
+      .map((name) => join(agent, name)),
+  ),
+);
 /** Of this script, whose lists of packages and modules are in the image too. */
 const recipe = digestOf([fileURLToPath(import.meta.url)]);
 

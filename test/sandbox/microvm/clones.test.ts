@@ -45,14 +45,21 @@ suite('clones of a micro-VM', { skip: absent('microvm') }, () => {
     assert.deepEqual(times, times.toSorted());
   });
 
-  test('run in a process that sees no file, user, network or monitor of the host', { skip: absent('root') }, async () => {
+  test('run in a process that sees no file, user, network or monitor of the host', {
+    skip: absent('root'),
+  }, async () => {
     verifies('sandbox.profile');
     const held = await hosted.hold(files.profile(['sh', '-c', 'echo up; sleep 1000']), 'up');
     try {
       const machine = machinesOf(hosted.child.pid ?? 0)[0] ?? '';
       assert.deepEqual(readdirSync(`/proc/${machine}/root`).sort(), ['dev', 'guest', 'lib', 'lib64', 'proc', 'usr']);
       const status = readFileSync(`/proc/${machine}/status`, 'utf8');
-      for (const line of [/^Uid:\t65534\t65534\t65534\t65534$/m, /^CapEff:\t0+$/m, /^NoNewPrivs:\t1$/m, /^Seccomp:\t2$/m])
+      for (const line of [
+        /^Uid:\t65534\t65534\t65534\t65534$/m,
+        /^CapEff:\t0+$/m,
+        /^NoNewPrivs:\t1$/m,
+        /^Seccomp:\t2$/m,
+      ])
         assert.match(status, line);
       for (const kind of ['net', 'mnt', 'pid', 'ipc', 'user', 'uts'])
         assert.notEqual(readlinkSync(`/proc/${machine}/ns/${kind}`), readlinkSync(`/proc/self/ns/${kind}`), kind);
@@ -76,8 +83,12 @@ suite('clones of a micro-VM', { skip: absent('microvm') }, () => {
       assert.throws(() => writeSync(descriptor, 'thawed', 0), { code: 'EPERM' });
       assert.throws(() => ftruncateSync(descriptor, 0), { code: 'EPERM' });
     }
-    const mapped = 'import mmap, sys\ntry: mmap.mmap(0, 4096, mmap.MAP_SHARED, mmap.PROT_WRITE)\nexcept PermissionError: print("refused")';
-    const said = execFileSync('/usr/bin/python3', ['-c', mapped], { stdio: [memory, 'pipe', 'inherit'], encoding: 'utf8' });
+    const mapped =
+      'import mmap, sys\ntry: mmap.mmap(0, 4096, mmap.MAP_SHARED, mmap.PROT_WRITE)\nexcept PermissionError: print("refused")';
+    const said = execFileSync('/usr/bin/python3', ['-c', mapped], {
+      stdio: [memory, 'pipe', 'inherit'],
+      encoding: 'utf8',
+    });
     assert.equal(said, 'refused\n');
     const bytes = Buffer.alloc(6);
     readSync(again, bytes, 0, 6, 0);
@@ -87,7 +98,7 @@ suite('clones of a micro-VM', { skip: absent('microvm') }, () => {
 
 /** The QEMU processes of a driver's process. */
 function machinesOf(pid: number): string[] {
-  return [...new Set(groupsOf(pid).flatMap((group) => readFileSync(`${group}/cgroup.procs`, 'utf8').split('\n')))].filter(
-    (member) => member !== '' && readlinkSync(`/proc/${member}/exe`).includes('qemu'),
-  );
+  return [
+    ...new Set(groupsOf(pid).flatMap((group) => readFileSync(`${group}/cgroup.procs`, 'utf8').split('\n'))),
+  ].filter((member) => member !== '' && readlinkSync(`/proc/${member}/exe`).includes('qemu'));
 }

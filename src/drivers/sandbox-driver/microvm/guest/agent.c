@@ -116,6 +116,7 @@ int main(void) {
   load_modules();
   wire_open();
   root_prepare();
+  root_warm();
   signal(SIGPIPE, SIG_IGN);
   sigset_t children;
   sigemptyset(&children);
