@@ -2,6 +2,7 @@
 // file system with our agent, and the read-only system image that is a server's /usr. Needs apt-get, dpkg, a C compiler
 // and mkfs.erofs; no root. `src/drivers/sandbox-driver/microvm/guest-image.ts` finds the result.
 import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import {
   chmodSync,
   copyFileSync,
@@ -22,7 +23,17 @@ import { fileURLToPath } from 'node:url';
 
 const home = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const agent = join(home, 'src/drivers/sandbox-driver/microvm/guest');
-export const guestImage = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'innerkeep', 'guest');
+const images = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'innerkeep', 'guest');
+const image = join(
+  images,
+  digestOf(
+    readdirSync(agent)
+      .sort()
+      .map((name) => join(agent, name)),
+  ),
+);
+/** Of this script, whose lists of packages and modules are in the image too. */
+const recipe = digestOf([fileURLToPath(import.meta.url)]);
 
 /** Debian's cloud kernel has no 9p, which declared mounts need; this one has. */
 const kernelPackage = 'linux-image-amd64';
@@ -33,22 +44,26 @@ const systemPackages = [
   ...['libstdc++6', 'mawk', 'mount', 'perl-base', 'procps', 'python3', 'sed', 'tar', 'util-linux', 'zlib1g'],
 ];
 
-/** Whether this clone needs to make it. */
 export function guestImageIsThere() {
-  return existsSync(join(guestImage, 'versions.json'));
+  const versions = join(image, 'versions.json');
+  return existsSync(versions) && JSON.parse(readFileSync(versions, 'utf8')).recipe === recipe;
 }
 
 /** @returns nothing, or why it failed */
 export function makeGuestImage() {
-  mkdirSync(guestImage, { recursive: true, mode: 0o700 });
-  const work = mkdtempSync(join(guestImage, 'making-'));
+  mkdirSync(images, { recursive: true, mode: 0o700 });
+  const work = mkdtempSync(join(images, 'making-'));
   try {
-    const versions = make(work);
-    for (const name of ['kernel', 'initramfs', 'system.erofs']) {
-      chmodSync(join(work, name), 0o444);
-      renameSync(join(work, name), join(guestImage, name));
+    const made = join(work, 'made');
+    mkdirSync(made);
+    const versions = make(work, made);
+    writeFileSync(join(made, 'versions.json'), `${JSON.stringify({ recipe, ...versions }, null, 2)}\n`);
+    for (const name of readdirSync(made)) chmodSync(join(made, name), 0o444);
+    // What older agents are in is nobody's any more.
+    for (const name of readdirSync(images)) {
+      if (join(images, name) !== work) rmSync(join(images, name), { recursive: true, force: true });
     }
-    writeFileSync(join(guestImage, 'versions.json'), `${JSON.stringify(versions, null, 2)}\n`);
+    renameSync(made, image);
     return undefined;
   } catch (error) {
     return error.message;
@@ -57,7 +72,8 @@ export function makeGuestImage() {
   }
 }
 
-function make(work) {
+/** @returns the version of each package in it */
+function make(work, made) {
   const kernel = download(work, 'kernel-packages', [newestKernel()]);
   const boot = join(kernel.tree, 'boot');
   const packed = readFileSync(
@@ -66,10 +82,10 @@ function make(work) {
       readdirSync(boot).find((name) => name.startsWith('vmlinuz-')),
     ),
   );
-  writeFileSync(join(work, 'kernel'), unpackKernel(packed));
-  initialFileSystem(work, kernel.tree);
+  writeFileSync(join(made, 'kernel'), unpackKernel(packed));
+  initialFileSystem(work, kernel.tree, join(made, 'initramfs'));
   const system = download(work, 'system-packages', systemPackages);
-  systemImage(work, system.tree);
+  systemImage(work, system.tree, join(made, 'system.erofs'));
   return { ...kernel.versions, ...system.versions };
 }
 
@@ -119,7 +135,7 @@ function unpackKernel(packed) {
   return stdout;
 }
 
-function initialFileSystem(work, kernelTree) {
+function initialFileSystem(work, kernelTree, archiveFile) {
   const root = join(work, 'initial');
   for (const place of ['dev', 'groups', 'modules', 'proc', 'root', 'sys'])
     mkdirSync(join(root, place), { recursive: true });
@@ -141,7 +157,7 @@ function initialFileSystem(work, kernelTree) {
     maxBuffer: 1 << 28,
   });
   if (archive.status !== 0) throw new Error(`cpio: ${archive.error?.message ?? archive.stderr}`);
-  writeFileSync(join(work, 'initramfs'), archive.stdout);
+  writeFileSync(archiveFile, archive.stdout);
 }
 
 /** Kernel modules with what they depend on in front of them, as their own `depends=` says. */
@@ -157,7 +173,7 @@ function inOrder(names, available, done = new Set()) {
 }
 
 /** /usr and the authorities' certificates; documents are left out, and what only root runs keeps no set-user-ID. */
-function systemImage(work, tree) {
+function systemImage(work, tree, imageFile) {
   const root = join(work, 'system');
   for (const place of ['bin', 'sbin', 'lib', 'lib64']) {
     // Packages of Debian 12 still bring files below /bin and the like, which are links to /usr.
@@ -169,7 +185,13 @@ function systemImage(work, tree) {
   if (!existsSync(join(tree, 'usr/bin/awk'))) symlinkSync('mawk', join(tree, 'usr/bin/awk'));
   output('chmod', ['-R', 'a+rX,go-w,u-s,g-s', join(tree, 'usr')]);
   renameSync(join(tree, 'usr'), root);
-  output('mkfs.erofs', ['--quiet', '--all-root', '-T0', join(work, 'system.erofs'), root]);
+  output('mkfs.erofs', ['--quiet', '--all-root', '-T0', imageFile, root]);
+}
+
+function digestOf(files) {
+  const digest = createHash('sha256');
+  for (const file of files) digest.update(readFileSync(file));
+  return digest.digest('hex').slice(0, 16);
 }
 
 function output(command, args, options = {}) {

@@ -23,7 +23,8 @@ for (const { name, skip } of drivers)
       const held = await hosted.hold(files.profile(['perl', '-e', script]), '.');
       assert.equal(held.seen, '63.');
       const pid = hosted.child.pid ?? 0;
-      assert.ok(processesOf(pid) >= 64);
+      // Those of a machine of its own are not the host's.
+      assert.ok(processesOf(pid) >= (name === 'microvm-tcg' ? 1 : 64));
       await held.kill();
       assert.equal(processesOf(pid), 0);
     });

@@ -1,8 +1,20 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
-import { chownSync, existsSync, mkdirSync, readFileSync, rmdirSync, statSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import {
+  chownSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
+import { cache } from '../../src/drivers/sandbox-driver/microvm/guest-image.ts';
 import { verifies } from '../support/verifies.ts';
 import { absent, drivers, Hosted, ServerFiles } from './support/hosted.ts';
 
@@ -25,6 +37,19 @@ const unreadable = (): string | false =>
     : 'a clone that every user may read';
 const unprivileged = absent('root') || (ownGroups.length === 3 ? false : 'cgroup v1') || unreadable();
 
+/** A cache folder of the user's own, with the guest image that micro-VMs boot. */
+class UserCache implements Disposable {
+  readonly folder = mkdtempSync(join(tmpdir(), 'ik-cache-'));
+  constructor() {
+    const own = join(this.folder, 'innerkeep');
+    if (existsSync(cache)) cpSync(join(cache, 'guest'), join(own, 'guest'), { recursive: true });
+    execFileSync('chown', ['-R', `${uid}:${uid}`, this.folder]);
+  }
+  [Symbol.dispose](): void {
+    rmSync(this.folder, { recursive: true });
+  }
+}
+
 for (const { name, skip } of drivers)
   suite(`${name} as an ordinary user`, { skip: skip || unprivileged }, () => {
     test('holds every control in a group that was handed to the user', async () => {
@@ -36,7 +61,9 @@ for (const { name, skip } of drivers)
       }
       try {
         const enter = groups.map((group) => `echo $$ > ${group}/cgroup.procs`).join('; ');
-        await using hosted = new Hosted(name, { wrap: ['sh', '-c', `${enter}; exec ${asUser.join(' ')} "$@"`, 'sh'] });
+        using own = new UserCache();
+        const become = `${enter}; XDG_CACHE_HOME=${own.folder} exec ${asUser.join(' ')} "$@"`;
+        await using hosted = new Hosted(name, { wrap: ['sh', '-c', become, 'sh'] });
         const { controls, mend } = await hosted.probe();
         assert.deepEqual([controls.filter(({ held }) => !held), mend], [[], undefined]);
         using files = new ServerFiles();

@@ -4,16 +4,22 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { SandboxProbe, SandboxProfile } from '../../../src/contract/sandbox-driver.ts';
 import { controlGroups } from '../../../src/drivers/sandbox-driver/host/control-groups.ts';
+import { guestImageIsThere } from '../../../src/drivers/sandbox-driver/microvm/guest-image.ts';
 import type { Answer, Order, Ran } from './host.ts';
 
 const program = join(import.meta.dirname, 'host.ts');
 
 /** The name of the component that is missing, as the reason to skip; else false. */
-export function absent(name: 'bubblewrap' | 'gvisor' | 'python3' | 'root'): string | false {
+export function absent(name: 'bubblewrap' | 'gvisor' | 'microvm' | 'python3' | 'root'): string | false {
   if (name === 'root') return process.getuid?.() === 0 ? false : name;
   if (name === 'python3') return existsSync('/usr/bin/python3') ? false : name;
   if (!existsSync('/usr/bin/bwrap')) return 'bubblewrap';
   if (name === 'gvisor' && !existsSync('/usr/bin/runsc')) return 'runsc';
+  if (name === 'microvm') {
+    if (!existsSync('/usr/bin/qemu-system-x86_64')) return 'qemu';
+    if (!existsSync('/usr/bin/mkfs.erofs')) return 'erofs-utils';
+    if (!guestImageIsThere()) return 'guest-image';
+  }
   try {
     controlGroups()
       .create({ memory: 1 << 24, pids: 4 })
@@ -28,6 +34,7 @@ export function absent(name: 'bubblewrap' | 'gvisor' | 'python3' | 'root'): stri
 export const drivers = [
   { name: 'bubblewrap', kernel: 'shared', skip: absent('bubblewrap') },
   { name: 'gvisor', kernel: 'own', skip: absent('gvisor') },
+  { name: 'microvm-tcg', kernel: 'own', skip: absent('microvm') },
 ] as const;
 
 /** Directories of the groups that the driver of a process made, wherever the machine's hierarchies allow them. */

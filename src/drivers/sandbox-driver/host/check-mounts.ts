@@ -5,13 +5,21 @@ import { UnsafeMount } from './mount-rules.ts';
 
 const memory = 64 * 1024 * 1024;
 
-/** Prints the place and what it lacks, for each mount that cannot be used as declared. */
+/**
+ * Prints the place and what it lacks, for each mount that cannot be used as declared. What test(1) grants is tried: a
+ * kernel of the sandbox's own answers it by what it sees, and the host has the last word.
+ */
 const tryAccess = `
+reads() { [ -r "$1" ] || return; [ -d "$1" ] || : < "$1"; }
+writes() {
+  [ -w "$1" ] || return
+  if [ -d "$1" ]; then mkdir "$1/.innerkeep-$$" && rmdir "$1/.innerkeep-$$"; else : >> "$1"; fi
+}
 while [ $# -gt 0 ]; do
   to=$1; mode=$2; shift 2
-  [ -r "$to" ] || echo "$to r"
+  (reads "$to") 2> /dev/null || echo "$to r"
   [ ! -d "$to" ] || [ -x "$to" ] || echo "$to x"
-  [ "$mode" = ro ] || [ -w "$to" ] || echo "$to w"
+  [ "$mode" = ro ] || (writes "$to") 2> /dev/null || echo "$to w"
 done`;
 
 type Used = { readonly root: string; readonly mounts: readonly Mount[] };
@@ -48,7 +56,7 @@ async function unservable(driver: SandboxDriver, { root, mounts }: Used): Promis
     const sandbox = await start(driver, ['/bin/true'], { root, mounts: others }).catch(() => undefined);
     if (sandbox === undefined) continue;
     await sandbox.exited;
-    return unusable(mount, lstatSync(mount.from).isDirectory() ? 'rx' : 'r');
+    return unusable(mount, `r${mount.mode === 'rw' ? 'w' : ''}${lstatSync(mount.from).isDirectory() ? 'x' : ''}`);
   }
   return undefined;
 }

@@ -37,15 +37,20 @@ export function hostLines({ names }: WayOut): string {
   return names.map(({ name }, index) => `${addressOf(index)} ${name}\n`).join('');
 }
 
+/** Where a relay listens: address, port, and the first line of each connection to there. */
+export function relayPlaces({ names, proxyPort }: WayOut): [address: string, port: string, line: string][] {
+  const transparent = names.flatMap(({ name, ports }, index) =>
+    ports.map((port): [string, string, string] => [addressOf(index), String(port), `${name}:${port}`]),
+  );
+  return [['127.0.0.1', String(proxyPort), 'proxy'], ...transparent];
+}
+
 /**
  * What stands in front of the server's command: the relay, which listens before the server's first instruction.
  * Low ports have to be free for all in the sandbox's network namespace (net.ipv4.ip_unprivileged_port_start).
  */
-export function relayCommand({ names, proxyPort }: WayOut): string[] {
-  const places = names.flatMap(({ name, ports }, index) =>
-    ports.flatMap((port) => [addressOf(index), String(port), `${name}:${port}`]),
-  );
-  return ['/usr/bin/perl', '-e', relay, insidePaths.socket, '127.0.0.1', String(proxyPort), 'proxy', ...places, '--'];
+export function relayCommand(wayOut: WayOut): string[] {
+  return ['/usr/bin/perl', '-e', relay, insidePaths.socket, ...relayPlaces(wayOut).flat(), '--'];
 }
 
 /** For clients that know of proxies, and of authorities by environment alone. Both spellings, since clients differ. */

@@ -1,4 +1,5 @@
-import { existsSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 
@@ -13,11 +14,27 @@ export interface GuestImage {
   readonly system: string;
 }
 
+/** Where the image is that has our agent in it and no older one. */
+const folder = join(cache, 'guest', agentDigest());
+
+export function guestImageIsThere(): boolean {
+  return existsSync(join(folder, 'versions.json'));
+}
+
 /** @throws where it is absent */
 export function guestImage(): GuestImage {
-  const [kernel, initramfs, system] = ['kernel', 'initramfs', 'system.erofs'].map((name) => join(cache, 'guest', name));
-  if (!kernel || !initramfs || !system || ![kernel, initramfs, system].every((path) => existsSync(path))) {
-    throw new Error('the guest image is missing');
-  }
-  return { kernel, initramfs, system };
+  if (!guestImageIsThere()) throw new Error(`the guest image is missing (${folder})`);
+  return {
+    kernel: join(folder, 'kernel'),
+    initramfs: join(folder, 'initramfs'),
+    system: join(folder, 'system.erofs'),
+  };
+}
+
+/** As in scripts/servers/guest-image.mjs, which runs on other versions of Node than this. */
+function agentDigest(): string {
+  const sources = join(import.meta.dirname, 'guest');
+  const digest = createHash('sha256');
+  for (const name of readdirSync(sources).sort()) digest.update(readFileSync(join(sources, name)));
+  return digest.digest('hex').slice(0, 16);
 }

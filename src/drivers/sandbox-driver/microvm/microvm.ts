@@ -6,7 +6,8 @@ import { guestImage } from './guest-image.ts';
 import { imageOf } from './images.ts';
 import { probeMachine } from './probe.ts';
 import type { Accelerator, MachineShape } from './qemu.ts';
-import { MicrovmSandbox, settings } from './sandbox.ts';
+import { MicrovmSandbox } from './sandbox.ts';
+import { settings } from './settings.ts';
 import { Templates } from './templates.ts';
 
 const mebibyte = 1 << 20;
@@ -35,7 +36,7 @@ export function microvm(accelerator: Accelerator, options: MachineOptions): Sand
     checkLimits(profile);
     const shape = await shapeOf(machine, accelerator, options.node, profile);
     const id = `microvm-${++count}`;
-    const sandbox = new MicrovmSandbox(id, await templates.clone(id, shape));
+    const sandbox = new MicrovmSandbox(id, await templates.clone(id, shape), profile.wayOut?.socket);
     const giveUp = setTimeout(() => void sandbox.kill(), patience);
     try {
       await sandbox.begin(seccompFilter('x64'), settings(profile, shape.mounts));

@@ -5,6 +5,7 @@ import { mends } from './mends.ts';
 import type { Accelerator } from './qemu.ts';
 import { findQemu } from './virtual-machine.ts';
 
+const control = 'processor';
 /** Milliseconds for a hostile script: an emulated processor is slower by ten to sixty times. */
 const patience = { kvm: 20_000, tcg: 180_000 };
 
@@ -18,11 +19,8 @@ export async function probeMachine(
 ): Promise<SandboxProbe> {
   const driver = accelerator === 'kvm' ? 'microvm' : 'microvm-tcg';
   const probed = { driver, program: findQemu, kernel: 'own', start, mends, patience: patience[accelerator] } as const;
-  const control = 'processor';
   if (accelerator === 'tcg') {
-    const probe = await probeSandbox(probed);
-    const evidence = 'emulated (TCG), as configured: it functions, and is no boundary';
-    return { ...probe, controls: [...probe.controls, { control, held: true, evidence }] };
+    return withProcessor(await probeSandbox(probed), 'emulated (TCG), as configured: it functions, and is no boundary');
   }
   const [, flags = ''] = /^flags\s*: (.*)$/m.exec(readFileSync('/proc/cpuinfo', 'utf8')) ?? [];
   const extension = flags.split(' ').find((flag) => flag === 'vmx' || flag === 'svm');
@@ -31,6 +29,11 @@ export async function probeMachine(
     const mend = mends.find(([symptom]) => symptom.test(evidence))?.[1];
     return { driver, version: 'not started', controls: [{ control, held: false, evidence }], mend };
   }
-  const probe = await probeSandbox(probed);
-  return { ...probe, controls: [...probe.controls, { control, held: true, evidence: `KVM with ${extension}` }] };
+  return withProcessor(await probeSandbox(probed), `KVM with ${extension}`);
+}
+
+/** Where a guest has booted at all. */
+function withProcessor(probe: SandboxProbe, evidence: string): SandboxProbe {
+  if (probe.controls.some(({ control }) => control === 'start')) return probe;
+  return { ...probe, controls: [...probe.controls, { control, held: true, evidence }] };
 }

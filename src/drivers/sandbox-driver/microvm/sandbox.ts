@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
+import { connect } from 'node:net';
 import { constants } from 'node:os';
-import type { Readable, Writable } from 'node:stream';
-import type { Sandbox, SandboxExit, SandboxProfile } from '../../../contract/sandbox-driver.ts';
+import { type Duplex, pipeline, type Readable, type Writable } from 'node:stream';
+import type { Sandbox, SandboxExit } from '../../../contract/sandbox-driver.ts';
 import { StderrTail } from '../host/stderr-tail.ts';
 import { kinds, streams } from './frames.ts';
 import type { VirtualMachine } from './virtual-machine.ts';
@@ -11,21 +12,6 @@ import type { WireStream } from './wire-stream.ts';
 const seedBytes = 64;
 const nanoseconds = 1_000_000n;
 const signalNames = new Map(Object.entries(constants.signals).map(([name, number]) => [number, name]));
-
-/** What the agent does to be one server's sandbox; KEY=VALUE, guest/server.c. */
-export function settings(profile: SandboxProfile, mounts: readonly { readonly file: boolean }[]): string[] {
-  return [
-    `memory=${profile.memory}`,
-    `pids=${profile.pids}`,
-    `scratch=${Math.floor(profile.memory / 2)}`,
-    'hosts=127.0.0.1 localhost sandbox\n::1 localhost\n',
-    ...['PATH=/opt/node/bin:/usr/bin:/bin', 'HOME=/tmp', 'PWD=/srv'].map((variable) => `variable=${variable}`),
-    ...profile.mounts.map(
-      ({ to, mode }, index) => `mount=m${index} ${mode} ${mounts[index]?.file ? 'file' : '.'} ${to}`,
-    ),
-    ...profile.command.map((word) => `argument=${word}`),
-  ];
-}
 
 /** A server in a clone that was made unlike every other before anything of the server ran. */
 export class MicrovmSandbox implements Sandbox {
@@ -41,12 +27,16 @@ export class MicrovmSandbox implements Sandbox {
   #started: { resolve(): void; reject(error: Error): void } | undefined;
   #exit: SandboxExit | undefined;
 
-  constructor(id: string, virtual: VirtualMachine) {
+  /** @param wayOut what is accepted inside is connected to this unix socket; undefined: nothing is */
+  constructor(id: string, virtual: VirtualMachine, wayOut: string | undefined) {
     this.id = id;
     this.#virtual = virtual;
     this.#wire = new Wire(virtual.port, {
       answer: (kind, payload) => this.#answer(kind, payload),
-      connection: (stream) => void stream.destroy(),
+      connection: (stream, line) => {
+        if (wayOut === undefined) stream.destroy();
+        else relay(stream, line, wayOut);
+      },
     });
     this.stdin = this.#wire.stream(streams.stdin, { readable: false });
     this.#stdout = this.#wire.stream(streams.stdout, { writable: false });
@@ -110,4 +100,12 @@ function exitOf(report: Buffer): SandboxExit {
     signal: signal === 0 ? null : (signalNames.get(signal) ?? String(signal)),
     outOfMemory: report.readInt32LE(8) !== 0,
   };
+}
+
+/** Carries bytes and judges nothing; what the sandbox claims to have connected to goes first. */
+function relay(stream: Duplex, line: Buffer, path: string): void {
+  const socket = connect({ path, allowHalfOpen: true });
+  socket.write(line);
+  // Either way, and both are given up when one breaks.
+  pipeline(stream, socket, stream, () => {});
 }

@@ -1,4 +1,4 @@
-import { Duplex } from 'node:stream';
+import { Duplex, type DuplexOptions } from 'node:stream';
 import { kinds, largest } from './frames.ts';
 
 const window = 64 * 1024;
@@ -28,46 +28,60 @@ export class WireStream extends Duplex {
   #pending: { chunk: Uint8Array; done: () => void } | undefined;
   /** Bytes that came and were not credited yet. */
   #owed = 0;
+  /** Nothing is sent any more: both directions have ended, or one side has given up, or the wire is gone. */
   #over = false;
+  #sentEnd: boolean;
+  #gotEnd: boolean;
+  readonly #whenOver: () => void;
 
-  constructor(send: Send, directions: Directions) {
-    super({ ...directions, readableHighWaterMark: window, writableHighWaterMark: window });
+  /** @param whenOver its number may be another stream's from now on */
+  constructor(send: Send, whenOver: () => void, { readable = true, writable = true }: Directions) {
+    super({ readable, writable, readableHighWaterMark: window, writableHighWaterMark: window } as DuplexOptions);
     this.#send = send;
+    this.#whenOver = whenOver;
+    this.#sentEnd = !writable;
+    this.#gotEnd = !readable;
     this.on('error', () => {});
   }
 
   /** @throws for what this stream may not bring */
   receive(kind: number, payload: Buffer): void {
-    switch (kind) {
-      case kinds.data:
-        this.#owed += payload.length;
-        if (this.#owed > this.#window) throw new Error('a stream over its window');
-        this.push(payload);
-        return;
-      case kinds.credit:
-        // The agent cannot have taken more than it was sent.
-        this.#credit = Math.min(window, this.#credit + (payload.length === 4 ? payload.readUInt32LE(0) : 0));
-        this.#resume();
-        return;
-      case kinds.end:
-        this.#ended();
-        this.push(null);
-        return;
-      case kinds.reset:
-        this.#over = true;
-        this.#ended();
-        this.destroy();
-        return;
-      default:
-        throw new Error(`a frame of kind ${kind}`);
+    if (kind === kinds.data && !this.#gotEnd) {
+      this.#owed += payload.length;
+      if (this.#owed > this.#window) throw new Error('a stream over its window');
+      if (!this.destroyed) this.push(payload);
+    } else if (kind === kinds.credit && payload.length === 4) {
+      // The agent cannot have taken more than it was sent.
+      this.#credit = Math.min(window, this.#credit + payload.readUInt32LE(0));
+      this.#resume();
+    } else if (kind === kinds.end && !this.#gotEnd) {
+      this.#end();
+      if (this.#sentEnd) this.#finish();
+    } else if (kind === kinds.reset) {
+      this.#finish();
+      this.destroy();
+    } else {
+      throw new Error(`a frame of kind ${kind}`);
     }
   }
 
   /** The wire has ended: what came is still read, nothing more is sent. */
   abandon(): void {
+    this.#end();
+    this.#finish();
+  }
+
+  #end(): void {
+    if (!this.#gotEnd && !this.destroyed) this.push(null);
+    this.#gotEnd = true;
+    this.#ended();
+  }
+
+  #finish(): void {
+    if (this.#over) return;
     this.#over = true;
     this.#ended();
-    if (!this.destroyed) this.push(null);
+    this.#whenOver();
     this.#resume();
   }
 
@@ -97,13 +111,14 @@ export class WireStream extends Duplex {
 
   override _final(done: () => void): void {
     if (!this.#over) this.#send(kinds.end, nothing);
+    this.#sentEnd = true;
+    if (this.#gotEnd) this.#finish();
     done();
   }
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
-    if (!this.#over) this.#send(kinds.reset, nothing);
-    this.#over = true;
-    this.#resume();
+    if (!this.#over && !(this.#sentEnd && this.#gotEnd)) this.#send(kinds.reset, nothing);
+    this.#finish();
     done(error);
   }
 

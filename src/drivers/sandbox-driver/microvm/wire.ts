@@ -36,8 +36,11 @@ export class Wire {
 
   /** Has to be called before the frames of this stream come. */
   stream(id: number, directions: Directions = {}): WireStream {
-    const stream = new WireStream((kind, payload, sent) => this.#send(kind, id, payload, sent), directions);
-    stream.once('close', () => this.#streams.delete(id));
+    const stream = new WireStream(
+      (kind, payload, sent) => this.#send(kind, id, payload, sent),
+      () => void this.#streams.delete(id),
+      directions,
+    );
     this.#streams.set(id, stream);
     return stream;
   }
@@ -88,6 +91,6 @@ export class Wire {
   #close(why: Error): void {
     if (this.#broken) return;
     this.#broken = why;
-    for (const stream of this.#streams.values()) stream.abandon();
+    for (const stream of [...this.#streams.values()]) stream.abandon();
   }
 }

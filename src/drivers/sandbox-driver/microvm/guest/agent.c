@@ -24,7 +24,7 @@
 
 static int server;
 
-// The driver gives the sandbox up and says why; without a wire, the console does.
+// The driver gives the sandbox up and says why.
 void fail(const char *format, ...) {
   char reason[1024];
   va_list values;
@@ -37,8 +37,9 @@ void fail(const char *format, ...) {
     dprintf(server_reason, "%s", reason);
     _exit(127);
   }
-  if (wire_descriptor() < 0) dprintf(2, "%s\n", reason);
-  else wire_send(FAILED, ORDERS, reason, length);
+  // Without a wire the machine ends with its first process.
+  if (wire_descriptor() < 0) _exit(1);
+  wire_send(FAILED, ORDERS, reason, length);
   for (;;) pause();
 }
 
@@ -78,12 +79,12 @@ static void reseed(const unsigned char *payload, uint32_t length) {
 
 static void start(char *settings, uint32_t length) {
   if (length == 0 || settings[length - 1]) fail("settings are not terminated");
+  loopback();
   for (char *line = settings; line < settings + length;) {
     char *next = line + strlen(line) + 1;
     server_setting(line);
     line = next;
   }
-  loopback();
   server = server_start();
   wire_send(STARTED, ORDERS, 0, 0);
 }
@@ -110,11 +111,12 @@ int main(void) {
   mount("devtmpfs", "/dev", "devtmpfs", MS_NOSUID | MS_NOEXEC, 0);
   mount("sysfs", "/sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, 0);
   mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, 0);
-  int console = open("/dev/console", O_RDWR);
-  for (int i = 0; i < 3; i++) if (console != i) dup2(console, i);
+  int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
+  for (int i = 0; i < 3; i++) dup2(nothing, i);
   load_modules();
   wire_open();
   root_prepare();
+  root_warm();
   signal(SIGPIPE, SIG_IGN);
   sigset_t children;
   sigemptyset(&children);

@@ -1,5 +1,6 @@
 #define _GNU_SOURCE
 #include "server.h"
+#include "relay.h"
 #include "wire.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -16,6 +17,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum { NOBODY = 65534, MOST = 4096 };
@@ -37,6 +39,7 @@ static void text(const char *path, const char *content) {
   close(file);
 }
 
+// Those above a path, as far as they are missing.
 static void directories(char *path) {
   for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
     *slash = 0;
@@ -72,10 +75,13 @@ static void image(const char *name, const char *at) {
 static const char *const masked[] = {"cmdline", "kallsyms", "key-users", "keys", "modules", "mtrr", "sched_debug", "config.gz"};
 
 void root_prepare(void) {
+  // Whoever asks for more memory than there is meets the limit when it uses it, as on the host.
+  text("/proc/sys/vm/overcommit_memory", "1");
+  text("/proc/sys/user/max_user_namespaces", "0");
   must(mount("cgroup2", "/groups", "cgroup2", MS_NOSUID | MS_NODEV | MS_NOEXEC, 0), "cgroup2");
   text("/groups/cgroup.subtree_control", "+memory +pids");
   must(mkdir("/groups/server", 0755), "group");
-  must(mount("root", "/root", "tmpfs", MS_NOSUID, "mode=755,size=1m"), "root");
+  must(mount("root", "/root", "tmpfs", MS_NOSUID, "mode=755,size=4m"), "root");
   must(chdir("/root"), "root");
   const char *const places[] = {"usr", "srv", "etc", "proc", "dev", "tmp", "opt", "opt/node", "opt/node/bin"};
   for (unsigned i = 0; i < sizeof places / sizeof *places; i++) must(mkdir(places[i], 0755), places[i]);
@@ -99,7 +105,19 @@ void root_prepare(void) {
     snprintf(path, sizeof path, "proc/%s", masked[i]);
     if (!access(path, F_OK)) must(mount("dev/null", path, 0, MS_BIND, 0), path);
   }
-  text("etc/passwd", "nobody:x:65534:65534:nobody:/tmp:/usr/sbin/nologin\n");
+}
+
+void root_warm(void) {
+  int pid = fork();
+  must(pid, "fork");
+  if (pid == 0) {
+    must(chroot("/root"), "root");
+    must(setresgid(NOBODY, NOBODY, NOBODY), "gid");
+    must(setresuid(NOBODY, NOBODY, NOBODY), "uid");
+    execl("/opt/node/bin/node", "node", "-e", "0", (char *)0);
+    _exit(1);
+  }
+  waitpid(pid, 0, 0);
 }
 
 void server_filter(const unsigned char *bytes, uint32_t length) {
@@ -126,6 +144,15 @@ static void declared(char *line) {
   must(mount(from, whole, 0, MS_BIND, 0), target);
 }
 
+// PATH CONTENT
+static void own_file(char *line) {
+  char *path = strsep(&line, " "), whole[256];
+  if (!line) fail("file");
+  snprintf(whole, sizeof whole, "/root%s", path);
+  directories(whole);
+  text(whole, line);
+}
+
 void server_setting(char *line) {
   char *value = strchr(line, '=');
   if (!value) fail("setting %s", line);
@@ -135,8 +162,9 @@ void server_setting(char *line) {
   else if (!strcmp(line, "memory")) snprintf(memory, sizeof memory, "%s", value);
   else if (!strcmp(line, "pids")) snprintf(pids, sizeof pids, "%s", value);
   else if (!strcmp(line, "scratch")) snprintf(scratch, sizeof scratch, "mode=1777,size=%s", value);
-  else if (!strcmp(line, "hosts")) text("/root/etc/hosts", value);
+  else if (!strcmp(line, "file")) own_file(value);
   else if (!strcmp(line, "mount")) declared(value);
+  else if (!strcmp(line, "listen")) relay_listen(value);
   else fail("setting %s", line);
 }
 

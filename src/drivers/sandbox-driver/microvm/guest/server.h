@@ -5,6 +5,8 @@
 
 // Mounts what all servers see alike; done once, before a template is saved.
 void root_prepare(void);
+// Has node's own pages read, which clones then have in common; it runs no word of a server.
+void root_warm(void);
 void server_filter(const unsigned char *filter, uint32_t length);
 // One line of the order to start: KEY=VALUE.
 void server_setting(char *line);
