@@ -25,6 +25,8 @@ export interface EdgeSettings {
   readonly serverNames: readonly string[];
   readonly allowedOrigins: readonly string[];
   readonly unauthenticated: 421 | 401;
+  /** What a client that signs in should ask for (RFC 6750 §3); absent: its issuer has scopes of its own. */
+  readonly scope?: string;
   /** PEM of the authorities of one of which every client must show a certificate, whatever else it shows; absent: it need not. */
   readonly clientCa?: string;
   /** Bytes of one request body. */

@@ -91,6 +91,8 @@ export const refusals = {
     reason: 'validation',
     standard: 'MCP 2025-11-25 tools',
   },
+  /** The subject may, and this token of its may not. */
+  scope: { http: 403, rpc: 1403, text: 'Insufficient scope', reason: 'policy', standard: 'RFC 6750 §3.1' },
   policy: { http: 200, rpc: 1403, text: 'Not permitted', reason: 'policy', standard: 'NIST SP 800-162' },
   /** Nobody has given this caller the credential that the server's calls need. */
   credential: { http: 200, rpc: 1403, text: 'Not permitted', reason: 'policy', standard: 'NIST SP 800-57' },
@@ -130,7 +132,7 @@ export class Refusal extends Error {
   readonly detail: string;
   /** Extra members of the JSON-RPC error's `data` that the protocol itself prescribes (e.g. `supported`). */
   readonly data: Readonly<Record<string, unknown>> | undefined;
-  /** What a challenge in the answer's head has to tell: the nonce (RFC 9449 §9). */
+  /** What a challenge in the answer's head has to tell: the nonce (RFC 9449 §9), the scopes (RFC 6750 §3.1). */
   readonly challenge: string | undefined;
 
   constructor(code: RefusalCode, detail: string, data?: Readonly<Record<string, unknown>>, challenge?: string) {

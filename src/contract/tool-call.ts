@@ -65,6 +65,8 @@ export interface Subject {
   readonly kind: 'User' | 'Workload';
   readonly tenant: string;
   readonly groups: readonly string[];
+  /** What its token is limited to, `mcp:SERVER` or `mcp:ACTION`; absent: to nothing, and policy alone decides. */
+  readonly scopes?: readonly string[];
   readonly acr: string | undefined;
   /** Seconds since the epoch of the authentication, where the token tells. */
   readonly authTime: number | undefined;

@@ -105,6 +105,8 @@ export async function startControl(configFile: string, state: string, stopping: 
         allowedOrigins: config.edge.allowed_origins,
         unauthenticated: config.edge.unauthenticated,
         maxBody: config.edge.max_body,
+        // The embedded issuer knows one scope; others have their own.
+        ...(config.identity.issuers.length === 0 && { scope: 'mcp' }),
         ...clientAuthorities(config),
       };
       const trusted = {

@@ -150,14 +150,16 @@ test('answers every request without a good token with the same 421, before anyth
 
 test('gives 401 with the pointer to its metadata where the operator chose so (RFC 9728 §5.1)', async () => {
   verifies('authn.edge');
-  const open = await openBench({ settings: { unauthenticated: 401 } });
+  const open = await openBench({ settings: { unauthenticated: 401, scope: 'mcp' } });
   try {
     const own = await open.send({ token: undefined, path: '/mcp/files', body: LIST });
     assert.equal(own.status, 401);
     const pointer = `https://localhost:${open.port}/.well-known/oauth-protected-resource/mcp/files`;
-    assert.equal(own.headers['www-authenticate'], `Bearer resource_metadata="${pointer}"`);
+    const where = `resource_metadata="${pointer}", scope="mcp"`;
+    const algorithms = 'ES256 EdDSA Ed25519 RS256 PS256';
+    assert.equal(own.headers['www-authenticate'], `Bearer ${where}, DPoP algs="${algorithms}", ${where}`);
     const odd = await open.send({ token: undefined, path: '/mcp/"evil', body: LIST });
-    assert.match(String(odd.headers['www-authenticate']), /resource\/mcp"$/);
+    assert.match(String(odd.headers['www-authenticate']), /resource\/mcp", scope="mcp"$/);
 
     const metadata = await open.send({
       token: undefined,
@@ -165,7 +167,13 @@ test('gives 401 with the pointer to its metadata where the operator chose so (RF
       path: '/.well-known/oauth-protected-resource/mcp/files',
     });
     assert.equal(metadata.status, 200);
-    const { resource, authorization_servers } = JSON.parse(metadata.body);
+    const { resource, authorization_servers, ...more } = JSON.parse(metadata.body);
+    assert.deepEqual(more, {
+      scopes_supported: ['mcp'],
+      bearer_methods_supported: ['header'],
+      dpop_signing_alg_values_supported: algorithms.split(' '),
+      resource_name: 'innerkeep',
+    });
     assert.deepEqual(
       [resource, authorization_servers],
       [`https://localhost:${open.port}/mcp/files`, ['https://idp.example']],

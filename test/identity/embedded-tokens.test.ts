@@ -121,6 +121,9 @@ test('refuses critical extensions, and other kinds of JWT (RFC 7515 §4.1.11, RF
   await refused(bearer(await sign(key, claims(ORIGIN, { jti: undefined }))), /without jti/);
   const odd = [{ jti: 7 }, { jti: 'a\nb' }, { acr: 7 }, { acr: '' }, { auth_time: 'now' }, { auth_time: null }];
   for (const change of odd) await refused(bearer(await sign(key, claims(ORIGIN, change))), /jti|acr|auth_time/);
+  const limits = async (scope: string) => (await bearer(await sign(key, claims(ORIGIN, { scope })))).scopes;
+  assert.deepEqual(await limits('openid mcp:files mcp:notes/look'), ['mcp:files', 'mcp:notes/look']);
+  for (const scope of ['', 'openid profile', 'mcp', 'mcp mcp:files']) assert.equal(await limits(scope), undefined);
   for (const header of [{ typ: 7 }, { typ: ['at+jwt'] }])
     await refused(bearer(await sign(key, good, header)), /typ is/);
   const [, body = '', signature = ''] = (await sign(key, good)).split('.');

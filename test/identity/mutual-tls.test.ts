@@ -87,7 +87,7 @@ test('a token beside a certificate is what counts, and a bound one only with its
     { jkt: 'a'.repeat(43), 'x5t#S256': thumbprintOf(robot) },
     { 'x5t#S256': thumbprintOf(robot), kid: 'x' },
   ])
-    await refused(ask(`Bearer ${await bind(cnf)}`, own), /as a bearer one|cannot be confirmed/);
+    await refused(ask(`Bearer ${await bind(cnf)}`, own), /like a bearer one|cannot be confirmed/);
   clock.at += HOUR;
   const late = `Bearer ${await bind({ 'x5t#S256': thumbprintOf(robot) })}`;
   await refused(ask(late, own), /certificate that has expired/);

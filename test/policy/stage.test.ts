@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { GatewayServer } from '../../src/contract/bundle.ts';
 import type { JsonObject } from '../../src/contract/json.ts';
 import type { PolicyEngine, Question } from '../../src/contract/policy-engine.ts';
-import { Refusal, type RefusalCode } from '../../src/contract/refusal.ts';
+import { Refusal } from '../../src/contract/refusal.ts';
 import {
   Arrived,
   Authenticated,
@@ -14,6 +14,7 @@ import {
   Validated,
 } from '../../src/contract/tool-call.ts';
 import { authorizeStage, visibility } from '../../src/gateway/authorization/authorize.ts';
+import { refusalAnswer } from '../../src/gateway/protocol/respond.ts';
 import { noEvents } from '../support/calls.ts';
 import { verifies } from '../support/verifies.ts';
 import { engineOf, files, PUBLIC_FILES } from './support.ts';
@@ -61,7 +62,7 @@ function read(path: string, who = subject()): Validated {
   return call(who, 'tools/call', 'files/read_text_file', { name: 'read_text_file', arguments: { path } });
 }
 
-function refusal(run: () => unknown): { code: RefusalCode; detail: string } {
+function refusal(run: () => unknown): Refusal {
   try {
     run();
   } catch (error) {
@@ -151,6 +152,42 @@ test('asks with the hour in UTC, the age of a second factor where there was one,
       [12, undefined, { name: 'p' }],
       [12, undefined, {}],
       [12, 0, {}],
+    ],
+  );
+});
+
+test('a token opens no more than its scopes name; who may by policy is told the missing one (RFC 6750 §3.1)', () => {
+  verifies('authz.engine', 'authn.edge');
+  const by = (scopes: readonly string[], path = '/data/public/a') => stage(own)(read(path, subject({ scopes })));
+  for (const scopes of [['mcp:files'], ['mcp:notes', 'mcp:files/read_text_file']]) assert.ok(by(scopes).verdict.allow);
+  for (const scopes of [['mcp:notes'], ['mcp:file'], ['mcp:files/read'], ['mcp:files/'], ['mcp:'], ['mcp:FILES'], []]) {
+    const refused = refusal(() => by(scopes));
+    assert.equal(refused.code, 'scope');
+    assert.equal(refused.challenge, [...scopes, 'mcp:files/read_text_file'].join(' '));
+  }
+  assert.equal(refusal(() => by(['mcp:notes', 'a"b'])).challenge, 'mcp:notes mcp:files/read_text_file');
+  // Where policy says no, a scope would not help, and none is named.
+  assert.equal(refusal(() => by(['mcp:notes'], '/data/secret/a')).code, 'policy');
+
+  const edge = {
+    origin: 'https://localhost:8443',
+    serverNames: [],
+    allowedOrigins: [],
+    unauthenticated: 421,
+    maxBody: 1,
+  } as const;
+  const { arrived } = read('/data/public/a');
+  const { status, headers } = refusalAnswer(
+    refusal(() => by(['mcp:notes'])),
+    arrived,
+    edge,
+  );
+  assert.deepEqual(
+    [status, headers['www-authenticate']],
+    [
+      403,
+      'Bearer error="insufficient_scope", scope="mcp:notes mcp:files/read_text_file", ' +
+        'resource_metadata="https://localhost:8443/.well-known/oauth-protected-resource/mcp"',
     ],
   );
 });

@@ -62,11 +62,24 @@ export function subjectOf(claims: JsonObject, issuer: TrustedIssuer): Subject {
     kind: 'User',
     tenant,
     groups: groupsOf(claims.groups),
+    ...scopesOf(claims.scope),
     acr,
     authTime,
     key: JSON.stringify([issuer.issuer, tenant, sub]),
     tokenId: jti,
   });
+}
+
+/**
+ * What the token is limited to (RFC 9068 §2.2.3). `mcp` stands for everything; scopes that are not ours (`openid` and the
+ * like) say nothing of what may be done here.
+ */
+function scopesOf(scope: Json | undefined): Pick<Subject, 'scopes'> {
+  if (scope === undefined) return {};
+  if (typeof scope !== 'string') throw refuse('scope is no text (RFC 9068 §2.2.3)');
+  const scopes = scope.split(' ');
+  const ours = scopes.filter((one) => one.startsWith('mcp:'));
+  return scopes.includes('mcp') || ours.length === 0 ? {} : { scopes: Object.freeze(ours) };
 }
 
 function groupsOf(groups: Json | undefined): readonly string[] {

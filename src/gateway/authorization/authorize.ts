@@ -4,6 +4,7 @@ import type { PolicyEngine, Verdict } from '../../contract/policy-engine.ts';
 import { Refusal } from '../../contract/refusal.ts';
 import { Authorized, type Subject, type Validated } from '../../contract/tool-call.ts';
 import { argumentsOf, factsOf } from './question.ts';
+import { demandScope } from './scopes.ts';
 import { sameTenant } from './tenancy.ts';
 
 export interface AuthorizationDeps {
@@ -14,6 +15,7 @@ export interface AuthorizationDeps {
 
 /**
  * May this subject do this, with these arguments? Tenants first, policy second.
+ * Then whether its token is good for it: who may anyway is told which scope is missing, and nobody else.
  * Refuses as `unknown` (or `unknown-resource`) across tenants, as `validation` what a policy compares as a path or URL
  * and is not canonical, as `policy` everything that no permit allows.
  */
@@ -33,6 +35,7 @@ export function authorizeStage(
     const verdict = deps.engine.decide({ ...facts, arguments: argumentsOf(target, call.params) });
     if (verdict.notCanonical !== undefined) throw new Refusal('validation', verdict.detail);
     if (!verdict.allow) throw new Refusal('policy', verdict.detail);
+    demandScope(subject, target.server, target.action);
     return new Authorized(call, verdict);
   };
 }

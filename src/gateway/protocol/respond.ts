@@ -3,6 +3,7 @@ import type { EdgeSettings } from '../../contract/bundle.ts';
 import { type Refusal, refusalRow } from '../../contract/refusal.ts';
 import type { Arrived, Frame } from '../../contract/tool-call.ts';
 import type { RpcAnswer } from '../../contract/upstream.ts';
+import { challenge, signIn } from './challenge.ts';
 import { FramingRefusal } from './frame.ts';
 
 const HEADERS = {
@@ -61,7 +62,7 @@ export function refusalAnswer(refusal: Refusal, call: Arrived, edge: EdgeSetting
     data: { ...refusal.data, ...mark },
   };
   const body = envelope(id, `"error":${JSON.stringify(error)}`);
-  return { status, headers: { ...HEADERS, ...extraHeaders(refusal, status) }, body };
+  return { status, headers: { ...HEADERS, ...extraHeaders(refusal, status), ...challenge(refusal, call, edge) }, body };
 }
 
 /** From 2025-11-25 on a model is told of its own bad input by the tool's result (SEP-1303), so that it can mend it. */
@@ -81,17 +82,13 @@ function toolError(text: string, mark: Readonly<Record<string, string>>, modern:
 /** RFC 9110 §15.5.20; or, where the operator chose it, RFC 6750 §3 with the pointer of RFC 9728 §5.1. */
 function unauthenticated(call: Arrived, edge: EdgeSettings): Answer {
   if (edge.unauthenticated === 421) return { status: 421, headers: HEADERS, body: MISDIRECTED };
-  const named = call.server !== undefined && /^[a-z][a-z0-9-]{0,31}$/.test(call.server) ? `/${call.server}` : '';
-  const metadata = `${edge.origin}/.well-known/oauth-protected-resource/mcp${named}`;
-  const headers = { ...HEADERS, 'www-authenticate': `Bearer resource_metadata="${metadata}"` };
+  const headers = { ...HEADERS, 'www-authenticate': signIn(call, edge) };
   return { status: 401, headers, body: MISDIRECTED.replace('Misdirected request', 'Unauthorized') };
 }
 
 function extraHeaders(refusal: Refusal, status: number): Readonly<Record<string, string>> {
   if (status === 429) return { 'retry-after': '1' };
   if (refusal.code === 'http-method') return { allow: 'POST, GET, DELETE' };
-  if (refusal.code === 'dpop-nonce')
-    return { 'www-authenticate': 'DPoP error="use_dpop_nonce"', 'dpop-nonce': refusal.challenge ?? '' };
   if (refusal.code === 'body-size' || refusal.code === 'body-timeout') return { connection: 'close' };
   return {};
 }

@@ -150,7 +150,7 @@ export function createEdge(deps: EdgeDeps): Edge {
         return deps.handle(arrive(request, response, where, cut === -1 ? '' : url.slice(cut + 1), waits));
       case 'resource-metadata':
         if (request.method !== 'GET' && request.method !== 'HEAD') return BAD_METHOD;
-        return resourceMetadata(deps.settings().origin, where.server, deps.issuers());
+        return resourceMetadata(deps.settings(), where.server, deps.issuers());
       case 'issuer':
         if (waits) response.writeContinue();
         return askIssuer(request, url);

@@ -326,6 +326,9 @@ async function onClaims({ token }: Field): Promise<readonly Attack[]> {
     ...['ops', [1], [''], [['ops']], { 0: 'ops' }].map(
       (groups): Made => [`groups that are ${JSON.stringify(groups)}`, token({ groups }), /groups/],
     ),
+    ...[7, null, ['mcp'], { mcp: true }].map(
+      (scope): Made => [`scopes that are ${JSON.stringify(scope)}`, token({ scope }), /scope is no text/],
+    ),
     ['no id', token({ jti: undefined }), /without jti/],
     ['an id that is a number', token({ jti: 7 }), /without jti/],
     ['an id that would split a line of the log', token({ jti: 'a\nb' }), /without jti/],
@@ -376,7 +379,7 @@ async function onPresentation({ token, holder }: Field): Promise<readonly Attack
     header('a line break behind it', `Bearer ${good}\n`, one),
     header('a parameter', `Bearer ${good};x=y`, one),
     header('8,193 characters', `Bearer ${'a'.repeat(8186)}`, /longer than 8192/),
-    header('a bound token as a bearer one', `Bearer ${bound}`, /came as a bearer one/),
+    header('a bound token as a bearer one', `Bearer ${bound}`, /came like a bearer one/),
     header('an unbound token as a bound one', `DPoP ${good}`, /bound to no key/),
   ];
 }

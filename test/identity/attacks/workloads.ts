@@ -212,7 +212,7 @@ export async function jwtSvidAttacks({ svid, stranger, embedded, workloads, now 
     ['a person’s name', svid({ sub: 'alice' }), /unknown issuer/],
     ['two names', svid({ sub: [ROBOT] }), /unknown issuer/],
     ['an issuer of ours, and a workload’s key', svid({ iss: 'https://idp.example' }), /typ|no single key/],
-    ['bound to a key, as a bearer one', svid({ cnf: { jkt: 'a'.repeat(43) } }), /came as a bearer one/],
+    ['bound to a key, as a bearer one', svid({ cnf: { jkt: 'a'.repeat(43) } }), /came like a bearer one/],
     ['for one server, at all of them', svid({ aud: `${MCP}/files` }), /another endpoint/],
   ];
   const hmac = svid({}, { alg: 'ES256' }, workloads).then((good) =>
