@@ -1,15 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { SandboxProfile } from '../../../contract/sandbox-driver.ts';
-import { etc } from '../host/machine.ts';
-import {
-  environment,
-  hostAuthorities,
-  hostLines,
-  insidePaths,
-  nameSources,
-  relayPlaces,
-  trusted,
-} from '../host/way-out.ts';
+import { etcFiles } from '../host/own-files.ts';
+import { environment, hostAuthorities, insidePaths, relayPlaces } from '../host/way-out.ts';
 
 /**
  * What the agent does to be one server's sandbox, KEY=VALUE (guest/server.c).
@@ -36,15 +28,10 @@ export function settings(profile: SandboxProfile, mounts: readonly { readonly fi
   ];
 }
 
-/** The only files of /etc. */
-function files({ wayOut }: SandboxProfile): Record<string, string> {
-  if (wayOut === undefined) return { '/etc/passwd': etc.passwd, '/etc/hosts': etc.hosts };
+/** The guest has no file of the host's: its authorities come along too. */
+function files(profile: SandboxProfile): Record<string, string> {
+  const own = Object.fromEntries(etcFiles(profile).map(({ to, content }) => [to, content]));
+  if (profile.wayOut === undefined || profile.wayOut.ca !== undefined) return own;
   const authorities = hostAuthorities();
-  return {
-    '/etc/passwd': etc.passwd,
-    '/etc/hosts': etc.hosts + hostLines(wayOut),
-    [insidePaths.names]: nameSources,
-    [insidePaths.authorities]:
-      wayOut.ca === undefined ? (authorities && readFileSync(authorities, 'utf8')) || '' : trusted(wayOut.ca),
-  };
+  return { ...own, [insidePaths.authorities]: authorities === undefined ? '' : readFileSync(authorities, 'utf8') };
 }
