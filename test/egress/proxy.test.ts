@@ -65,7 +65,10 @@ test('a name with one address that it must not have is not connected to at all',
 
 test('more connections at once than are allowed are refused, and taken again when one has ended', async (t) => {
   verifies('sandbox.egress');
-  const port = await service(t, (socket) => socket.write('hello'));
+  const port = await service(t, (socket) => {
+    socket.write('hello');
+    socket.on('end', () => socket.end()).resume();
+  });
   using way = await Way.open([rule(NAME, port, { tls: false })], { [NAME]: ['127.0.0.1'] });
   const held = Array.from({ length: SANDBOX.connections }, () => dialled(way, port));
   assert.deepEqual(new Set(await Promise.all(held.map(answered))), new Set([true]));
@@ -132,7 +135,7 @@ suite('the relay in a sandbox', { skip: absent('bubblewrap') }, () => {
       const n = Number(/^give me (\d+)\n$/.exec(await textOf(socket))?.[1]);
       socket.end(bodies[n] ?? '');
     });
-    await using hosted = new Hosted();
+    await using hosted = new Hosted('bubblewrap');
     using way = await Way.open([rule(NAME, port, { tls: false })], { [NAME]: ['127.0.0.1'] });
     using files = new ServerFiles({ 'download.mjs': download });
     const command = ['node', 'download.mjs', NAME, String(port), String(bodies.length)];
@@ -143,7 +146,7 @@ suite('the relay in a sandbox', { skip: absent('bubblewrap') }, () => {
 
   test('is gone with its sandbox, and is not there where there is no way out', async () => {
     verifies('sandbox.egress');
-    await using hosted = new Hosted();
+    await using hosted = new Hosted('bubblewrap');
     using way = await Way.open([rule(NAME, 443)], {});
     using files = new ServerFiles();
     const marker = `${NAME}:443`;
