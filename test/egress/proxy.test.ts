@@ -65,7 +65,10 @@ test('a name with one address that it must not have is not connected to at all',
 
 test('more connections at once than are allowed are refused, and taken again when one has ended', async (t) => {
   verifies('sandbox.egress');
-  const port = await service(t, (socket) => socket.write('hello'));
+  const port = await service(t, (socket) => {
+    socket.write('hello');
+    socket.on('end', () => socket.end()).resume();
+  });
   using way = await Way.open([rule(NAME, port, { tls: false })], { [NAME]: ['127.0.0.1'] });
   const held = Array.from({ length: SANDBOX.connections }, () => dialled(way, port));
   assert.deepEqual(new Set(await Promise.all(held.map(answered))), new Set([true]));
