@@ -46,6 +46,8 @@ export interface AuditRecord {
   readonly code?: string;
   readonly detail?: string;
   readonly policies?: readonly string[];
+  /** Of an intent: the confirmation with a passkey that it has used up. */
+  readonly confirmation?: string;
   readonly bundle?: number;
   /** Milliseconds, from arrival. */
   readonly ms?: number;

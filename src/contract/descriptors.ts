@@ -23,4 +23,6 @@ export interface PinnedServer {
 export interface ToolSettings {
   /** JSON Pointers into the tool's inputSchema at which additional properties stay allowed. */
   readonly open_schema?: readonly string[];
+  /** A person confirms each call with a passkey. */
+  readonly step_up?: 'mfa' | undefined;
 }

@@ -96,6 +96,16 @@ export const refusals = {
   policy: { http: 200, rpc: 1403, text: 'Not permitted', reason: 'policy', standard: 'NIST SP 800-162' },
   /** Nobody has given this caller the credential that the server's calls need. */
   credential: { http: 200, rpc: 1403, text: 'Not permitted', reason: 'policy', standard: 'NIST SP 800-57' },
+  /** A person has to confirm this one call, and the client cannot lead one to an address. */
+  'step-up': { http: 403, rpc: 1401, text: 'Confirmation needed', reason: 'step-up', standard: 'RFC 9470 §3' },
+  /** To a client of 2026-07-28 it is no error but a result that wants input. */
+  'step-up-url': {
+    http: 200,
+    rpc: -32042,
+    text: 'Confirmation needed',
+    reason: 'step-up',
+    standard: 'MCP 2025-11-25 elicitation, URL mode',
+  },
   overload: { http: 429, rpc: 1429, text: 'Too many requests', reason: 'rate', standard: 'RFC 6585 §4' },
   isolation: {
     http: 200,

@@ -9,7 +9,7 @@ import type { RpcAnswer } from './upstream.ts';
  * The states of one call. Each class is made in one place, by the stage that is named after it, out of the
  * state before it; the `#stage` field makes the types nominal, so that a skipped or swapped stage does not compile.
  *
- *   Arrived → Authenticated → Framed → Known → Validated → Authorized → Admitted → Executed → Sanitized
+ *   Arrived → Authenticated → Framed → Known → Validated → Authorized → Confirmed → Admitted → Executed → Sanitized
  */
 export type Revision = '2024-11-05' | '2025-03-26' | '2025-06-18' | '2025-11-25' | '2026-07-28';
 
@@ -206,6 +206,28 @@ export class Authorized {
   }
 }
 
+/** A person has confirmed this one call, where its tool wants that (step-up). */
+export class Confirmed {
+  readonly #stage = 'confirmed';
+  readonly arrived: Arrived;
+  readonly subject: Subject;
+  readonly frame: Frame;
+  readonly target: Target;
+  readonly params: ValidParams;
+  readonly verdict: Verdict;
+  /** The confirmation, for the audit. */
+  readonly confirmation: string | undefined;
+  constructor(from: Authorized, confirmation: string | undefined) {
+    this.arrived = from.arrived;
+    this.subject = from.subject;
+    this.frame = from.frame;
+    this.target = from.target;
+    this.params = from.params;
+    this.verdict = from.verdict;
+    this.confirmation = confirmation;
+  }
+}
+
 /** The intent is on record; only now may anything happen. */
 export class Admitted {
   readonly #stage = 'admitted';
@@ -214,7 +236,7 @@ export class Admitted {
   readonly frame: Frame;
   readonly target: Target;
   readonly params: ValidParams;
-  constructor(from: Authorized) {
+  constructor(from: Confirmed) {
     this.arrived = from.arrived;
     this.subject = from.subject;
     this.frame = from.frame;

@@ -1,11 +1,13 @@
 import type { GatewayBundle, RuntimeBundle } from './bundle.ts';
 import type { SandboxProbe } from './sandbox-driver.ts';
+import type { CallToConfirm, Confirmation } from './step-up.ts';
 import type { WireLease } from './wire-secret.ts';
 
 /**
  * What zone 0 and the zones that it started say to each other over the channel that zone 0 opened.
- * Zone 1 asks for two things: `issuer` (the embedded issuer's public endpoints are served at the edge, its keys are not),
- * and `lease`, what a server's `secrets:` name for the caller of an admitted call; `revoke` gives that back.
+ * Zone 1 asks for three things: `issuer` (the embedded issuer's public endpoints are served at the edge, its keys are
+ * not), `confirm`, whether a person has confirmed a call (with passkeys that zone 0 knows), and `lease`, what a server's
+ * `secrets:` name for the caller of an admitted call; `revoke` gives that back.
  */
 export type ToGateway =
   | { readonly kind: 'open'; readonly opening: GatewayOpening }
@@ -13,6 +15,7 @@ export type ToGateway =
   /** A new certificate before the old one ends; PEM texts. */
   | { readonly kind: 'certificate'; readonly key: string; readonly cert: string }
   | { readonly kind: 'issued'; readonly id: number; readonly answer: IssuerAnswer }
+  | { readonly kind: 'confirmation'; readonly id: number; readonly answer: Confirmation }
   | { readonly kind: 'leased'; readonly id: number; readonly answer: LeaseAnswer };
 
 export interface GatewayOpening {
@@ -33,6 +36,7 @@ export type FromGateway =
   | { readonly kind: 'listening'; readonly port: number }
   | { readonly kind: 'applied'; readonly version: number }
   | { readonly kind: 'issuer'; readonly id: number; readonly request: IssuerRequest }
+  | { readonly kind: 'confirm'; readonly id: number; readonly call: CallToConfirm }
   | { readonly kind: 'lease'; readonly id: number; readonly wish: LeaseWish }
   | { readonly kind: 'revoke'; readonly leases: readonly string[] }
   | {

@@ -7,6 +7,7 @@ import type {
   Arrived,
   Authenticated,
   Authorized,
+  Confirmed,
   Executed,
   Frame,
   Framed,
@@ -34,6 +35,8 @@ export interface Rooms {
   identify(call: Framed): Known;
   validate(call: Known): Validated;
   authorize(call: Validated): Authorized;
+  /** Has a person confirm the call where its tool wants that; the answer comes with the call's repetition. */
+  confirm(call: Authorized, capabilities: Caller['capabilities']): Promise<Confirmed>;
   execute(call: Admitted, caller: Caller): Promise<Executed>;
   sanitize(call: Executed): Sanitized;
   /** `resources/subscribe` and `resources/unsubscribe`. */
@@ -166,7 +169,7 @@ async function further(
 ): Promise<Answer> {
   if (framed.frame.method === 'subscriptions/listen') {
     await trail.answered(0);
-    return rooms.listen(framed, caller, (one) => admitWatched(one, rooms, deps));
+    return rooms.listen(framed, caller, (one) => admitWatched(one, caller, rooms, deps));
   }
   if (framed.frame.method.startsWith('tasks/')) {
     const { answer, action } = await rooms.task(framed, caller);
@@ -174,7 +177,7 @@ async function further(
     await trail.answered(answer.body.length);
     return answer;
   }
-  const admitted = await admit(framed, trail, rooms);
+  const admitted = await admit(framed, caller, trail, rooms);
   const begun = rooms.begin(admitted, caller);
   if (begun !== undefined) return Promise.race([begun.answer, tracked(begun, admitted, trail, rooms, deps)]);
   if (admitted.target.method === 'resources/subscribe') {
@@ -212,12 +215,12 @@ async function tracked(
 }
 
 /** One resource of many: whether it may be watched is judged, and on record, as if it had been asked for alone. */
-async function admitWatched(framed: Framed, rooms: Rooms, deps: PipelineDeps): Promise<Admitted> {
+async function admitWatched(framed: Framed, caller: Caller, rooms: Rooms, deps: PipelineDeps): Promise<Admitted> {
   const trail = new AuditTrail(deps.audit, framed.arrived, rooms.version);
   trail.authenticated(framed);
   trail.framed(framed);
   try {
-    const admitted = await admit(framed, trail, rooms);
+    const admitted = await admit(framed, caller, trail, rooms);
     await trail.completed(0);
     return admitted;
   } catch (error) {
@@ -226,12 +229,13 @@ async function admitWatched(framed: Framed, rooms: Rooms, deps: PipelineDeps): P
 }
 
 /** From the message to the record of its intent: only then may anything happen. */
-async function admit(framed: Framed, trail: AuditTrail, rooms: Rooms): Promise<Admitted> {
+async function admit(framed: Framed, { capabilities }: Caller, trail: AuditTrail, rooms: Rooms): Promise<Admitted> {
   const known = rooms.identify(framed);
   trail.identified(known);
   const validated = rooms.validate(known);
   const authorized = rooms.authorize(validated);
-  return trail.admit(authorized);
+  const confirmed = await rooms.confirm(authorized, capabilities);
+  return trail.admit(confirmed);
 }
 
 interface Refused {

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { GatewayBundle } from '../contract/bundle.ts';
+import type { CallToConfirm } from '../contract/step-up.ts';
 import type { FromGateway, IssuerRequest, LeaseWish, ToGateway } from '../contract/zone-link.ts';
 import { standardRoutes } from '../control-plane/admin-api/routes.ts';
 import { openAdminApi } from '../control-plane/admin-api/server.ts';
@@ -221,6 +222,7 @@ class GatewayHandle {
     const main = join(import.meta.dirname, '../main.ts');
     this.zone = startZone<ToGateway, FromGateway>({ name: 'gateway', main, ownMounts: false }, (message) => {
       if (message.kind === 'issuer') void this.#answer(message.id, message.request);
+      else if (message.kind === 'confirm') this.#confirm(message.id, message.call);
       else if (message.kind === 'lease') void this.#lend(message.id, message.wish);
       else if (message.kind === 'revoke') void this.#leases?.giveBack(message.leases);
       else if (message.kind === 'counts') this.#counts = message;
@@ -304,6 +306,10 @@ class GatewayHandle {
     const asked = this.#waiting.shift();
     if (answer.kind === 'refused') asked?.reject(refusedBy(answer, (_, message) => asked.fault(message)));
     else asked?.resolve(answer);
+  }
+
+  #confirm(id: number, call: CallToConfirm): void {
+    this.zone.send({ kind: 'confirmation', id, answer: this.#issuer?.confirm(call) ?? { kind: 'full' } });
   }
 
   async #lend(id: number, wish: LeaseWish): Promise<void> {

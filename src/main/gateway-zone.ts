@@ -18,12 +18,14 @@ import { redact } from '../gateway/output-sanitization/redact.ts';
 import { redactJson } from '../gateway/output-sanitization/redact-json.ts';
 import { createPipeline, type Rooms } from '../gateway/pipeline.ts';
 import { type OpenSession, Sessions } from '../gateway/sessions/sessions.ts';
+import { OnceStates } from '../gateway/step-up/once-states.ts';
 import { Subscriptions, type View } from '../gateway/subscriptions/subscriptions.ts';
 import { Tasks } from '../gateway/tasks/tasks.ts';
 import { createEdge, type Edge } from '../gateway/transport/edge.ts';
 import { openOutbound } from '../gateway/transport/outbound.ts';
 import { asFailure, type Upstream } from '../runtime/upstream/upstream.ts';
 import { clock } from './clock.ts';
+import { ConfirmationAsker } from './confirmation-asker.ts';
 import { Lender } from './lending.ts';
 import { lentValues } from './lent-values.ts';
 import { log } from './log.ts';
@@ -53,6 +55,7 @@ export function gatewayZone(): void {
     } else if (message.kind === 'bundle') zone?.apply(message.bundle);
     else if (message.kind === 'certificate') zone?.renew(message);
     else if (message.kind === 'leased') zone?.lender.leased(message.id, message.answer);
+    else if (message.kind === 'confirmation') zone?.asker.answered(message.id, message.answer);
     else zone?.issued(message.id, message.answer);
   });
   process.once('disconnect', () => {
@@ -78,6 +81,7 @@ class GatewayZone {
   #upstreams: ReadonlyMap<string, Upstream> = new Map();
   readonly #standing: Standing;
   readonly lender: Lender;
+  readonly asker: ConfirmationAsker;
 
   static async open(opening: GatewayOpening, send: (message: FromGateway) => void): Promise<GatewayZone> {
     const zone = new GatewayZone(opening, await openState(opening.stateStore), send);
@@ -91,6 +95,7 @@ class GatewayZone {
     this.#asksClients = opening.clientCertificates;
     this.#sink = openAudit(opening.audit);
     this.lender = new Lender(send);
+    this.asker = new ConfirmationAsker(send);
     const provisional = { origin: '', serverNames: [], allowedOrigins: [], unauthenticated: 421, maxBody: 0 } as const;
     const audit = {
       sink: this.#sink,
@@ -122,6 +127,8 @@ class GatewayZone {
       held: new HeldCalls(),
       stillMay: (call) => this.#stillMay(call),
       lender: this.lender,
+      confirm: (call) => this.asker.ask(call),
+      onceStates: new OnceStates(Date.now),
       audit,
       fault,
     };

@@ -38,6 +38,8 @@ import {
   resultAnswer,
 } from '../gateway/protocol/respond.ts';
 import type { Sessions } from '../gateway/sessions/sessions.ts';
+import type { OnceStates } from '../gateway/step-up/once-states.ts';
+import { type StepUpDeps, stepUpStage } from '../gateway/step-up/stage.ts';
 import type { Subscriptions, View } from '../gateway/subscriptions/subscriptions.ts';
 import type { Permits, Tasks } from '../gateway/tasks/tasks.ts';
 import { guard } from '../gateway/transport/guard.ts';
@@ -56,6 +58,9 @@ export interface Standing {
   /** By the newest bundle. */
   readonly stillMay: (call: Admitted) => boolean;
   readonly lender: Pick<Lending, 'lend' | 'giveBack'>;
+  /** Asks zone 0 whether a person has confirmed a call. */
+  readonly confirm: StepUpDeps['confirm'];
+  readonly onceStates: OnceStates;
   readonly audit: AuditDeps;
   /** What went wrong with us; nobody waits for it. */
   readonly fault: (error: unknown, incident?: string) => void;
@@ -76,7 +81,21 @@ export interface Furnished {
  */
 export function furnish(
   bundle: GatewayBundle,
-  { clock, authenticate, sessions, subscriptions, tasks, seal, held, stillMay: mayNow, lender, audit, fault }: Standing,
+  {
+    clock,
+    authenticate,
+    sessions,
+    subscriptions,
+    tasks,
+    seal,
+    held,
+    stillMay: mayNow,
+    lender,
+    confirm,
+    onceStates,
+    audit,
+    fault,
+  }: Standing,
   link: RuntimeLink,
   remotes: ReadonlyMap<string, Remote>,
 ): Furnished {
@@ -176,6 +195,12 @@ export function furnish(
     identify: identifyStage({ catalogue, visibility: shown, visible, decodeHeader }),
     validate: validateStage({ inputs: inputs.byAction }),
     authorize: authorizeStage({ engine, servers, now: Date.now }),
+    confirm: stepUpStage({
+      servers,
+      confirm,
+      continues: (call, state) => seal.isGood(call, state),
+      once: onceStates,
+    }),
     execute: executeStage({
       link,
       remotes,

@@ -9,6 +9,7 @@ const states = [
   'Known',
   'Validated',
   'Authorized',
+  'Confirmed',
   'Admitted',
   'Executed',
   'Sanitized',

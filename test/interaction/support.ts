@@ -3,7 +3,15 @@ import type { Clock } from '../../src/contract/clock.ts';
 import { isObject, type JsonObject } from '../../src/contract/json.ts';
 import { Refusal, type RefusalCode } from '../../src/contract/refusal.ts';
 import { parseStrict } from '../../src/contract/strict-json.ts';
-import { Admitted, Authorized, type Executed, Known, type Target, Validated } from '../../src/contract/tool-call.ts';
+import {
+  Admitted,
+  Authorized,
+  Confirmed,
+  type Executed,
+  Known,
+  type Target,
+  Validated,
+} from '../../src/contract/tool-call.ts';
 import type { RpcAnswer, ServerRequest, UpstreamCall } from '../../src/contract/upstream.ts';
 import type { EmbeddedRecord } from '../../src/gateway/execution/embedded-request.ts';
 import { executeStage } from '../../src/gateway/execution/execute.ts';
@@ -120,7 +128,7 @@ export function request(client: Client = {}) {
     ask: client.ask,
     session: undefined,
   };
-  return { call: new Admitted(authorized), caller, notifications };
+  return { call: new Admitted(new Confirmed(authorized, undefined)), caller, notifications };
 }
 
 /** The answer that a client would read, with the state where it has one. */

@@ -3,7 +3,15 @@ import type { Clock } from '../../src/contract/clock.ts';
 import { isObject } from '../../src/contract/json.ts';
 import { Refusal } from '../../src/contract/refusal.ts';
 import { parseStrict } from '../../src/contract/strict-json.ts';
-import { Admitted, Arrived, Authenticated, Framed, type Revision, type Subject } from '../../src/contract/tool-call.ts';
+import {
+  Admitted,
+  Arrived,
+  Authenticated,
+  Confirmed,
+  Framed,
+  type Revision,
+  type Subject,
+} from '../../src/contract/tool-call.ts';
 import type { UpstreamListening } from '../../src/contract/upstream.ts';
 import { loadCedar } from '../../src/drivers/policy-engine/cedar/load.ts';
 import { authorizeStage, decision, visibility } from '../../src/gateway/authorization/authorize.ts';
@@ -132,7 +140,7 @@ export function house(policies: string, servers = [server('files', ['read', 'wri
   const identify = identifyStage({ catalogue, visibility: shown, visible, decodeHeader: (value) => value });
   const validate = validateStage({ inputs: new Map() });
   const authorize = authorizeStage({ engine, servers, now });
-  return { view, admit: (call: Framed) => new Admitted(authorize(validate(identify(call)))) };
+  return { view, admit: (call: Framed) => new Admitted(new Confirmed(authorize(validate(identify(call))), undefined)) };
 }
 
 export interface Asked {

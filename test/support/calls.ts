@@ -6,6 +6,7 @@ import {
   Arrived,
   Authenticated,
   Authorized,
+  Confirmed,
   type Executed,
   Executed as ExecutedCall,
   Framed,
@@ -71,5 +72,5 @@ export function executed(result: string, continuation?: string): Executed {
     raw: '{}',
   });
   const authorized = new Authorized(validated, { allow: true, policies: [], detail: '' });
-  return new ExecutedCall(new Admitted(authorized), result, continuation);
+  return new ExecutedCall(new Admitted(new Confirmed(authorized, undefined)), result, continuation);
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Caller } from '../../src/contract/caller.ts';
 import { Refusal, type RefusalCode } from '../../src/contract/refusal.ts';
-import { Admitted, Authorized, Known, type Sanitized, Validated } from '../../src/contract/tool-call.ts';
+import { Admitted, Authorized, Confirmed, Known, type Sanitized, Validated } from '../../src/contract/tool-call.ts';
 import type { TaskLimits } from '../../src/gateway/tasks/limits.ts';
 import type { Task } from '../../src/gateway/tasks/task.ts';
 import { Tasks } from '../../src/gateway/tasks/tasks.ts';
@@ -35,7 +35,10 @@ export function openTasks(limits: Partial<TaskLimits> = {}) {
       ...(!wish.late && { task: { ttl: wish.ttl, atServer: false } }),
     } as const;
     const valid = new Validated(new Known(call, target), { arguments: {}, raw: ' '.repeat(wish.padding ?? 2) });
-    const task = tasks.begin(new Admitted(new Authorized(valid, { allow: true, policies: [], detail: '' })), caller);
+    const task = tasks.begin(
+      new Admitted(new Confirmed(new Authorized(valid, { allow: true, policies: [], detail: '' }), undefined)),
+      caller,
+    );
     assert.ok(task !== undefined);
     return task;
   };

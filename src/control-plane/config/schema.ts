@@ -185,6 +185,10 @@ export function configSchema(base: string) {
               .array(z.string().regex(/^(\/([^~/]|~[01])*)*$/, 'a JSON Pointer, such as /properties/filter'))
               .default([])
               .describe("JSON Pointers into the tool's input schema at which further properties stay allowed."),
+            step_up: z
+              .literal('mfa')
+              .optional()
+              .describe('A person confirms each single call with a passkey; no token stands for that.'),
           }),
         )
         .default({})

@@ -3,6 +3,7 @@ import { decodeJwt } from 'jose';
 import inject from 'light-my-request';
 import type { Provider } from 'oidc-provider';
 import { isEmbeddedSubject, isPlainName } from '../../contract/identity.ts';
+import type { CallToConfirm, Confirmation } from '../../contract/step-up.ts';
 import type { IssuerAnswer, IssuerRequest } from '../../contract/zone-link.ts';
 import { privateDirectory, stateDirectory } from '../pki/state-files.ts';
 import { openArtifacts } from './artifacts.ts';
@@ -15,12 +16,15 @@ import { type PeopleEvent, peoplePages } from './people/people.ts';
 import { type FetchPublic, type KnownClient, MAX_TTL, makeProvider, resourceServer } from './provider.ts';
 import { openRevocations } from './revocations.ts';
 import { openSigningKeys, type SigningKeys } from './signing-keys.ts';
+import { Confirmations } from './step-up/confirmations.ts';
 import { openStore } from './store.ts';
 
 export interface Issuer {
   readonly issuerUrl: string;
   /** Serves one request for the public endpoints and pages (/oauth/…, /.well-known/oauth-authorization-server, openid-configuration). */
   handle(request: IssuerRequest): Promise<IssuerAnswer>;
+  /** Whether a person has confirmed this call; if so, that is used up now. */
+  confirm(call: CallToConfirm): Confirmation;
   /** A link that lets whoever opens it enrol one passkey for the subject, once. @throws IssuerError */
   invite(invitation: Invitation, ttlSeconds: number): string;
   people(): readonly Person[];
@@ -95,7 +99,17 @@ export function openIssuer(options: IssuerOptions): Issuer {
   const provider = makeProvider({ issuerUrl, resources, clients, keys, artifacts, accounts, fetchPublic });
   const challenges = openChallenges(now);
   const ceremonies = new Ceremonies({ accounts, challenges, origin: issuerUrl });
-  const people = { accounts, ceremonies, challenges, origin: issuerUrl, now, report, endSession: artifacts.endSession };
+  const confirmations = new Confirmations(issuerUrl, now);
+  const people = {
+    accounts,
+    ceremonies,
+    challenges,
+    confirmations,
+    origin: issuerUrl,
+    now,
+    report,
+    endSession: artifacts.endSession,
+  };
   const dispatch = provider.callback();
   const { host, protocol } = new URL(issuerUrl);
   const published = publicKeys(keys);
@@ -134,6 +148,7 @@ export function openIssuer(options: IssuerOptions): Issuer {
       return { jti };
     },
     revoked: () => revocations.current(),
+    confirm: (call) => confirmations.ask(call),
     invite(invitation, ttlSeconds) {
       const secret = sanely(() => accounts.invite(invitation, ttlSeconds));
       report({ event: 'invited', subject: invitation.subject, tenant: invitation.tenant });

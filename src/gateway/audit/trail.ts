@@ -5,7 +5,7 @@ import {
   Admitted,
   type Arrived,
   type Authenticated,
-  type Authorized,
+  type Confirmed,
   type Framed,
   type Known,
   type Sanitized,
@@ -68,9 +68,11 @@ export class AuditTrail {
   }
 
   /** Writes the intent. A call whose intent cannot be written does not happen. */
-  async admit(call: Authorized): Promise<Admitted> {
-    const { digest } = this.#deps;
-    await this.#write({ event: 'intent', params: digest(call.params.raw), policies: call.verdict.policies });
+  async admit(call: Confirmed): Promise<Admitted> {
+    const { params, verdict, confirmation } = call;
+    const confirmed = confirmation === undefined ? {} : { confirmation };
+    const digest = this.#deps.digest(params.raw);
+    await this.#write({ event: 'intent', params: digest, policies: verdict.policies, ...confirmed });
     this.#intended = true;
     return new Admitted(call);
   }

@@ -1,6 +1,7 @@
 import { isObject, type Json, type JsonObject } from '../../contract/json.ts';
 import { Refusal } from '../../contract/refusal.ts';
-import { type Framed, Known, type Target } from '../../contract/tool-call.ts';
+import { STEP_UP_INPUT } from '../../contract/step-up.ts';
+import { type Frame, type Framed, Known, type Target } from '../../contract/tool-call.ts';
 import { actionOf, type Catalogue } from './catalogue.ts';
 import { decodeCursor } from './cursor.ts';
 import { ownParams } from './own-params.ts';
@@ -56,9 +57,16 @@ function tool(call: Framed, deps: IdentifyDeps): Target {
     pin: entry.pin,
     headers: paramHeaders(call, entry.mirrored, deps.decodeHeader),
     task: taskWish(call.frame, entry.tasks),
-    // The task is the gateway's: no server is to make another of it.
-    ...ownParams(call.frame, renamed(call, ['name'], entry.pin.name), 'task'),
+    ...ownParams(call.frame, renamed(call, ['name'], entry.pin.name), ownMembers(call.frame)),
   };
+}
+
+/** The task is the gateway's: no server is to make another of it. So is what a client says of a confirmation. */
+function ownMembers({ params: { task, inputResponses } = {} }: Frame): readonly (readonly string[])[] {
+  const members = task === undefined ? [] : [['task']];
+  if (!isObject(inputResponses) || !Object.hasOwn(inputResponses, STEP_UP_INPUT)) return members;
+  const isAlone = Object.keys(inputResponses).length === 1;
+  return [...members, isAlone ? ['inputResponses'] : ['inputResponses', STEP_UP_INPUT]];
 }
 
 function prompt(call: Framed, deps: IdentifyDeps): Target {

@@ -15,19 +15,18 @@ const ENVELOPE = 'io.modelcontextprotocol/';
 /**
  * The params as the server will read them: the one changed member, and `_meta` without the envelope that the gateway
  * itself was spoken to with. Value and raw text change by the same edit; every other byte is the client's.
- * @param dropped a member that is the gateway's alone
+ * @param dropped members that are the gateway's alone, by one or two keys
  * @throws Refusal params
  */
 export function ownParams(
   frame: Frame,
   change: Change | undefined,
-  dropped?: string,
+  dropped: readonly (readonly string[])[] = [],
 ): Pick<Target, 'params' | 'paramsRaw'> {
   const { params = {}, paramsRaw = '{}' } = frame;
   // One after the other: two members that are taken out beside each other share a comma.
   const named = splice(paramsRaw, changeEdits(paramsRaw, 0, change));
-  const isThere = dropped !== undefined && params[dropped] !== undefined;
-  const changed = isThere ? splice(named, changeEdits(named, 0, { path: [dropped], value: undefined })) : named;
+  const changed = dropped.reduce((raw, path) => splice(raw, changeEdits(raw, 0, { path, value: undefined })), named);
   const raw = splice(changed, envelopeEdits(changed, params));
   if (raw === paramsRaw) return { params: deepFreeze(params), paramsRaw };
   const value: JsonObject = JSON.parse(raw);

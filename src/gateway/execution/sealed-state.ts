@@ -1,4 +1,5 @@
 import { createCipheriv, createDecipheriv, hash, randomBytes } from 'node:crypto';
+import { canonicalJson } from '../../contract/canonical-json.ts';
 import type { Json } from '../../contract/json.ts';
 import { Refusal } from '../../contract/refusal.ts';
 import type { Admitted, Target } from '../../contract/tool-call.ts';
@@ -77,13 +78,23 @@ export class StateSeal {
   }
 
   /** @throws Refusal request-state */
-  open(call: Admitted, sealed: string): Continuation {
+  open(call: Pick<Admitted, 'subject' | 'target'>, sealed: string): Continuation {
     const { subject, tenant, request, issued, expires, next } = this.#decrypt(sealed);
     const now = this.#now();
     if (subject !== call.subject.key || tenant !== call.subject.tenant) refuse('made for another principal');
     if (request !== digestOf(call.target)) refuse('made for another request');
     if (now < issued - SKEW || now >= expires) refuse('expired');
     return next;
+  }
+
+  /** Whether a call of these params was answered with this state, a little while ago. */
+  isGood(call: Pick<Admitted, 'subject' | 'target'>, sealed: string): boolean {
+    try {
+      this.open(call, sealed);
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   #decrypt(sealed: string): Bound {
@@ -102,25 +113,15 @@ export class StateSeal {
   }
 }
 
+/** Members that change from one leg of a call to the next. */
+const CHANGING = new Set(['inputResponses', 'requestState', '_meta']);
+
 /**
  * The one request that a state is for. By value rather than by bytes: the client writes its params anew, and each time
- * they are validated and authorized anew.
+ * they are validated and authorized anew. But numbers by their digits: those are what the server reads.
  */
-function digestOf({ server, method, params }: Target): string {
-  const { inputResponses: _answers, requestState: _state, _meta, ...own } = params;
-  return hash('sha256', JSON.stringify([server, method, canonical(own)]), 'base64url');
-}
-
-/** Members as sorted pairs, so that no order and no name of a member means anything. */
-function canonical(value: Json): unknown {
-  if (typeof value !== 'object' || value === null) return value;
-  if (isArray(value)) return value.map(canonical);
-  const pairs = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
-  return { members: pairs.map(([key, member]) => [key, canonical(member)]) };
-}
-
-function isArray(value: Json): value is readonly Json[] {
-  return Array.isArray(value);
+function digestOf({ server, method, paramsRaw }: Target): string {
+  return hash('sha256', JSON.stringify([server, method, canonicalJson(paramsRaw, 0, CHANGING)]), 'base64url');
 }
 
 function refuse(detail: string): never {

@@ -1,6 +1,7 @@
 import type { Answer } from '../../contract/answer.ts';
 import type { EdgeSettings } from '../../contract/bundle.ts';
 import { type Refusal, refusalRow } from '../../contract/refusal.ts';
+import { STEP_UP_INPUT } from '../../contract/step-up.ts';
 import type { Arrived, Frame } from '../../contract/tool-call.ts';
 import type { RpcAnswer } from '../../contract/upstream.ts';
 import { challenge, signIn } from './challenge.ts';
@@ -56,10 +57,11 @@ export function refusalAnswer(refusal: Refusal, call: Arrived, edge: EdgeSetting
   if (refusal.code === 'validation' && frame !== undefined && frame.method === 'tools/call' && hasToolErrors(frame)) {
     return resultAnswer(frame, toolError(row.text, mark, modern));
   }
+  if (refusal.code === 'step-up-url' && frame?.modern) return resultAnswer(frame, wantsConfirmation(refusal, mark));
   const error = {
     code: (modern ? row.rpcModern : undefined) ?? row.rpc,
     message: row.text,
-    data: { ...refusal.data, ...mark },
+    data: { ...dataOf(refusal), ...mark },
   };
   const body = envelope(id, `"error":${JSON.stringify(error)}`);
   return { status, headers: { ...HEADERS, ...extraHeaders(refusal, status), ...challenge(refusal, call, edge) }, body };
@@ -79,6 +81,26 @@ function toolError(text: string, mark: Readonly<Record<string, string>>, modern:
   });
 }
 
+const CONFIRM = 'This call waits until you confirm it with your passkey. Open the address to see all of it.';
+
+/** MCP 2025-11-25, `URLElicitationRequiredError`; everybody else gets the members that the refusal has. */
+function dataOf({ code, data }: Refusal): Readonly<Record<string, unknown>> | undefined {
+  return code === 'step-up-url' ? { elicitations: [elicitation(data)] } : data;
+}
+
+function elicitation(data: Refusal['data']) {
+  return { mode: 'url', elicitationId: data?.id, url: data?.url, message: CONFIRM };
+}
+
+/** MCP 2026-07-28, Multi Round-Trip Requests: the client comes back with the same call when the person has been there. */
+function wantsConfirmation({ data }: Refusal, mark: Readonly<Record<string, string>>): string {
+  return JSON.stringify({
+    resultType: 'input_required',
+    inputRequests: { [STEP_UP_INPUT]: { method: 'elicitation/create', params: elicitation(data) } },
+    _meta: { 'innerkeep/refusal': mark },
+  });
+}
+
 /** RFC 9110 §15.5.20; or, where the operator chose it, RFC 6750 §3 with the pointer of RFC 9728 §5.1. */
 function unauthenticated(call: Arrived, edge: EdgeSettings): Answer {
   if (edge.unauthenticated === 421) return { status: 421, headers: HEADERS, body: MISDIRECTED };
@@ -89,6 +111,9 @@ function unauthenticated(call: Arrived, edge: EdgeSettings): Answer {
 function extraHeaders(refusal: Refusal, status: number): Readonly<Record<string, string>> {
   if (status === 429) return { 'retry-after': '1' };
   if (refusal.code === 'http-method') return { allow: 'POST, GET, DELETE' };
+  // RFC 9470 §3, as 403: another token, for which clients would sign in anew on a 401, is not what helps.
+  if (refusal.code === 'step-up')
+    return { 'www-authenticate': 'Bearer error="insufficient_user_authentication", acr_values="mfa"' };
   if (refusal.code === 'body-size' || refusal.code === 'body-timeout') return { connection: 'close' };
   return {};
 }

@@ -1,18 +1,24 @@
 import type { IssuerAnswer } from '../../../src/contract/zone-link.ts';
-import type { Door } from './door.ts';
+import type { Issuer } from '../../../src/control-plane/issuer/issuer.ts';
 import { type Lies, SoftwareKey } from './software-key.ts';
+
+/** The way to an issuer: in this process, or over the wire. */
+export interface Way {
+  readonly origin: string;
+  readonly issuer: Pick<Issuer, 'handle'>;
+}
 
 /** A browser without a screen: keeps cookies, follows redirects, reads forms, and has a passkey in software. */
 export class Visitor {
   readonly key = new SoftwareKey();
-  readonly #door: Pick<Door, 'origin' | 'issuer'>;
+  readonly #door: Way;
   readonly #cookies = new Map<string, string>();
   /** Where it is now. */
   at = '';
   /** The headers of what it was shown last. */
   headers: IssuerAnswer['headers'] = {};
 
-  constructor(door: Pick<Door, 'origin' | 'issuer'>) {
+  constructor(door: Way) {
     this.#door = door;
   }
 
@@ -44,6 +50,11 @@ export class Visitor {
   async assert(shown: Shown, lies: Lies = {}): Promise<Shown> {
     const credential = this.key.get(shown.attribute('data-options'), this.#door.origin, lies);
     return this.submit({ csrf: shown.field('csrf'), credential });
+  }
+
+  /** Opens a call that waits, and confirms it. */
+  async confirm(url: string, lies: Lies = {}): Promise<Shown> {
+    return this.assert(await this.open(url), lies);
   }
 
   /** From a client's request to its redirect. */

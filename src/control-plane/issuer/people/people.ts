@@ -2,6 +2,8 @@ import type { Provider } from 'oidc-provider';
 import type { IssuerAnswer, IssuerRequest } from '../../../contract/zone-link.ts';
 import type { Artifacts } from '../artifacts.ts';
 import { problemPage } from '../pages/page.ts';
+import type { Confirmations } from '../step-up/confirmations.ts';
+import { confirmation } from '../step-up/page.ts';
 import type { Accounts } from './accounts.ts';
 import type { Ceremonies } from './ceremonies.ts';
 import type { Challenges } from './challenges.ts';
@@ -22,6 +24,7 @@ export interface PeopleDeps {
   readonly accounts: Accounts;
   readonly ceremonies: Ceremonies;
   readonly challenges: Challenges;
+  readonly confirmations: Confirmations;
   /** `https://HOST:PORT`. */
   readonly origin: string;
   readonly now: () => number;
@@ -29,7 +32,7 @@ export interface PeopleDeps {
   readonly report: (event: PeopleEvent) => void;
 }
 
-const PAGE = /^\/oauth\/(enrol|sign-in)\/([\w-]{20,64})$/;
+const PAGE = /^\/oauth\/(enrol|sign-in|confirm)\/([\w-]{20,64})$/;
 
 /** The pages that people see; undefined: the path is none of them. */
 export async function peoplePages(
@@ -42,7 +45,9 @@ export async function peoplePages(
   if (request.method !== 'GET' && request.method !== 'POST')
     return { status: 405, headers: { allow: 'GET, POST' }, body: '' };
   try {
-    return await (room === 'enrol' ? enrolment(deps, request, id) : signIn(deps, provider, request, id));
+    if (room === 'enrol') return await enrolment(deps, request, id);
+    if (room === 'confirm') return await confirmation(deps, request, id);
+    return await signIn(deps, provider, request, id);
   } catch (error) {
     if (!(error instanceof ForeignForm)) throw error;
     deps.report({ event: 'foreign-form', detail: error.message });
