@@ -15,14 +15,21 @@ before(async () => {
 });
 after(() => house?.stop());
 
+type Discovered = Parameters<NonNullable<OAuthClientProvider['saveDiscoveryState']>>[0];
+
 /** What a stock client keeps; at the beginning it knows its own id and nothing else. */
 class Memory implements OAuthClientProvider {
   readonly redirectUrl = REDIRECT;
   readonly clientMetadata = { redirect_uris: [REDIRECT], client_name: 'Stock Client' };
   authorization: URL | undefined;
+  #discovered: Discovered | undefined;
   #tokens: ReturnType<OAuthClientProvider['tokens']>;
   #verifier = '';
   clientInformation = () => ({ client_id: 'stock' });
+  discoveryState = () => this.#discovered;
+  saveDiscoveryState = (state: Discovered) => {
+    this.#discovered = state;
+  };
   tokens = () => this.#tokens;
   saveTokens = (tokens: Parameters<OAuthClientProvider['saveTokens']>[0]) => {
     this.#tokens = tokens;

@@ -11,6 +11,7 @@ import {
   Executed as ExecutedCall,
   Framed,
   Known,
+  type Subject,
   type Target,
   Validated,
 } from '../../src/contract/tool-call.ts';
@@ -25,7 +26,11 @@ export const noEvents: EventStream = {
 };
 
 /** A call to `target` that has been identified; its params are parsed as the gateway parses them. */
-export function known(target: Pick<Target, 'method' | 'pin'>, paramsRaw: string): Known {
+export function known(
+  target: Pick<Target, 'method' | 'pin'>,
+  paramsRaw: string,
+  kind: Subject['kind'] = 'User',
+): Known {
   const { value: params } = parseStrict(Buffer.from(paramsRaw, 'utf8'));
   if (!isObject(params)) throw new Error('params must be an object');
   const arrived = new Arrived({
@@ -43,14 +48,14 @@ export function known(target: Pick<Target, 'method' | 'pin'>, paramsRaw: string)
   } as Arrived);
   const subject = {
     id: 'alice',
-    kind: 'User',
+    kind,
     tenant: 'acme',
     groups: [],
     acr: undefined,
     authTime: undefined,
     key: 'alice',
     tokenId: undefined,
-  } as const;
+  };
   const head = { revision: '2025-11-25', modern: false, id: '1', response: undefined } as const;
   const frame = { ...head, method: target.method, params, paramsRaw };
   const action = target.method === 'tools/call' ? `srv/${target.pin?.name}` : `srv#${target.method}`;

@@ -10,11 +10,11 @@ body{margin:0;min-height:100vh;display:grid;place-items:center;padding:2rem 1rem
 main{width:100%;max-width:29rem;background:var(--card);border:1px solid var(--line);border-radius:16px;padding:2.1rem 2.1rem 1.9rem;
 box-shadow:0 1px 2px rgb(0 0 0/.05),0 14px 36px -16px rgb(0 0 0/.2)}
 main.wide{max-width:44rem}
-form+p{margin-top:.9rem;font-size:.88rem;margin-bottom:0}.brand{display:flex;align-items:center;gap:.55rem;color:var(--soft);font-weight:600;letter-spacing:.01em;margin-bottom:1.5rem;font-size:.94rem}
+form+p,.actions+p{margin-top:.9rem;font-size:.88rem;margin-bottom:0}.brand{display:flex;align-items:center;gap:.55rem;color:var(--soft);font-weight:600;letter-spacing:.01em;margin-bottom:1.5rem;font-size:.94rem}
 .brand svg{width:24px;height:24px;color:var(--key)}
 h1{font-size:1.5rem;line-height:1.25;letter-spacing:-.015em;margin:0 0 .6rem;text-wrap:balance;overflow-wrap:anywhere}
 h2{font-size:.95rem;margin:1.3rem 0 .45rem}
-p{margin:0 0 1rem;color:var(--soft)}p b,dd b{color:var(--ink);font-weight:600}
+p{margin:0 0 1rem;color:var(--soft)}p:last-child{margin-bottom:0}p b,dd b{color:var(--ink);font-weight:600}
 dl{margin:1.3rem 0;border:1px solid var(--line);border-radius:12px;background:var(--well);overflow:hidden}
 dl>div{display:grid;grid-template-columns:6.4rem 1fr;gap:.9rem;padding:.72rem 1rem}dl>div+div{border-top:1px solid var(--line)}
 dt{color:var(--soft);font-size:.9rem}dd{margin:0;overflow-wrap:anywhere;font-size:.95rem}dd small{display:block;color:var(--soft);font-size:.85rem}

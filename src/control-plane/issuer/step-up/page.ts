@@ -39,7 +39,7 @@ async function show({ ceremonies, challenges }: PeopleDeps, waiting: WaitingCall
     body: html`<h1>Do you want this call to happen?</h1>
 <p>A client asks for it in your name. Read it to its end: what stands here is what would happen, once.</p>
 <dl><div><dt>Tool</dt><dd><b>${foreign(tool)}</b><small>of ${foreign(server)}</small></dd></div>
-<div><dt>In the name of</dt><dd>${foreign(subject)}<small>of ${foreign(tenant)}</small></dd></div></dl>
+<div><dt>Acting as</dt><dd>${foreign(subject)}<small>of ${foreign(tenant)}</small></dd></div></dl>
 <h2>With these arguments</h2>${shownArguments(args)}
 <div class="actions"><form method="post" class="slim">${hidden({ csrf, decision: 'refuse' })}<button class="plain">Refuse</button></form>
 ${ceremonyForm({ kind: 'get', options, label: 'Confirm with a passkey', fields: { csrf } })}</div>${STATUS}`,
