@@ -89,6 +89,7 @@ export async function startControl(configFile: string, state: string, stopping: 
       issuerUrl: origin,
       resources,
       clients: knownClients(config),
+      externalIssuers: config.identity.issuers.map(({ issuer }) => issuer),
       // Whoever begins a sign-in names the URL: no private address, whatever it is called.
       fetchPublic: (url) => outbound(url, { trustedHost: '', ca: undefined }),
       now: Date.now,

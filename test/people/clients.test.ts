@@ -1,47 +1,20 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
-import {
-  Client,
-  type OAuthClientProvider,
-  StreamableHTTPClientTransport,
-  UnauthorizedError,
-} from '@modelcontextprotocol/client';
+import { Client, StreamableHTTPClientTransport, UnauthorizedError } from '@modelcontextprotocol/client';
+import { home } from '../support/tree.ts';
 import { verifies } from '../support/verifies.ts';
-import { type House, openHouse, REDIRECT } from './support/house.ts';
+import { type House, openHouse } from './support/house.ts';
+import { Memory } from './support/memory.ts';
 
 let house: House;
 before(async () => {
   house = await openHouse();
 });
 after(() => house?.stop());
-
-type Discovered = Parameters<NonNullable<OAuthClientProvider['saveDiscoveryState']>>[0];
-
-/** What a stock client keeps; at the beginning it knows its own id and nothing else. */
-class Memory implements OAuthClientProvider {
-  readonly redirectUrl = REDIRECT;
-  readonly clientMetadata = { redirect_uris: [REDIRECT], client_name: 'Stock Client' };
-  authorization: URL | undefined;
-  #discovered: Discovered | undefined;
-  #tokens: ReturnType<OAuthClientProvider['tokens']>;
-  #verifier = '';
-  clientInformation = () => ({ client_id: 'stock' });
-  discoveryState = () => this.#discovered;
-  saveDiscoveryState = (state: Discovered) => {
-    this.#discovered = state;
-  };
-  tokens = () => this.#tokens;
-  saveTokens = (tokens: Parameters<OAuthClientProvider['saveTokens']>[0]) => {
-    this.#tokens = tokens;
-  };
-  redirectToAuthorization = (url: URL) => {
-    this.authorization = url;
-  };
-  saveCodeVerifier = (verifier: string) => {
-    this.#verifier = verifier;
-  };
-  codeVerifier = () => this.#verifier;
-}
 
 suite('stock clients sign in from nothing', () => {
   for (const mode of ['legacy', 'modern'] as const) {
@@ -78,4 +51,53 @@ suite('stock clients sign in from nothing', () => {
       await client.close();
     });
   }
+
+  test('the inspector: 401, its own loopback listener, passkey, consent, token, list', async (t) => {
+    verifies('authn.human', 'authn.edge');
+    const bob = await house.person('bob');
+    const scratch = mkdtempSync(join(tmpdir(), 'ik-inspector-'));
+    t.after(() => rmSync(scratch, { recursive: true, force: true }));
+    const { mcp, ca } = house.product.ready;
+    const callback = `http://127.0.0.1:${30_000 + (process.pid % 20_000)}/oauth/callback`;
+    const login = ['--client-id', 'stock', '--callback-url', callback];
+    const child = spawn(
+      process.execPath,
+      [
+        join(home, 'node_modules/.bin/mcp-inspector'),
+        '--cli',
+        mcp,
+        '--transport',
+        'http',
+        ...login,
+        '--format',
+        'json',
+        '--method',
+        'tools/list',
+      ],
+      {
+        env: {
+          PATH: '',
+          HOME: scratch,
+          NODE_EXTRA_CA_CERTS: ca,
+          MCP_AUTO_OPEN_ENABLED: 'true',
+          MCP_INSPECTOR_SECRET_STORE: 'memory',
+        },
+        stdio: ['ignore', 'pipe', 'pipe'],
+      },
+    );
+    const said = { stdout: '', stderr: '' };
+    let visited: Promise<unknown> | undefined;
+    child.stdout.on('data', (chunk) => (said.stdout += chunk));
+    child.stderr.on('data', (chunk) => {
+      said.stderr += chunk;
+      const url = /navigate to: (https:\S+)\s/.exec(said.stderr)?.[1];
+      if (url !== undefined) visited ??= bob.allow(url).then((query) => fetch(`${callback}?${query}`));
+    });
+    const code = await new Promise((resolve) => child.once('close', resolve));
+    await visited;
+    assert.equal(code, 0, said.stderr);
+    assert.ok(
+      JSON.parse(said.stdout).result.tools.some(({ name }: { name: string }) => name === 'files__read_text_file'),
+    );
+  });
 });

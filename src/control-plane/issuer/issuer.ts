@@ -73,6 +73,8 @@ export interface IssuerOptions {
   /** The audiences that tokens may have; the first is the default. */
   readonly resources: readonly string[];
   readonly clients?: readonly KnownClient[];
+  /** Whose subjects come instead of ours; nobody signs in here then, but calls are confirmed here. */
+  readonly externalIssuers?: readonly string[];
   /** For clients whose id is the URL of their metadata; absent: there are none such. */
   readonly fetchPublic?: FetchPublic;
   readonly now: () => number;
@@ -95,7 +97,7 @@ export function openIssuer(options: IssuerOptions): Issuer {
     for (const jti of jtis) revocations.add(jti, seconds() + MAX_TTL + REVOCATION_MARGIN);
     options.revokedMore?.();
   });
-  const accounts = new Accounts(store, now);
+  const accounts = new Accounts(store, now, options.externalIssuers ?? []);
   const provider = makeProvider({ issuerUrl, resources, clients, keys, artifacts, accounts, fetchPublic });
   const challenges = openChallenges(now);
   const ceremonies = new Ceremonies({ accounts, challenges, origin: issuerUrl });

@@ -1,4 +1,5 @@
 import { type Configuration, errors, Provider, type ResourceServer } from 'oidc-provider';
+import { isEmbeddedSubject } from '../../contract/identity.ts';
 import type { Artifacts } from './artifacts.ts';
 import { COOKIE_NAMES } from './cookies.ts';
 import { problemPage } from './pages/page.ts';
@@ -84,7 +85,8 @@ export function makeProvider(deps: ProviderDeps): Provider {
     },
     interactions: { url: (_context, { uid }) => `/oauth/sign-in/${uid}` },
     findAccount: async (_context, subject) => {
-      if (accounts.find(subject) === undefined) return undefined;
+      // `ISSUER#SUB` signs in elsewhere.
+      if (!isEmbeddedSubject(subject) || accounts.find(subject) === undefined) return undefined;
       return { accountId: subject, claims: async () => ({ sub: subject }) };
     },
     // A consent is for one request; nothing is given because it was given before.

@@ -8,13 +8,16 @@ import { home, read } from '../../support/tree.ts';
 import { Visitor } from './visitor.ts';
 
 const first = join(home, 'examples/first-call');
-export const REDIRECT = 'http://127.0.0.1:7777/callback';
+/** On any port (RFC 8252 §7.3). */
+export const REDIRECT = 'http://127.0.0.1:7777/oauth/callback';
 
 /** The example of `npm start`, where clients have to find their way in, and `echo` wants each call confirmed. */
 export interface House {
   readonly product: Product;
   /** Trusts the house's authority, as a client would. */
   readonly fetch: typeof fetch;
+  /** Trusts another authority beside. */
+  readonly trusting: (ca: string) => typeof fetch;
   /** Somebody with a passkey, by invitation. */
   person(subject: string): Promise<Visitor>;
   stop(): Promise<void>;
@@ -35,12 +38,18 @@ ${servers}
 `;
   writeFileSync(join(workspace.dir, 'innerkeep.yaml'), config);
   const product = await workspace.up();
-  const dispatcher = new Agent({ connect: { ca: product.ca } });
+  const agents: Agent[] = [];
+  const trusting = (...others: string[]) => {
+    const dispatcher = new Agent({ connect: { ca: [product.ca, ...others] } });
+    agents.push(dispatcher);
+    const asked = (input: string | URL, init: object) => undiciFetch(input, { ...init, dispatcher });
+    return asked as unknown as typeof fetch;
+  };
   const handle = (asked: IssuerRequest) => ask(product, asked);
   return {
     product,
-    fetch: ((input: string | URL, init: object) =>
-      undiciFetch(input, { ...init, dispatcher })) as unknown as typeof fetch,
+    fetch: trusting(),
+    trusting,
     async person(subject) {
       const visitor = new Visitor({ origin: new URL(product.ready.mcp).origin, issuer: { handle } });
       const link = await workspace.must('people', 'invite', '--subject', subject, '--tenant', 'acme');
@@ -49,7 +58,7 @@ ${servers}
       return visitor;
     },
     async stop() {
-      await dispatcher.destroy();
+      for (const agent of agents) await agent.destroy();
       await product.stop();
       workspace.remove();
     },

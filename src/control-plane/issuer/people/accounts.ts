@@ -49,10 +49,13 @@ const MAX_INVITATION = 24 * 60 * 60;
 export class Accounts {
   readonly #store: DatabaseSync;
   readonly #now: () => number;
+  readonly #externalIssuers: readonly string[];
 
-  constructor(store: DatabaseSync, now: () => number) {
+  /** @param externalIssuers where people sign in instead; what they have here is a passkey to confirm calls with */
+  constructor(store: DatabaseSync, now: () => number, externalIssuers: readonly string[]) {
     this.#store = store;
     this.#now = now;
+    this.#externalIssuers = externalIssuers;
   }
 
   /**
@@ -63,7 +66,14 @@ export class Accounts {
     const demand = (held: boolean, message: string) => {
       if (!held) throw new InvitationError(message);
     };
-    demand(isEmbeddedSubject(subject), 'subject: 1 to 256 visible characters, without "#"');
+    const external = this.#externalIssuers;
+    if (external.length === 0) demand(isEmbeddedSubject(subject), 'subject: 1 to 256 visible characters, without "#"');
+    else {
+      const isTheirs = external.some(
+        (issuer) => subject.startsWith(`${issuer}#`) && subject.length > issuer.length + 1,
+      );
+      demand(isPlainName(subject) && isTheirs, `subject: ISSUER#SUB, of ${external.join(' or ')}`);
+    }
     demand(isPlainName(tenant), 'tenant: 1 to 256 visible characters');
     demand(groups.length <= 64 && groups.every(isPlainName), 'group: at most 64, each of 1 to 256 visible characters');
     const isSane = Number.isInteger(ttlSeconds) && ttlSeconds >= 1 && ttlSeconds <= MAX_INVITATION;

@@ -1,4 +1,5 @@
 import type { Interaction, Provider } from 'oidc-provider';
+import { isEmbeddedSubject } from '../../../contract/identity.ts';
 import type { IssuerAnswer, IssuerRequest } from '../../../contract/zone-link.ts';
 import { COOKIE_NAMES, parse } from '../cookies.ts';
 import { foreign, html } from '../pages/html.ts';
@@ -78,6 +79,7 @@ async function authenticate(
 ): Promise<IssuerAnswer> {
   try {
     const account = await ceremonies.verify(loginPurpose(interaction), credential);
+    if (!isEmbeddedSubject(account.subject)) throw new CeremonyError(`${account.subject} signs in elsewhere`);
     const signedIn = interaction.session?.accountId;
     if (signedIn !== undefined && signedIn !== account.subject)
       return problemPage(
