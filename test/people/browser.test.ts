@@ -162,4 +162,38 @@ suite('in a real browser', { skip: withoutChromium }, () => {
     await door.callback.next();
     assert.equal(consented(), true);
   });
+
+  test('a person reads a call to its end and confirms it; somebody else’s passkey does not', async (t) => {
+    verifies('authn.human');
+    const door = await openDoor(t);
+    const browser = await openBrowser(t, [door.spki]);
+    const call = {
+      ...{ subject: 'alice', tenant: 'acme', subjectKey: 'k', server: 'bank', tool: 'transfer' },
+      arguments: JSON.stringify({ amount: 10, note: '\u202e<img src=x onerror=alert(1)>' }),
+    };
+    const url = () => {
+      const answer = door.issuer.confirm(call);
+      assert.ok(answer.kind === 'waiting');
+      return answer.url;
+    };
+    const people = [];
+    for (const subject of ['bob', 'alice']) {
+      const { page } = await openPage(await browser.newContext());
+      page.on('dialog', (dialog) => assert.fail(dialog.message()));
+      await page.goto(door.issuer.invite({ ...alice, subject }, 900));
+      await page.getByRole('button').click();
+      await page.getByText('is ready').waitFor();
+      await page.goto(url());
+      const shown = await page.locator('pre').innerText();
+      assert.match(shown, /"amount": 10,\s+"note": "U\+202E<img src=x onerror=alert\(1\)>"/);
+      await page.getByRole('button', { name: 'Confirm with a passkey' }).click();
+      people.push(page);
+    }
+    await people[0]?.getByRole('heading', { name: 'The passkey was not accepted' }).waitFor();
+    await people[1]?.getByRole('heading', { name: 'Confirmed' }).waitFor();
+    assert.equal(door.issuer.confirm(call).kind, 'confirmed');
+    await people[0]?.goto(url());
+    await people[0]?.getByRole('button', { name: 'Refuse' }).click();
+    await people[0]?.getByRole('heading', { name: 'The call was refused' }).waitFor();
+  });
 });

@@ -13,6 +13,12 @@ const ISSUED = 'Issued';
 
 const payloads = z.looseObject({});
 
+/** An access token; `until` in seconds since the epoch. */
+interface Issued {
+  readonly jti: string;
+  readonly until: number;
+}
+
 export interface Artifacts {
   /** What the provider keeps, by the name of its model. */
   adapter(model: string): Adapter;
@@ -27,13 +33,21 @@ export interface Artifacts {
 /**
  * What the provider keeps: sessions, grants, codes, refresh tokens, used proofs. Each is found by the digest of its id
  * alone, and the id itself is not kept: it is what its holder presents.
- * @param revoke access tokens whose grant has ended before them (RFC 6749 §10.5, RFC 9700 §4.14.2), by their `jti`
+ * @param revoke access tokens whose grant has ended before them (RFC 6749 §10.5, RFC 9700 §4.14.2)
  */
-export function openArtifacts(store: DatabaseSync, now: () => number, revoke: (jtis: string[]) => void): Artifacts {
+export function openArtifacts(
+  store: DatabaseSync,
+  now: () => number,
+  revoke: (tokens: readonly Issued[]) => void,
+): Artifacts {
   const begun = new BegunSignIns(now);
   const endGrant = (grant: string) => {
-    const rows = store.prepare('DELETE FROM artifacts WHERE grant_digest = ? RETURNING model, digest').all(grant);
-    const tokens = rows.filter(({ model }) => model === ISSUED).map(({ digest }) => String(digest));
+    const rows = store
+      .prepare('DELETE FROM artifacts WHERE grant_digest = ? RETURNING model, digest, until')
+      .all(grant);
+    const tokens = rows
+      .filter(({ model }) => model === ISSUED)
+      .map(({ digest, until }) => ({ jti: String(digest), until: Number(until) }));
     if (tokens.length > 0) revoke(tokens);
   };
   return {

@@ -93,8 +93,8 @@ export function openIssuer(options: IssuerOptions): Issuer {
   const keys = openSigningKeys(directory);
   const revocations = openRevocations(directory, now);
   const store = openStore(directory);
-  const artifacts = openArtifacts(store, now, (jtis) => {
-    for (const jti of jtis) revocations.add(jti, seconds() + MAX_TTL + REVOCATION_MARGIN);
+  const artifacts = openArtifacts(store, now, (tokens) => {
+    for (const { jti, until } of tokens) revocations.add(jti, until + REVOCATION_MARGIN);
     options.revokedMore?.();
   });
   const accounts = new Accounts(store, now, options.externalIssuers ?? []);

@@ -9,6 +9,8 @@ import type { SigningKeys } from './signing-keys.ts';
 /** Seconds. */
 export const MAX_TTL = 24 * 60 * 60;
 const DAY = 24 * 60 * 60;
+/** Documents of clients that are fetched at a time. */
+const MAX_FETCHING = 4;
 
 /** Fetches what a client names: its metadata document, its keys. */
 export type FetchPublic = (url: string) => Promise<{ readonly status: number; readonly body: Uint8Array }>;
@@ -34,6 +36,21 @@ export interface ProviderDeps {
 export function resourceServer(resources: readonly string[], resource: string): ResourceServer {
   if (!resources.includes(resource)) throw new errors.InvalidTarget();
   return { scope: 'mcp', audience: resource, accessTokenFormat: 'jwt', jwt: { sign: { alg: 'ES256' } } };
+}
+
+/** Whoever begins a sign-in has it fetch: a few slow hosts must not take all of the issuer's time. */
+function bounded(fetchPublic: FetchPublic): NonNullable<Configuration['fetch']> {
+  let fetching = 0;
+  return async (url) => {
+    if (fetching >= MAX_FETCHING) throw new Error('too much is being fetched');
+    fetching++;
+    try {
+      const { status, body } = await fetchPublic(String(url));
+      return new Response(new Uint8Array(body), { status });
+    } finally {
+      fetching--;
+    }
+  };
 }
 
 /** The provider with its endpoints under /oauth: codes with PKCE and consent, each time; rotated refresh tokens; DPoP. */
@@ -115,10 +132,10 @@ export function makeProvider(deps: ProviderDeps): Provider {
       context.type = 'json';
       context.body = JSON.stringify({ error: out.error, error_description: out.error_description });
     },
-    fetch: async (url) => {
-      const { status, body } = await fetchPublic(String(url));
-      return new Response(new Uint8Array(body), { status });
-    },
+    // Browser clients redeem their codes from where these were sent.
+    clientBasedCORS: (_context, origin, client) =>
+      (client.redirectUris ?? []).some((uri) => URL.parse(uri)?.origin === origin && origin !== 'null'),
+    fetch: bounded(fetchPublic),
     features: {
       clientIdMetadataDocument: { enabled: true, ack: 'draft-02', cacheDuration: { min: 300, max: 300 } },
       devInteractions: { enabled: false },
