@@ -1,6 +1,6 @@
 import type { PinnedServer, ToolSettings } from './descriptors.ts';
 import type { EgressRule } from './egress.ts';
-import type { WireSecret } from './wire-secret.ts';
+import type { WantedSecret, WireSecret } from './wire-secret.ts';
 
 /** What zone 0 hands to zone 1: all that a gateway decides by. Swapped whole, never in parts. */
 export interface GatewayBundle {
@@ -68,8 +68,8 @@ export interface GatewayServer {
   readonly tools: Readonly<Record<string, ToolSettings>>;
   /** The tenant that owns this server's resources; absent: every caller's own tenant. */
   readonly tenant?: string;
-  /** Its calls need credentials, which zone 0 lends; absent: none. */
-  readonly credentials?: true;
+  /** What its calls need, and zone 0 lends; absent: nothing. */
+  readonly credentials?: readonly WantedSecret[];
   /** Where it is, when it does not run here; absent: zone 2 runs it. */
   readonly remote?: RemoteServer;
   /** Milliseconds from the call's dispatch to its refusal. */

@@ -16,6 +16,12 @@ export interface WireSecret {
   readonly template: string;
 }
 
+/** Whose secret a server's calls need: the calling subject's own, or his tenant's. */
+export interface WantedSecret {
+  readonly ref: string;
+  readonly per: 'subject' | 'tenant';
+}
+
 /** What is lent for one call. */
 export interface WireLease {
   readonly id: string;

@@ -7,7 +7,6 @@ import type { FromGateway, IssuerRequest, LeaseWish, ToGateway } from '../contra
 import { standardRoutes } from '../control-plane/admin-api/routes.ts';
 import { openAdminApi } from '../control-plane/admin-api/server.ts';
 import { type Config, readText, trustedIssuers } from '../control-plane/config/load.ts';
-import { own } from '../control-plane/config/own.ts';
 import { type ConfigError, SafetyError } from '../control-plane/config/problem.ts';
 import { type Issuer, openIssuer } from '../control-plane/issuer/issuer.ts';
 import type { KnownClient } from '../control-plane/issuer/provider.ts';
@@ -121,7 +120,7 @@ export async function startControl(configFile: string, state: string, stopping: 
     });
     const leases = new Leases({
       store: embeddedStore(new Vault(config.state, Date.now), Date.now),
-      wanted: (server) => own(inForce.served.config.servers, server)?.secrets ?? [],
+      wanted: (server) => inForce.served.servers.find(({ pins }) => pins.name === server)?.credentials ?? [],
       clock,
       fault: (error) => log({ event: 'fault', error: String(error) }),
     });

@@ -145,7 +145,7 @@ export function furnish(
     },
   };
   const lending: Lending = {
-    needed: (server) => byName.get(server)?.credentials === true,
+    needed: (server) => byName.get(server)?.credentials !== undefined,
     lend: (wish) => lender.lend(wish),
     giveBack: (leases) => lender.giveBack(leases),
     record: (call, event, detail) => {

@@ -1,7 +1,7 @@
 import { relative } from 'node:path';
 import type { GatewayServer, RuntimeServer, SandboxDriverName } from '../../contract/bundle.ts';
 import type { EgressRule } from '../../contract/egress.ts';
-import type { WireSecret } from '../../contract/wire-secret.ts';
+import type { WantedSecret, WireSecret } from '../../contract/wire-secret.ts';
 import { type Config, readText } from '../config/load.ts';
 import { own } from '../config/own.ts';
 import { configError, SafetyError } from '../config/problem.ts';
@@ -93,7 +93,7 @@ export function pinsFor(config: Config, lock: Lock): Pinned {
     gateway.push({
       pins,
       ...(runs.kind === 'remote' && { remote: runs }),
-      ...(server.secrets.length > 0 && { credentials: true }),
+      ...(server.secrets.length > 0 && { credentials: wantedOf(server) }),
       tools: server.tools,
       deadline: server.url === undefined ? server.sandbox.deadline : REMOTE_DEADLINE,
       maxResult: server.max_result,
@@ -145,6 +145,12 @@ export function driverOf({ driver, accelerator }: ServerSettings['sandbox']): Sa
 
 function withAuthority({ ca, ...rule }: ServerSettings['sandbox']['egress'][number]): EgressRule {
   return ca === undefined ? rule : { ...rule, ca: readText(ca, 'a PEM file is needed') };
+}
+
+/** Each once, whatever it is used for. */
+function wantedOf({ secrets }: ServerSettings): readonly WantedSecret[] {
+  const per = new Map(secrets.map((secret) => [secret.ref, secret.per]));
+  return [...per].map(([ref, whose]) => ({ ref, per: whose }));
 }
 
 function onTheWire({ per: _, header, ...rest }: ServerSettings['secrets'][number]): WireSecret {

@@ -1,13 +1,7 @@
 import type { Clock } from '../../contract/clock.ts';
 import { type Lease, NoSecret, type SecretStore } from '../../contract/secret-store.ts';
-import { LONGEST_LEASE, type WireLease } from '../../contract/wire-secret.ts';
+import { LONGEST_LEASE, type WantedSecret, type WireLease } from '../../contract/wire-secret.ts';
 import type { LeaseAnswer, LeaseWish } from '../../contract/zone-link.ts';
-
-/** What a server's configuration says of one secret. */
-export interface Wanted {
-  readonly ref: string;
-  readonly per: 'subject' | 'tenant';
-}
 
 /** A lease that runs; never its value. */
 export interface RunningLease {
@@ -25,8 +19,8 @@ export interface RunningLease {
 
 export interface LeasesDeps {
   readonly store: SecretStore;
-  /** What the configuration in force says of a server: zone 1 names the server, and never a secret. */
-  readonly wanted: (server: string) => readonly Wanted[];
+  /** What is in force for a server, each `ref` once: zone 1 names the server, and never a secret. */
+  readonly wanted: (server: string) => readonly WantedSecret[];
   readonly clock: Clock;
   /** For faults of the store. */
   readonly fault: (error: unknown) => void;
