@@ -132,7 +132,7 @@ suite('the relay in a sandbox', { skip: absent('bubblewrap') }, () => {
       const n = Number(/^give me (\d+)\n$/.exec(await textOf(socket))?.[1]);
       socket.end(bodies[n] ?? '');
     });
-    await using hosted = new Hosted();
+    await using hosted = new Hosted('bubblewrap');
     using way = await Way.open([rule(NAME, port, { tls: false })], { [NAME]: ['127.0.0.1'] });
     using files = new ServerFiles({ 'download.mjs': download });
     const command = ['node', 'download.mjs', NAME, String(port), String(bodies.length)];
@@ -143,7 +143,7 @@ suite('the relay in a sandbox', { skip: absent('bubblewrap') }, () => {
 
   test('is gone with its sandbox, and is not there where there is no way out', async () => {
     verifies('sandbox.egress');
-    await using hosted = new Hosted();
+    await using hosted = new Hosted('bubblewrap');
     using way = await Way.open([rule(NAME, 443)], {});
     using files = new ServerFiles();
     const marker = `${NAME}:443`;

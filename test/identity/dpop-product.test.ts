@@ -61,7 +61,14 @@ test('replayed, stolen, as a bearer token or with a thief’s key it gets the an
   assert.match(seen[0] ?? '', /^\[421,/);
   const { records } = JSON.parse(await workspace.must('audit', 'tail', '-n', '6', '--json'));
   const details = records.map(({ detail }: { detail: string }) => detail).join('\n');
-  for (const own of [/no Authorization/, /jti has been used/, /like a bearer one/, /another key/, /htm/, /compact form/])
+  for (const own of [
+    /no Authorization/,
+    /jti has been used/,
+    /like a bearer one/,
+    /another key/,
+    /htm/,
+    /compact form/,
+  ])
     assert.match(details, own);
 });
 

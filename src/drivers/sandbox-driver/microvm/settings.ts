@@ -1,15 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { SandboxProfile } from '../../../contract/sandbox-driver.ts';
-import { etc } from '../host/machine.ts';
-import {
-  environment,
-  hostAuthorities,
-  hostLines,
-  insidePaths,
-  nameSources,
-  relayPlaces,
-  trusted,
-} from '../host/way-out.ts';
+import { etcFiles, type OwnFile } from '../host/own-files.ts';
+import { environment, hostAuthorities, insidePaths, relayPlaces } from '../host/way-out.ts';
 
 /**
  * What the agent does to be one server's sandbox, KEY=VALUE (guest/server.c).
@@ -26,7 +18,7 @@ export function settings(profile: SandboxProfile, mounts: readonly { readonly fi
   };
   return [
     ...[`memory=${memory}`, `pids=${pids}`, `scratch=${Math.floor(memory / 2)}`],
-    ...Object.entries(files(profile)).map(([path, content]) => `file=${path} ${content}`),
+    ...files(profile).map(({ to, content }) => `file=${to} ${content}`),
     ...profile.mounts.map(
       ({ to, mode }, index) => `mount=m${index} ${mode} ${mounts[index]?.file ? 'file' : '.'} ${to}`,
     ),
@@ -36,15 +28,11 @@ export function settings(profile: SandboxProfile, mounts: readonly { readonly fi
   ];
 }
 
-/** The only files of /etc. */
-function files({ wayOut }: SandboxProfile): Record<string, string> {
-  if (wayOut === undefined) return { '/etc/passwd': etc.passwd, '/etc/hosts': etc.hosts };
+/** The only files of /etc; there is no host's list of authorities that could be shown. */
+function files(profile: SandboxProfile): OwnFile[] {
+  const { wayOut } = profile;
+  const own = etcFiles(profile);
   const authorities = hostAuthorities();
-  return {
-    '/etc/passwd': etc.passwd,
-    '/etc/hosts': etc.hosts + hostLines(wayOut),
-    [insidePaths.names]: nameSources,
-    [insidePaths.authorities]:
-      wayOut.ca === undefined ? (authorities && readFileSync(authorities, 'utf8')) || '' : trusted(wayOut.ca),
-  };
+  if (wayOut === undefined || wayOut.ca !== undefined || authorities === undefined) return own;
+  return [...own, { to: insidePaths.authorities, content: readFileSync(authorities, 'utf8') }];
 }
