@@ -40,6 +40,12 @@ export function apt(...packages) {
   return root('apt-get', 'install', '-y', '--no-install-recommends', ...packages);
 }
 
+/** The package as bookworm-backports has it, where this machine takes packages from there; else its plain name. */
+export function newest(name) {
+  const { stdout } = spawnSync('apt-cache', ['madison', name], { encoding: 'utf8' });
+  return stdout?.includes('bookworm-backports') ? `${name}/bookworm-backports` : name;
+}
+
 /** Where programs are kept that were built here; the folder's name has the version. */
 export function built(name, version, program) {
   return join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'innerkeep', `${name}-${version}`, program);

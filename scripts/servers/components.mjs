@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { apt, built, go, onPath, run } from './bring.mjs';
+import { apt, built, go, newest, onPath, run } from './bring.mjs';
 import { guestImageIsThere, makeGuestImage } from './guest-image.mjs';
 
 /** Ten minutes of two cores. */
@@ -13,7 +13,7 @@ const spire = {
 
 /** In the order in which they are brought. */
 export const components = [
-  { name: 'runsc', present: () => onPath('runsc'), bring: () => apt('runsc') },
+  { name: 'runsc', present: () => onPath('runsc'), bring: () => apt(newest('runsc')) },
   { name: 'chromium', present: () => onPath('chromium'), bring: () => apt('chromium') },
   { name: 'iproute2', present: () => onPath('ip'), bring: () => apt('iproute2') },
   { name: 'redis-server', present: () => onPath('redis-server'), bring: () => apt('redis-server') },

@@ -70,12 +70,7 @@ type Drivers = Readonly<Record<string, SandboxDriver>>;
 /** Those that a server asks for. */
 function driversFor(servers: readonly SandboxedServer[], options: MachineOptions): Drivers {
   const asked = [...new Set(servers.map(({ driver }) => driver))];
-  return Object.fromEntries(
-    asked.flatMap((name) => {
-      const make = sandboxDrivers[name];
-      return make === undefined ? [] : [[name, make(options)]];
-    }),
-  );
+  return Object.fromEntries(asked.map((name) => [name, sandboxDrivers[name](options)]));
 }
 
 /** The start is refused when a driver cannot do all of the profile: never a weaker sandbox (sandbox.isolation). */
@@ -92,16 +87,14 @@ async function enforced(drivers: Drivers): Promise<ZoneRefusal | undefined> {
 
 /** Whether each server can use its files and mounts as declared, tried in its own kind of sandbox. */
 async function mountable(drivers: Drivers, servers: readonly SandboxedServer[]): Promise<ZoneRefusal | undefined> {
-  for (const server of servers) {
-    const driver = drivers[server.driver];
-    if (driver === undefined)
-      return { kind: 'refused', exit: 3, message: `there is no sandbox driver ${server.driver}`, server: server.name };
-    try {
-      await checkMounts(driver, server);
-    } catch (error) {
-      if (!(error instanceof UnsafeMount)) throw error;
-      return { kind: 'refused', exit: 2, message: error.message, server: server.name };
+  for (const [name, driver] of Object.entries(drivers))
+    for (const server of servers.filter((server) => server.driver === name)) {
+      try {
+        await checkMounts(driver, server);
+      } catch (error) {
+        if (!(error instanceof UnsafeMount)) throw error;
+        return { kind: 'refused', exit: 2, message: error.message, server: server.name };
+      }
     }
-  }
   return undefined;
 }

@@ -6,10 +6,9 @@ import type { MachineOptions } from '../drivers/sandbox-driver/host/machine.ts';
 import { microvm } from '../drivers/sandbox-driver/microvm/microvm.ts';
 
 /** Every driver that there is. Nothing runs in it until one is asked for. */
-export const sandboxDrivers: Readonly<Partial<Record<SandboxDriverName, (options: MachineOptions) => SandboxDriver>>> =
-  {
-    bubblewrap,
-    gvisor,
-    microvm: (options) => microvm('kvm', options),
-    'microvm-tcg': (options) => microvm('tcg', options),
-  };
+export const sandboxDrivers: Readonly<Record<SandboxDriverName, (options: MachineOptions) => SandboxDriver>> = {
+  bubblewrap,
+  gvisor,
+  microvm: (options) => microvm('kvm', options),
+  'microvm-tcg': (options) => microvm('tcg', options),
+};

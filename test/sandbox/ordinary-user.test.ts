@@ -16,6 +16,8 @@ import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import { cache } from '../../src/drivers/sandbox-driver/microvm/guest-image.ts';
 import { verifies } from '../support/verifies.ts';
+import { allowed, attempts } from './escapes/all.ts';
+import { Scene } from './escapes/scene.ts';
 import { absent, drivers, Hosted, ServerFiles } from './support/hosted.ts';
 
 const uid = 52_017;
@@ -50,9 +52,9 @@ class UserCache implements Disposable {
   }
 }
 
-for (const { name, skip } of drivers)
+for (const { name, kernel, skip } of drivers)
   suite(`${name} as an ordinary user`, { skip: skip || unprivileged }, () => {
-    test('holds every control in a group that was handed to the user', async () => {
+    test('holds every control and refuses every attempt in a group that was handed to the user', async () => {
       verifies('sandbox.profile', 'sandbox.isolation');
       const groups = ownGroups.map((directory) => join(directory, `ik-user-${process.pid}`));
       for (const group of groups) {
@@ -71,6 +73,9 @@ for (const { name, skip } of drivers)
         const mounts = [{ from: files.root, to: '/data', mode: 'rw' as const }];
         const { stdout } = await hosted.run(files.profile(['sh', '-c', 'id -u; touch /data/made'], { mounts }));
         assert.deepEqual([stdout, statSync(join(files.root, 'made')).uid], ['65534\n', uid]);
+        await using scene = await Scene.play(hosted, attempts, uid);
+        for (const [attempt, said] of scene.said) assert.match(said, allowed(attempt, kernel), attempt.tries);
+        await scene.witness();
       } finally {
         for (const group of groups) rmdirSync(group);
       }

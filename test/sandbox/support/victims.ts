@@ -21,14 +21,15 @@ export class Victim implements AsyncDisposable {
     this.key = key;
   }
 
-  static async start(): Promise<Victim> {
-    const key = 0x696b0000 + (process.pid % 0xffff);
+  /** @param uid whose it is to be, where that is ours to choose */
+  static async start(uid: number): Promise<Victim> {
+    const key = 0x696b0000 + ((process.pid + uid) % 0xffff);
     const script = `my $id = shmget(${key}, 4096, 01600) // die $!; $SIG{TERM} = sub { shmctl($id, 0, 0); exit 0 };
 $| = 1; print "up\\n"; while (1) { open(my $f, '<', '/etc/passwd'); select(undef, undef, undef, 0.1) }`;
-    const user = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {};
+    const user = process.getuid?.() === 0 ? { uid, gid: uid } : {};
     const child = spawn('/usr/bin/perl', ['-e', script], { ...user, stdio: ['ignore', 'pipe', 'inherit'] });
     await once(child.stdout, 'data');
-    const abstract = `ik-victim-${process.pid}`;
+    const abstract = `ik-victim-${process.pid}-${uid}`;
     // On every address, so that each name of the loopback leads to it.
     const servers = [createServer().listen(0, '::'), createServer().listen(`\0${abstract}`)];
     await Promise.all(servers.map((server) => once(server, 'listening')));

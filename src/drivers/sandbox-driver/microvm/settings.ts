@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { SandboxProfile } from '../../../contract/sandbox-driver.ts';
-import { etcFiles } from '../host/own-files.ts';
+import { etcFiles, type OwnFile } from '../host/own-files.ts';
 import { environment, hostAuthorities, insidePaths, relayPlaces } from '../host/way-out.ts';
 
 /**
@@ -18,7 +18,7 @@ export function settings(profile: SandboxProfile, mounts: readonly { readonly fi
   };
   return [
     ...[`memory=${memory}`, `pids=${pids}`, `scratch=${Math.floor(memory / 2)}`],
-    ...Object.entries(files(profile)).map(([path, content]) => `file=${path} ${content}`),
+    ...files(profile).map(({ to, content }) => `file=${to} ${content}`),
     ...profile.mounts.map(
       ({ to, mode }, index) => `mount=m${index} ${mode} ${mounts[index]?.file ? 'file' : '.'} ${to}`,
     ),
@@ -28,10 +28,11 @@ export function settings(profile: SandboxProfile, mounts: readonly { readonly fi
   ];
 }
 
-/** The guest has no file of the host's: its authorities come along too. */
-function files(profile: SandboxProfile): Record<string, string> {
-  const own = Object.fromEntries(etcFiles(profile).map(({ to, content }) => [to, content]));
-  if (profile.wayOut === undefined || profile.wayOut.ca !== undefined) return own;
+/** The only files of /etc; there is no host's list of authorities that could be shown. */
+function files(profile: SandboxProfile): OwnFile[] {
+  const { wayOut } = profile;
+  const own = etcFiles(profile);
   const authorities = hostAuthorities();
-  return { ...own, [insidePaths.authorities]: authorities === undefined ? '' : readFileSync(authorities, 'utf8') };
+  if (wayOut === undefined || wayOut.ca !== undefined || authorities === undefined) return own;
+  return [...own, { to: insidePaths.authorities, content: readFileSync(authorities, 'utf8') }];
 }
