@@ -62,7 +62,7 @@ test('replayed, stolen, as a bearer token or with a thief’s key it gets the an
   const seen = answers.map(({ status, headers: { date, ...rest }, text }) => JSON.stringify([status, rest, text]));
   assert.equal(new Set(seen).size, 1, seen.join('\n'));
   assert.match(seen[0] ?? '', /^\[421,/);
-  const { records } = JSON.parse(await workspace.must('audit', 'tail', '-n', '6', '--json'));
+  const { records } = JSON.parse(await workspace.must('audit', 'tail', '-n', '20', '--json'));
   const details = records.map(({ detail }: { detail: string }) => detail).join('\n');
   for (const own of [
     /no Authorization/,
