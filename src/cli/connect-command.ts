@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream';
 import { connectAdmin } from './admin-client.ts';
 import { bridge } from './connect/bridge.ts';
 import { lineOutput } from './connect/lines.ts';
+import { Prover } from './connect/prover.ts';
 import { options, UsageError } from './options.ts';
 
 interface Io {
@@ -31,10 +32,11 @@ export async function connectCommand(argv: readonly string[], io: Io): Promise<n
   if (subject === undefined || tenant === undefined) throw new UsageError('connect needs --subject and --tenant');
   const { presence } = connectAdmin(io.stateDir);
   const url = server === undefined ? presence.mcp : `${presence.mcp}/${server}`;
+  const prover = await Prover.make();
   let held = { token: '', until: 0 };
   const token = async (): Promise<string> => {
     if (Date.now() >= held.until) {
-      const wish = { subject, tenant, groups, audience: url, ttlSeconds: TTL };
+      const wish = { subject, tenant, groups, audience: url, ttlSeconds: TTL, dpopJkt: prover.thumbprint };
       // Found anew each time: an `up` that was started again has another secret.
       const minted = (await connectAdmin(io.stateDir).call('POST', '/admin/token', wish)) as { token: string };
       held = { token: minted.token, until: Date.now() + (TTL - MARGIN) * 1000 };
@@ -48,6 +50,6 @@ export async function connectCommand(argv: readonly string[], io: Io): Promise<n
   const output = lineOutput(process.stdout);
   // Whoever does not read any more will not end our input either.
   output.closed.addEventListener('abort', () => io.stdin.destroy());
-  await bridge(io.stdin, output, complain, { url, ca, token });
+  await bridge(io.stdin, output, complain, { url, ca, token, prover });
   return 0;
 }

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { connectAdmin } from './admin-client.ts';
 import { bridge } from './connect/bridge.ts';
+import { Prover } from './connect/prover.ts';
 
 /** One call that has to work, and one that has to be refused. */
 export interface SelfCheck {
@@ -19,7 +20,7 @@ export interface SelfCheckResult {
   readonly text: string;
 }
 
-/** Two real calls, as a client makes them: over TLS, with a token, through the whole pipeline. */
+/** Two real calls, as a client makes them: over TLS, with a token that is bound to its key, through the whole pipeline. */
 export async function selfCheck(
   check: SelfCheck,
   ready: { readonly mcp: string; readonly ca: string },
@@ -27,7 +28,9 @@ export async function selfCheck(
 ): Promise<SelfCheckResult> {
   const { subject, tenant, tool } = check;
   const admin = connectAdmin(stateDir);
-  const minted = (await admin.call('POST', '/admin/token', { subject, tenant, ttlSeconds: 60 })) as { token: string };
+  const prover = await Prover.make();
+  const wish = { subject, tenant, ttlSeconds: 60, dpopJkt: prover.thumbprint };
+  const minted = (await admin.call('POST', '/admin/token', wish)) as { token: string };
   const call = (id: number, args: unknown): string =>
     `${JSON.stringify({ jsonrpc: '2.0', id, method: 'tools/call', params: { name: tool, arguments: args } })}\n`;
   const answers = new Map<number, string>();
@@ -40,7 +43,7 @@ export async function selfCheck(
     feed(call(1, check.arguments), call(2, check.refused)),
     { write, closed: new AbortController().signal },
     (text) => complaints.push(text),
-    { url: ready.mcp, ca: readFileSync(ready.ca, 'utf8'), token: async () => minted.token },
+    { url: ready.mcp, ca: readFileSync(ready.ca, 'utf8'), token: async () => minted.token, prover },
   );
   const ms = Math.round(performance.now() - started);
   const [good = '', bad = ''] = [answers.get(1), answers.get(2)];

@@ -46,7 +46,7 @@ test('the session id and revision of initialize go with all that follows; DELETE
   assert.equal(rest.length, 4);
   for (const { headers } of rest) {
     assert.deepEqual([headers['mcp-session-id'], headers['mcp-protocol-version']], ['s1', '2025-11-25']);
-    assert.equal(headers.authorization, 'Bearer good');
+    assert.equal(headers.authorization, 'DPoP good');
   }
   assert.equal(rest.at(-1)?.http, 'DELETE');
 });

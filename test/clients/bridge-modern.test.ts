@@ -114,7 +114,7 @@ test('a subscription outlives its token: asked for again with the new one, and a
   );
   assert.deepEqual(said[2].params, { uri: 'a:b', ...tag });
   const [first, second] = edge.heard.map(({ headers, text }) => [headers.authorization, text]);
-  assert.deepEqual([first?.[0], second?.[0], first?.[1]], ['Bearer first', 'Bearer second', second?.[1]]);
+  assert.deepEqual([first?.[0], second?.[0], first?.[1]], ['DPoP first', 'DPoP second', second?.[1]]);
   edge.heard[1]?.answer.end();
   assert.equal((await client.next()).method, 'notifications/cancelled');
   await client.end();

@@ -29,6 +29,7 @@ test('an empty file is the hardened default', async (t) => {
     listen: { host: '127.0.0.1', port: 8443 },
     server_names: ['localhost'],
     allowed_origins: [],
+    tls: {},
     unauthenticated: 421,
     max_body: 1024 * 1024,
   });

@@ -38,13 +38,15 @@ async function shake(options: ConnectionOptions): Promise<string> {
 test('speaks TLS 1.3 with AES-256-GCM and X25519, and nothing else', async () => {
   verifies('transport.tls13');
   assert.equal(await shake({ servername: 'localhost' }), 'TLSv1.3 TLS_AES_256_GCM_SHA384');
-  assert.equal(await shake({ servername: 'localhost', ecdhCurve: 'X25519' }), 'TLSv1.3 TLS_AES_256_GCM_SHA384');
+  for (const ecdhCurve of ['X25519', 'X25519MLKEM768'])
+    assert.equal(await shake({ servername: 'localhost', ecdhCurve }), 'TLSv1.3 TLS_AES_256_GCM_SHA384');
   assert.match(await shake({ servername: 'localhost', maxVersion: 'TLSv1.2' }), /^ERR_SSL|ECONNRESET/);
   assert.match(
     await shake({ servername: 'localhost', ciphers: 'TLS_CHACHA20_POLY1305_SHA256' }),
     /^ERR_SSL|ECONNRESET/,
   );
-  assert.match(await shake({ servername: 'localhost', ecdhCurve: 'P-256' }), /^ERR_SSL|ECONNRESET/);
+  for (const ecdhCurve of ['P-256', 'P-384', 'P-521', 'X448', 'SecP256r1MLKEM768', 'ffdhe2048'])
+    assert.match(await shake({ servername: 'localhost', ecdhCurve }), /^ERR_SSL|ECONNRESET/, ecdhCurve);
   assert.match(await shake({ servername: 'localhost', ALPNProtocols: ['h2'] }), /^ERR_SSL|ECONNRESET/);
 });
 

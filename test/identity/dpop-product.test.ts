@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
+import type { IncomingMessage } from 'node:http';
+import { request } from 'node:https';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { freePort, noRedis, redisServer } from '../state/support.ts';
@@ -59,7 +62,7 @@ test('replayed, stolen, as a bearer token or with a thief’s key it gets the an
   const seen = answers.map(({ status, headers: { date, ...rest }, text }) => JSON.stringify([status, rest, text]));
   assert.equal(new Set(seen).size, 1, seen.join('\n'));
   assert.match(seen[0] ?? '', /^\[421,/);
-  const { records } = JSON.parse(await workspace.must('audit', 'tail', '-n', '6', '--json'));
+  const { records } = JSON.parse(await workspace.must('audit', 'tail', '-n', '20', '--json'));
   const details = records.map(({ detail }: { detail: string }) => detail).join('\n');
   for (const own of [
     /no Authorization/,
@@ -70,6 +73,45 @@ test('replayed, stolen, as a bearer token or with a thief’s key it gets the an
     /compact form/,
   ])
     assert.match(details, own);
+});
+
+test('a stream needs a proof of its own request, and ends when its token is taken back', async () => {
+  verifies('authn.workload', 'authn.edge');
+  const mine = await product.token('--dpop-jwk', 'key.json');
+  const by = (htm: string): Record<string, string> => ({
+    authorization: `DPoP ${mine}`,
+    dpop: proof(key, { token: mine, htu: product.ready.mcp, htm, iat: Date.now() / 1000, claims: { nonce } }),
+  });
+  const client = '"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"t","version":"1"}';
+  const opened = await post(product, `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{${client}}}`, {
+    headers: by('POST'),
+  });
+  const session = String(opened.headers['mcp-session-id']);
+  const listen = (headers: Record<string, string>): Promise<IncomingMessage> =>
+    new Promise((resolve, reject) => {
+      const all = {
+        ...headers,
+        accept: 'text/event-stream',
+        'mcp-session-id': session,
+        'mcp-protocol-version': '2025-11-25',
+      };
+      request(product.ready.mcp, { ca: product.ca, headers: all, agent: false }, resolve).on('error', reject).end();
+    });
+  const status = async (headers: Record<string, string>): Promise<number | undefined> => {
+    const answer = await listen(headers);
+    answer.resume();
+    return answer.statusCode;
+  };
+  assert.equal(await status(by('POST')), 421);
+  assert.equal(await status({ authorization: `Bearer ${mine}` }), 421);
+  const own = by('GET');
+  const stream = await listen(own);
+  assert.deepEqual([stream.statusCode, stream.headers['content-type']], [200, 'text/event-stream']);
+  assert.equal(await status(own), 421);
+  const ended = once(stream.resume(), 'end');
+  await workspace.must('token', '--revoke', mine);
+  await ended;
+  assert.equal(await status(by('GET')), 421);
 });
 
 test('does not start where its state store cannot be reached: exit 2, and which key', { skip: noRedis }, async (t) => {
@@ -88,4 +130,10 @@ test('does not start where its state store cannot be reached: exit 2, and which 
   const good = new Workspace({ 'innerkeep.yaml': `${ports}state: ${url}\n`, 'policies/none.cedar': '' });
   t.after(() => good.remove());
   await (await good.up()).stop();
+});
+
+test('connect proves a key of its own with each request, the nonce included', async () => {
+  verifies('authn.workload');
+  const said = await workspace.pipe(`${LIST}\n`, 'connect', '--subject', 'alice', '--tenant', 'acme');
+  assert.deepEqual(JSON.parse(said.stdout), { jsonrpc: '2.0', id: 1, result: { tools: [] } }, said.stderr);
 });

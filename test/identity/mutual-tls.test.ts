@@ -9,7 +9,14 @@ import { type Arrived, Authenticated } from '../../src/contract/tool-call.ts';
 import { createEdge } from '../../src/gateway/transport/edge.ts';
 import { certificate as edgeCertificate } from '../edge/certificate.ts';
 import { verifies } from '../support/verifies.ts';
-import { authority, certificate, type Held, shown, thumbprintOf } from './support/authority.ts';
+import {
+  authority,
+  certificate,
+  type Held,
+  certificate as makeCertificate,
+  shown,
+  thumbprintOf,
+} from './support/authority.ts';
 import { ecKey, sign } from './support/foreign-issuer.ts';
 import { gateway, refused } from './support/gateway.ts';
 
@@ -107,6 +114,39 @@ test('an SVID dies with its own time, and with its authority when that leaves th
   await refused(as(connected), /certificate has expired/);
   publish({ spiffe: undefined });
   await refused(as(connected), /no Authorization/);
+});
+
+test('no stream outlives the certificate that its caller was known by, or was bound to, or had to show', async (t) => {
+  verifies('authn.edge', 'authn.workload');
+  const { root, robot } = await world();
+  const edge = asking(t, trusting(root));
+  const key = ecKey('k');
+  const trusted = { issuer: edge.issuer.issuerUrl, jwks: { keys: [key.publicJwk] }, tenant: { claim: 'tenant' } };
+  edge.publish({ issuers: [{ ...trusted, embedded: true }] });
+  const certificate = shown([robot]);
+  const until = async (authorization?: string) =>
+    (await edge.stage(edge.request(authorization, { certificate }))).until;
+  const token = async (change: Record<string, unknown>) =>
+    `Bearer ${await sign(key, edge.claims(edge.issuer.issuerUrl, change))}`;
+  const day = NOW / 1000 + 86_400;
+  const cnf = { 'x5t#S256': thumbprintOf(robot) };
+  assert.equal(await until(), NOW + HOUR);
+  assert.equal(await until(await token({ exp: day })), (day + 5) * 1000);
+  assert.equal(await until(await token({ exp: day, cnf })), NOW + HOUR);
+  assert.equal(await until(await token({ cnf })), NOW + 605_000);
+  const short = await authority('short', NOW, { until: NOW + HOUR / 2 });
+  edge.publish({ spiffe: trusting(short) });
+  const under = shown([await makeCertificate('robot', NOW, { uris: [ROBOT] }, short)]);
+  assert.equal((await edge.stage(edge.request(undefined, { certificate: under }))).until, NOW + HOUR / 2);
+  const settings = {
+    origin: edge.issuer.issuerUrl,
+    serverNames: [],
+    allowedOrigins: [],
+    unauthenticated: 421,
+    maxBody: 1,
+  } as const;
+  edge.publish({ edge: { ...settings, clientCa: root.pem } });
+  assert.equal(await until(await token({ exp: day })), NOW + HOUR);
 });
 
 /** The edge on a socket, before the stage; what it hands on is what a real handshake has shown. */

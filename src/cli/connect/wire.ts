@@ -1,16 +1,26 @@
 import { Agent, request } from 'undici';
+import type { Prover } from './prover.ts';
 
 export interface Gateway {
   /** The MCP URL. */
   readonly url: string;
   /** PEM of the authority that signed the edge's certificate. */
   readonly ca: string;
-  /** A token that is good for some minutes yet. */
+  /** A token that is good for some minutes yet, bound to the prover's key. */
   token(): Promise<string>;
+  readonly prover: Prover;
 }
 
 export type Headers = Readonly<Record<string, string>>;
 export type Reply = Awaited<ReturnType<typeof request>>;
+
+interface Wish {
+  readonly dispatcher?: Agent;
+  readonly method: 'POST' | 'GET' | 'DELETE';
+  readonly headers: Headers;
+  readonly body?: string;
+  readonly signal: AbortSignal;
+}
 
 /** Connections for calls; what comes above waits for one of them. */
 const CALLS = 128;
@@ -26,7 +36,7 @@ export class Wire {
   readonly #asides: Agent;
 
   constructor(gateway: Gateway) {
-    const options = { connect: { ca: gateway.ca }, headersTimeout: 0, bodyTimeout: 0 };
+    const options = { connect: { ca: gateway.ca, minVersion: 'TLSv1.3' as const }, headersTimeout: 0, bodyTimeout: 0 };
     this.#gateway = gateway;
     this.#calls = new Agent({ ...options, connections: CALLS });
     this.#asides = new Agent(options);
@@ -37,37 +47,20 @@ export class Wire {
     return this.#gateway.token();
   }
 
-  async post(body: string, headers: Headers, signal: AbortSignal, isCall: boolean): Promise<Reply> {
-    return request(this.#gateway.url, {
-      dispatcher: isCall ? this.#calls : this.#asides,
-      method: 'POST',
-      headers: {
-        ...(await this.#authorization()),
-        'content-type': 'application/json',
-        accept: 'application/json, text/event-stream',
-        ...headers,
-      },
-      body,
-      signal,
-    });
+  post(body: string, headers: Headers, signal: AbortSignal, isCall: boolean): Promise<Reply> {
+    const own = { 'content-type': 'application/json', accept: 'application/json, text/event-stream' };
+    const dispatcher = isCall ? this.#calls : this.#asides;
+    return this.#send({ dispatcher, method: 'POST', headers: { ...own, ...headers }, body, signal });
   }
 
-  async get(headers: Headers, signal: AbortSignal): Promise<Reply> {
-    const own = { ...(await this.#authorization()), accept: 'text/event-stream' };
-    return request(this.#gateway.url, { dispatcher: this.#asides, headers: { ...own, ...headers }, signal });
+  get(headers: Headers, signal: AbortSignal): Promise<Reply> {
+    return this.#send({ method: 'GET', headers: { accept: 'text/event-stream', ...headers }, signal });
   }
 
   /** Never rejects: a session that cannot be ended ends by itself. */
   async delete(headers: Headers): Promise<void> {
-    const signal = AbortSignal.timeout(DELETE_WITHIN);
     try {
-      const all = { ...(await this.#authorization()), ...headers };
-      const reply = await request(this.#gateway.url, {
-        dispatcher: this.#asides,
-        method: 'DELETE',
-        headers: all,
-        signal,
-      });
+      const reply = await this.#send({ method: 'DELETE', headers, signal: AbortSignal.timeout(DELETE_WITHIN) });
       await reply.body.dump();
     } catch {
       // The gateway is gone, and the session with it.
@@ -78,7 +71,16 @@ export class Wire {
     await Promise.all([this.#calls.destroy(), this.#asides.destroy()]);
   }
 
-  async #authorization(): Promise<Headers> {
-    return { authorization: `Bearer ${await this.token()}` };
+  /** Once more at most: where the gateway gives a nonce and does not take it, another try would not help. */
+  async #send(wish: Wish): Promise<Reply> {
+    const { url, prover } = this.#gateway;
+    const attempt = async (): Promise<Reply> => {
+      const headers = { ...(await prover.headers(await this.token(), wish.method, url)), ...wish.headers };
+      return request(url, { dispatcher: this.#asides, ...wish, headers });
+    };
+    const reply = await attempt();
+    if (!prover.isChallenged(reply.statusCode, reply.headers['dpop-nonce'])) return reply;
+    await reply.body.dump();
+    return attempt();
   }
 }

@@ -2,7 +2,10 @@ import { PassThrough } from 'node:stream';
 import type { TestContext } from 'node:test';
 import { bridge } from '../../../src/cli/connect/bridge.ts';
 import { lineOutput } from '../../../src/cli/connect/lines.ts';
+import { Prover } from '../../../src/cli/connect/prover.ts';
 import type { Json } from './scripted-edge.ts';
+
+const prover = await Prover.make();
 
 /** The bridge between a test, which is its client over stdio, and an edge. */
 export function bridged(
@@ -28,7 +31,7 @@ export function bridged(
   };
   const lines = lineOutput(output);
   lines.closed.addEventListener('abort', () => input.destroy());
-  const done = bridge(input, lines, complain, { ...edge, token });
+  const done = bridge(input, lines, complain, { ...edge, token, prover });
   t.after(() => input.destroy());
   done.catch(() => undefined);
   const until = async <T>(find: () => T | undefined): Promise<T> => {
