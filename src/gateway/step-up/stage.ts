@@ -29,26 +29,29 @@ export interface StepUpDeps {
 export function stepUpStage(deps: StepUpDeps): (call: Authorized, capabilities: JsonObject) => Promise<Confirmed> {
   const servers = new Map(deps.servers.map((server) => [server.pins.name, server]));
   return async (call, capabilities) => {
-    const { target } = call;
-    const tool = target.method === 'tools/call' ? target.pin?.name : undefined;
-    const tools = servers.get(target.server)?.tools ?? {};
-    if (tool === undefined || !Object.hasOwn(tools, tool) || tools[tool]?.step_up === undefined)
-      return new Confirmed(call, undefined);
-    const { requestState, inputResponses } = target.params;
-    if (typeof requestState === 'string' && deps.continues(call, requestState) && deps.once.take(requestState))
-      return new Confirmed(call, undefined);
-    const answer = await deps.confirm(toConfirm(call, tool));
-    if (answer.kind === 'confirmed') return new Confirmed(call, answer.id);
-    if (answer.kind === 'full') throw new Refusal('overload', 'too many calls wait to be confirmed');
-    const said = isObject(inputResponses)
-      ? 'the person has not confirmed it, the client says otherwise or not'
-      : 'asked';
-    const detail = `waits to be confirmed as ${answer.id}: ${said}`;
-    throw new Refusal(takesUrls(call, capabilities) ? 'step-up-url' : 'step-up', detail, {
-      id: answer.id,
-      url: answer.url,
-    });
+    const { method, pin, server } = call.target;
+    const tools = servers.get(server)?.tools ?? {};
+    const tool = method === 'tools/call' && pin !== undefined && Object.hasOwn(tools, pin.name) ? pin.name : undefined;
+    const wants = tool !== undefined && tools[tool]?.step_up !== undefined;
+    return new Confirmed(call, wants ? await confirmation(deps, call, tool, capabilities) : undefined);
   };
+}
+
+/** The id of the confirmation that this call uses up; undefined: it is a confirmed one that goes on. */
+async function confirmation(
+  { confirm, continues, once }: StepUpDeps,
+  call: Authorized,
+  tool: string,
+  capabilities: JsonObject,
+): Promise<string | undefined> {
+  const { requestState } = call.target.params;
+  if (typeof requestState === 'string' && continues(call, requestState) && once.take(requestState)) return undefined;
+  const answer = await confirm(toConfirm(call, tool));
+  if (answer.kind === 'confirmed') return answer.id;
+  if (answer.kind === 'full') throw new Refusal('overload', 'too many calls wait to be confirmed');
+  const { id, url } = answer;
+  const code = takesUrls(call, capabilities) ? 'step-up-url' : 'step-up';
+  throw new Refusal(code, `waits to be confirmed as ${id}`, { id, url });
 }
 
 function toConfirm({ subject, target, params }: Authorized, tool: string): CallToConfirm {
