@@ -66,7 +66,7 @@ for (const { name, skip } of drivers)
       python: {
         command: `/usr/bin/python3 clients.py`,
         clients: ['urllib', 'requests', 'httpx'],
-        missing: absentClients(),
+        missing: name === 'microvm-tcg' ? 'python clients in the guest image' : absentClients(),
       },
     };
     for (const [family, { command, clients, missing }] of Object.entries(families))
