@@ -1,8 +1,8 @@
 // Runs inside a sandbox: asks an API through each client that node has, none of which was told anything. By lines.
 import { get } from 'node:https';
-import { request } from '/data/undici/index.js';
 
-const [, , base] = process.argv;
+const [, , base, library = '/data/undici/index.js'] = process.argv;
+const { request } = await import(library);
 const clients = {
   fetch: async (url) => (await fetch(url)).json(),
   https: (url) =>
