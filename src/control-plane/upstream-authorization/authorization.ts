@@ -87,7 +87,8 @@ export class PersonalAuthorization implements Authorization {
   async answer(status: number, challenge: string | undefined): Promise<boolean> {
     const asked = oauthChallenge(challenge);
     const error = asked?.params.get('error');
-    if (status === 401 && error === 'use_dpop_nonce') return this.#nonce?.used === false && ++this.#nonces <= MOST_NONCES;
+    if (status === 401 && error === 'use_dpop_nonce')
+      return this.#nonce?.used === false && ++this.#nonces <= MOST_NONCES;
     const isStepUp = status === 403 && error === 'insufficient_scope';
     if (status !== 401 && !isStepUp) return false;
     const { server, fetch } = this.#deps;

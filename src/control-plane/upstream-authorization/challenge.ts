@@ -36,7 +36,7 @@ export function challenges(field: string): readonly Challenge[] {
       for (let param = take(PARAM); param !== null; param = take(PARAM)) {
         const [, name = '', token, quoted = ''] = param;
         const key = name.toLowerCase();
-        if (!params.has(key)) params.set(key, token ?? quoted.replace(/\\([^])/g, '$1'));
+        if (!params.has(key)) params.set(key, token ?? quoted.replace(/\\(.)/gs, '$1'));
         take(BETWEEN);
       }
     found.push({ scheme: (scheme[1] ?? '').toLowerCase(), params });

@@ -1,4 +1,8 @@
-import { type AuthorizationServer, genericTokenEndpointRequest, processGenericTokenEndpointResponse } from 'oauth4webapi';
+import {
+  type AuthorizationServer,
+  genericTokenEndpointRequest,
+  processGenericTokenEndpointResponse,
+} from 'oauth4webapi';
 import { type Fetch, NotAuthorized } from './fetching.ts';
 import { issuerMetadata } from './issuer.ts';
 import { authenticationOf, type OwnClient } from './own-client.ts';
@@ -60,7 +64,8 @@ export class Exchanger {
       throw new NotAuthorized(`${issuer} gave ${JSON.stringify(response.issued_token_type)}, no access token`);
     if (value === presented) throw new NotAuthorized(`${issuer} gave the caller's own token back`);
     const aud = [claimsOf(value)?.aud ?? audience].flat();
-    if (!aud.includes(audience)) throw new NotAuthorized(`${issuer} gave a token for ${aud.join(', ')}, not ${audience}`);
+    if (!aud.includes(audience))
+      throw new NotAuthorized(`${issuer} gave a token for ${aud.join(', ')}, not ${audience}`);
     return { value, expiresIn };
   }
 

@@ -15,7 +15,12 @@ export const PROOF_ALGORITHM = 'ES256';
  */
 export async function proof(
   key: ProofKey,
-  request: { readonly method: string; readonly url: string; readonly token: string; readonly nonce: string | undefined },
+  request: {
+    readonly method: string;
+    readonly url: string;
+    readonly token: string;
+    readonly nonce: string | undefined;
+  },
 ): Promise<string> {
   const { method, url, token, nonce } = request;
   const { origin, pathname } = new URL(url);

@@ -23,7 +23,9 @@ export async function protectedResource(
 ): Promise<ProtectedResource> {
   const { origin, pathname } = new URL(server);
   if (named !== undefined && !(URL.canParse(named) && new URL(named).origin === origin))
-    throw new NotAuthorized(`the server's metadata is said to be at ${JSON.stringify(named.slice(0, 256))}, not at its own`);
+    throw new NotAuthorized(
+      `the server's metadata is said to be at ${JSON.stringify(named.slice(0, 256))}, not at its own`,
+    );
   const path = pathname.replace(/\/$/, '');
   const places = named === undefined ? new Set([`${origin}${WELL_KNOWN}${path}`, `${origin}${WELL_KNOWN}`]) : [named];
   for (const place of places) {
@@ -38,7 +40,9 @@ export async function protectedResource(
 function read(found: Readonly<Record<string, unknown>>, server: string, place: string): ProtectedResource {
   const { resource, authorization_servers: issuers, scopes_supported: scopes } = found;
   if (typeof resource !== 'string' || !contains(resource, server))
-    throw new NotAuthorized(`${place} is the metadata of ${JSON.stringify(resource)}, not of ${server} (RFC 9728 §3.3)`);
+    throw new NotAuthorized(
+      `${place} is the metadata of ${JSON.stringify(resource)}, not of ${server} (RFC 9728 §3.3)`,
+    );
   const issuer: unknown = Array.isArray(issuers) ? issuers[0] : undefined;
   if (typeof issuer !== 'string') throw new NotAuthorized(`${place} names no authorization server`);
   const isList = Array.isArray(scopes) && scopes.every((scope) => typeof scope === 'string');

@@ -26,7 +26,9 @@ export async function clientAt(
 ): Promise<OwnClient> {
   if (preRegistered !== undefined) {
     if (preRegistered.issuer === issuer.issuer) return preRegistered;
-    throw new NotAuthorized(`the client ${preRegistered.id} is of ${preRegistered.issuer}, and not of ${issuer.issuer}`);
+    throw new NotAuthorized(
+      `the client ${preRegistered.id} is of ${preRegistered.issuer}, and not of ${issuer.issuer}`,
+    );
   }
   if (document !== undefined && issuer.client_id_metadata_document_supported === true)
     return { id: document, method: 'none' };

@@ -106,7 +106,8 @@ async function ask(deps: ExecutionDeps, call: Admitted, exchange: Exchange): Pro
 
 async function askRemote(remote: Remote, exchange: Exchange): Promise<RpcAnswer> {
   const answer = await remote.call(exchange);
-  if (exchange.hasLent(answer.raw)) throw new Refusal('upstream', 'the answer has the token in it that the call was lent');
+  if (exchange.hasLent(answer.raw))
+    throw new Refusal('upstream', 'the answer has the token in it that the call was lent');
   return answer;
 }
 

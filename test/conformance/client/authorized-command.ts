@@ -39,5 +39,10 @@ async function knownClient({ client_id: id, client_secret: secret, private_key_p
   if (id === undefined) return undefined;
   const place = new URL('/.well-known/oauth-protected-resource/mcp', url);
   const { authorization_servers: named } = Object(await (await fetch(place)).json());
-  return { id, issuer: String(issuer ?? named[0]), ...(secret !== undefined && { secret }), ...(key !== undefined && { key }) };
+  return {
+    id,
+    issuer: String(issuer ?? named[0]),
+    ...(secret !== undefined && { secret }),
+    ...(key !== undefined && { key }),
+  };
 }
