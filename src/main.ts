@@ -86,8 +86,11 @@ const commands: Readonly<Record<string, Command>> = {
 /** What the control plane needs of the other zones to review a server. */
 async function reviewers(config: string, state: string) {
   const { describe } = await import('./main/runtime-client.ts');
+  const { describeRemote } = await import('./main/personal-upstream.ts');
   const { unservable: inspect } = await import('./main/unservable.ts');
-  return { describe: (server: RuntimeServer) => describe(server, config, state), inspect };
+  const any = (server: RuntimeServer, client?: string) =>
+    server.kind === 'remote' ? describeRemote(server, client, config, io.stderr) : describe(server, config, state);
+  return { describe: any, inspect };
 }
 
 async function main([name = '--help', ...argv]: readonly string[]): Promise<number | undefined> {

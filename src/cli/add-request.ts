@@ -15,6 +15,8 @@ interface AddRequest {
   readonly mounts: readonly { readonly from: string; readonly to: string; readonly mode: string }[];
   readonly yes: boolean;
   readonly acceptUnverified: boolean;
+  /** Absolute path of what a remote server's issuer knows us by. */
+  readonly client: string | undefined;
 }
 
 /**
@@ -30,6 +32,7 @@ export function addRequest(argv: readonly string[], cwd: string, directory: stri
       mount: { type: 'string', multiple: true, default: [] },
       yes: { type: 'boolean', default: false },
       'accept-unverified': { type: 'boolean', default: false },
+      client: { type: 'string' },
     },
     1,
   );
@@ -40,6 +43,7 @@ export function addRequest(argv: readonly string[], cwd: string, directory: stri
     throw new UsageError(
       `--name: ${values.name} is not a-z, 0-9 and hyphens, at most 32, from a letter on, and not sse`,
     );
+  if (values.client !== undefined && !/^https?:\/\//.test(what)) throw new UsageError('--client goes with a URL only');
   const written = (path: string): string => {
     const way = relative(directory, resolve(cwd, path));
     return way.startsWith('..') || isAbsolute(way) ? resolve(cwd, path) : `./${way}`;
@@ -67,6 +71,7 @@ export function addRequest(argv: readonly string[], cwd: string, directory: stri
     mounts,
     yes: values.yes,
     acceptUnverified: values['accept-unverified'],
+    client: values.client === undefined ? undefined : resolve(cwd, values.client),
   };
 }
 

@@ -61,7 +61,7 @@ export async function add(argv: readonly string[], io: Io, deps: AddDeps): Promi
   const store = new Store(config.state);
   const installed = await install(server, config, lock, store, request.acceptUnverified, deps);
   try {
-    const live = await deps.describe(runtimeServer(request.name, server, installed.locked, config));
+    const live = await deps.describe(runtimeServer(request.name, server, installed.locked, config), request.client);
     const locked = lockedServer(installed.locked, live);
     demandServable(deps.inspect, request.name, locked.pins.tools, server.tools);
     if (!io.json) io.stdout(report(request.name, locked, installed.facts));

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { replaceFiles } from '../control-plane/config/atomic.ts';
 import { type Config, loadConfig } from '../control-plane/config/load.ts';
 import { own } from '../control-plane/config/own.ts';
@@ -46,7 +47,11 @@ interface Found {
  * @throws UsageError, ConfigError (exit 2), SafetyError (exit 3)
  */
 export async function tools(argv: readonly string[], io: Io, deps: ToolsDeps): Promise<number> {
-  const { values, positionals } = options(argv, { yes: { type: 'boolean', default: false } }, 2);
+  const { values, positionals } = options(
+    argv,
+    { yes: { type: 'boolean', default: false }, client: { type: 'string' } },
+    2,
+  );
   const [verb = 'ls', which] = positionals;
   if (!['ls', 'diff', 'approve', 'reject'].includes(verb))
     throw new UsageError('tools ls | diff | approve | reject [SERVER[/TOOL]]');
@@ -65,7 +70,8 @@ export async function tools(argv: readonly string[], io: Io, deps: ToolsDeps): P
     return 0;
   }
   const found: Found[] = [];
-  for (const name of names) found.push(await ask(name, config, lock, deps));
+  const client = values.client === undefined ? undefined : resolve(values.client);
+  for (const name of names) found.push(await ask(name, config, lock, client, deps));
   if (verb === 'diff') {
     print(found, io);
     for (const { name, live } of found)
@@ -76,13 +82,19 @@ export async function tools(argv: readonly string[], io: Io, deps: ToolsDeps): P
   return approve(found, tool, values.yes, lock, config, io, deps);
 }
 
-async function ask(name: string, config: Config, lock: Lock, deps: ToolsDeps): Promise<Found> {
+async function ask(
+  name: string,
+  config: Config,
+  lock: Lock,
+  client: string | undefined,
+  deps: ToolsDeps,
+): Promise<Found> {
   const server = config.servers[name] as Config['servers'][string];
   const locked = lockedFor(name, server, config, lock);
   const npm = () => npmSettings(config.directory, deps.env ?? process.env);
   if (server.url === undefined)
     await ensureFiles(locked, server, config, new Store(config.state), npm, `${process.platform}-${process.arch}`);
-  const live = pinsOf(await deps.describe(runtimeServer(name, server, locked, config)));
+  const live = pinsOf(await deps.describe(runtimeServer(name, server, locked, config), client));
   return { name, locked, live, changes: diffPins(pinnedServer(name, locked), live) };
 }
 

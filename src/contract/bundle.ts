@@ -70,6 +70,11 @@ export interface GatewayServer {
   readonly tenant?: string;
   /** What its calls need, and zone 0 lends; absent: nothing. */
   readonly credentials?: readonly WantedSecret[];
+  /**
+   * Its callers get tokens of their own, which zone 0 lends: issuers of whose tokens zone 0 may have a caller's, to exchange
+   * it; absent: they get none.
+   */
+  readonly exchanged?: readonly string[];
   /** Where it is, when it does not run here; absent: zone 2 runs it. */
   readonly remote?: RemoteServer;
   /** Milliseconds from the call's dispatch to its refusal. */

@@ -68,3 +68,11 @@ export interface UpstreamListening {
   /** Receives each `notifications/resources/updated` and `…/resources/list_changed`: a whole message, not judged. */
   notify(message: string): void;
 }
+
+/** What the requests to a remote server carry, so that it knows for whom they are. Each request asks anew. */
+export interface Authorization {
+  /** Names and values, alternating; none where there is nothing to show yet. */
+  headers(method: string): Promise<readonly string[]>;
+  /** Receives what the server wants to find in the next proof (RFC 9449 §8.2, §9). */
+  nonce(value: string): void;
+}

@@ -68,10 +68,17 @@ export interface LeaseWish {
   /** The Cedar entity id: `alice`, or `ISSUER#SUB` for foreign issuers. */
   readonly subject: string;
   readonly incident: string;
+  /** The caller's own token, where the bundle says that tokens of its issuer are exchanged for the server's. */
+  readonly presented?: string;
+  /** The server has refused what was lent for the call. */
+  readonly anew?: true;
 }
 
-/** All that the server declares, or why it is not to be had. */
-export type LeaseAnswer = { readonly leases: readonly WireLease[] } | { readonly missing: string };
+/** All that the server declares; or why this caller has it not; or why who would have made it did not. */
+export type LeaseAnswer =
+  | { readonly leases: readonly WireLease[] }
+  | { readonly missing: string }
+  | { readonly failed: string };
 
 /** `forbidden`: host paths that no mount may show. */
 export type ToRuntimeZone =

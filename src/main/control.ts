@@ -7,6 +7,7 @@ import type { FromGateway, IssuerRequest, LeaseWish, ToGateway } from '../contra
 import { standardRoutes } from '../control-plane/admin-api/routes.ts';
 import { openAdminApi } from '../control-plane/admin-api/server.ts';
 import { type Config, readText, trustedIssuers } from '../control-plane/config/load.ts';
+import { own } from '../control-plane/config/own.ts';
 import { type ConfigError, SafetyError } from '../control-plane/config/problem.ts';
 import { type Issuer, openIssuer } from '../control-plane/issuer/issuer.ts';
 import type { KnownClient } from '../control-plane/issuer/provider.ts';
@@ -22,6 +23,7 @@ import { claimState } from '../control-plane/zones/claim.ts';
 import { startZone, type Zone } from '../control-plane/zones/start-zone.ts';
 import { embeddedStore } from '../drivers/secret-store/embedded.ts';
 import { openOutbound } from '../gateway/transport/outbound.ts';
+import { callerTokens } from './caller-tokens.ts';
 import { clock } from './clock.ts';
 import { InForce } from './in-force.ts';
 import { log } from './log.ts';
@@ -118,9 +120,11 @@ export async function startControl(configFile: string, state: string, stopping: 
       };
       return gateway.apply({ edge, ...trusted, policies, servers, runtimeSocket: runtime.socket }, asked);
     });
+    const store = embeddedStore(new Vault(config.state, Date.now), Date.now);
     const leases = new Leases({
-      store: embeddedStore(new Vault(config.state, Date.now), Date.now),
+      store,
       wanted: (server) => inForce.served.servers.find(({ pins }) => pins.name === server)?.credentials ?? [],
+      token: callerTokens((server) => own(inForce.served.config.servers, server)?.auth, store, Date.now),
       clock,
       fault: (error) => log({ event: 'fault', error: String(error) }),
     });

@@ -1,10 +1,13 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { GatewayServer, RemoteServer } from '../contract/bundle.ts';
+import { callersUpstream } from '../runtime/upstream/http/by-caller.ts';
 import { remoteUpstream } from '../runtime/upstream/http.ts';
 import type { Upstream } from '../runtime/upstream/upstream.ts';
 
 interface Open {
   readonly settings: RemoteServer;
+  /** Each caller speaks to it with a token of his own. */
+  readonly byCaller: boolean;
   readonly upstream: Upstream;
 }
 
@@ -22,11 +25,13 @@ export class Remotes {
    */
   prepare(servers: readonly GatewayServer[]): { readonly upstreams: ReadonlyMap<string, Upstream>; swap(): void } {
     const next = new Map<string, Open>();
-    for (const { remote } of servers) {
+    for (const { remote, exchanged } of servers) {
       if (remote === undefined) continue;
+      const byCaller = exchanged !== undefined;
       const known = this.#open.get(remote.name);
-      const same = known !== undefined && isDeepStrictEqual(known.settings, remote);
-      next.set(remote.name, same ? known : { settings: remote, upstream: remoteUpstream(remote, Date.now) });
+      const same = known?.byCaller === byCaller && isDeepStrictEqual(known.settings, remote);
+      const open = byCaller ? callersUpstream : remoteUpstream;
+      next.set(remote.name, same ? known : { settings: remote, byCaller, upstream: open(remote, Date.now) });
     }
     return {
       upstreams: new Map([...next].map(([name, { upstream }]) => [name, upstream])),

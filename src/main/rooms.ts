@@ -145,7 +145,8 @@ export function furnish(
     },
   };
   const lending: Lending = {
-    needed: (server) => byName.get(server)?.credentials !== undefined,
+    needed: (server) => byName.get(server)?.credentials !== undefined || byName.get(server)?.exchanged !== undefined,
+    exchanged: (server) => byName.get(server)?.exchanged ?? [],
     lend: (wish) => lender.lend(wish),
     giveBack: (leases) => lender.giveBack(leases),
     record: (call, event, detail) => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { verifies } from '../support/verifies.ts';
+import { authorizedRuns, issuerRuns } from './authorization.ts';
 import { clientRuns, directRuns, type Row, serverRuns } from './runs.ts';
 import { judge, readExpectations } from './verdict.ts';
 
@@ -22,6 +23,16 @@ test('the official suite, with the gateway as its server', async (t) => {
 
 test('the official suite, with the gateway as its client', async (t) => {
   await clientRuns((rows) => void t.test(rows[0]?.run ?? '', () => holds(rows)));
+});
+
+test('the official suite, with the embedded issuer as its authorization server', async (t) => {
+  verifies('authn.human');
+  await issuerRuns((rows) => void t.test(rows[0]?.run ?? '', () => holds(rows)));
+});
+
+test('the official suite about OAuth, with what speaks to remote servers as its client', async (t) => {
+  verifies('authn.no-passthrough');
+  await authorizedRuns((rows) => void t.test(rows[0]?.run ?? '', () => holds(rows)));
 });
 
 const row = (name: string, passed: boolean, required: boolean): Row => ({

@@ -1,10 +1,11 @@
-// npm run conformance: the official suite against the gateway, as a server and as a client. `server` or `client` as
-// argument runs that half alone; -v says what the suite complained about also where it is no failure.
+// npm run conformance: the official suite against the gateway, as a server, as a client, and as an issuer and a client of
+// issuers. `server`, `client` or `oauth` as argument runs that part alone; -v says what the suite complained about also where it is no failure.
+import { authorizedRuns, issuerRuns } from './authorization.ts';
 import { clientRuns, directRuns, type Row, serverRuns } from './runs.ts';
 import { judge, readExpectations } from './verdict.ts';
 
 const verbose = process.argv.includes('-v');
-const half = process.argv.find((argument) => argument === 'server' || argument === 'client');
+const part = process.argv.find((argument) => ['server', 'client', 'oauth'].includes(argument));
 const expectations = readExpectations();
 const all: Row[] = [];
 
@@ -32,9 +33,13 @@ function report(rows: readonly Row[]): void {
 }
 
 line('run', 'required', 'others', 'checks +/-');
-if (half === undefined) await directRuns(report);
-if (half !== 'client') await serverRuns(report);
-if (half !== 'server') await clientRuns(report);
+if (part === undefined) await directRuns(report);
+if (part === undefined || part === 'server') await serverRuns(report);
+if (part === undefined || part === 'client') await clientRuns(report);
+if (part === undefined || part === 'oauth') {
+  await issuerRuns(report);
+  await authorizedRuns(report);
+}
 const { passed, failed, excused, stale } = judge(all, expectations);
 const expected = excused.length > 0 ? `, ${excused.length} expected to fail` : '';
 console.log(`\n${passed.length} passed, ${failed.length + stale.length} failed${expected}`);

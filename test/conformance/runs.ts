@@ -19,7 +19,7 @@ export interface Row extends Scenario {
 }
 
 /** What one revision's frozen list requires of a server and of a client. */
-function required(revision: string): { readonly server: readonly string[]; readonly client: readonly string[] } {
+export function required(revision: string): { readonly server: readonly string[]; readonly client: readonly string[] } {
   const file = `node_modules/@modelcontextprotocol/conformance/requirements/${revision}.yaml`;
   return parse(readFileSync(join(home, file), 'utf8'));
 }

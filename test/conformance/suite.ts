@@ -8,7 +8,7 @@ const suite = join(home, 'node_modules/@modelcontextprotocol/conformance/dist/in
 /** Milliseconds after which the suite hangs; it has a limit of its own for each scenario. */
 const LONGEST = 600_000;
 /** How the suite names the folder of one scenario's results. */
-const FOLDER = /^(?:server-)?(.+)-\d{4}-\d\d-\d\dT[\d-]+Z$/;
+const FOLDER = /^(?:server-|authorization-server-(?=authorization-))?(.+)-\d{4}-\d\d-\d\dT[\d-]+Z$/;
 
 /** One scenario as the suite judged it. */
 export interface Scenario {
@@ -41,15 +41,59 @@ export function testServer(url: string, ...selection: readonly string[]): Promis
   });
 }
 
-/** Runs one client scenario: the suite serves it and starts `command`, which gets the URL as its last argument. */
-export function testClient(command: string, scenario: string, revision: string, env: Env): Promise<Scenario> {
+/**
+ * Runs one client scenario: the suite serves it and starts `command`, which gets the URL as its last argument.
+ * @param revision undefined: it is an extension's, and of no revision
+ */
+export function testClient(
+  command: string,
+  scenario: string,
+  revision: string | undefined,
+  env: Env = {},
+): Promise<Scenario> {
   // The client is a whole gateway, added to and started; on a busy machine that alone takes the half minute of default.
-  const selection = ['--scenario', scenario, '--spec-version', revision, '--timeout', '120000'];
+  const of = revision === undefined ? [] : ['--spec-version', revision];
+  const selection = ['--scenario', scenario, ...of, '--timeout', '120000'];
   return inScratch(async (folder) => {
     const { code, printed } = await run(['client', '--command', command, '-o', folder, ...selection], env);
     const judgement = judged(scenario, code === 0, resultsIn(folder).get(scenario) ?? [], printed);
     const [said] = /Client (?:exited with code|timed out) .*?(?=\nResults saved)/s.exec(printed) ?? [];
     return said === undefined ? judgement : { ...judgement, complaints: [...judgement.complaints, said] };
+  });
+}
+
+/** The suite's client scenarios, by name, with the revisions that they are of; `extension` is one of these. */
+export async function clientScenarios(): Promise<ReadonlyMap<string, readonly string[]>> {
+  const { printed } = await run(['list']);
+  const [, list = ''] = /^Client scenarios.*?:\n(.*?)\n\n/ms.exec(printed) ?? [];
+  return new Map([...list.matchAll(/- (\S+) \[(.*)\]/g)].map(([, name = '', of = '']) => [name, of.split(',')]));
+}
+
+/**
+ * Runs every scenario for authorization servers against the issuer at `url`, as the client `stock`.
+ * @param visit gets the URL that a person is asked to open
+ */
+export function testIssuer(
+  url: string,
+  resource: string,
+  port: number,
+  env: Env,
+  visit: (url: string) => void,
+): Promise<readonly Scenario[]> {
+  return inScratch(async (folder) => {
+    const client = ['--client-id', 'stock', '--resource', resource, '-p', String(port)];
+    let seen = '';
+    const { printed } = await run(['authorization', '--url', url, ...client, '-o', folder], env, (text) => {
+      const before = seen;
+      seen += text;
+      const asked = /^(https:\S+\/authorize\?\S+)\n/m;
+      const [, found] = asked.exec(seen) ?? [];
+      if (found !== undefined && !asked.test(before)) visit(found);
+    });
+    return [...resultsIn(folder)].map(([name, checks]) => {
+      const passed = checks.length > 0 && checks.every(({ status }) => status === 'SUCCESS');
+      return judged(name, passed, checks, printed);
+    });
   });
 }
 
@@ -82,6 +126,7 @@ function resultsIn(folder: string): ReadonlyMap<string, readonly Check[]> {
 function run(
   argv: readonly string[],
   env: Env = {},
+  hear: (text: string) => void = () => {},
 ): Promise<{ readonly code: number | null; readonly printed: string }> {
   const child = spawn(process.execPath, [suite, ...argv], {
     env: { ...process.env, ...env },
@@ -92,6 +137,7 @@ function run(
   for (const stream of [child.stdout, child.stderr])
     stream.setEncoding('utf8').on('data', (text: string) => {
       printed += text;
+      hear(text);
     });
   return new Promise((resolve) => child.on('close', (code) => resolve({ code, printed })));
 }

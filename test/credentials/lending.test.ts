@@ -20,6 +20,7 @@ function world(answer: LeaseAnswer, record: (event: string) => void = () => {}) 
   const wishes: LeaseWish[] = [];
   const lending = {
     needed: () => true,
+    exchanged: () => [],
     lend: async (wish: LeaseWish) => {
       wishes.push(wish);
       happened.push('lend');

@@ -66,7 +66,7 @@ export function stageWith(world: World) {
     remotes: new Map([
       ['srv', { call: async (call) => server(call, JSON.parse(Buffer.from(call.params).toString())) }],
     ]),
-    failureOf: (error) => ({ code: 'upstream', detail: String(error) }),
+    failureOf: (error) => ({ code: 'upstream', detail: String(error), isUnauthorized: false }),
     embedding: {
       mayAsk: (_call, method) => ({ allow: !denied.includes(method), detail: 'by the test', policies: ['p:1'] }),
       redact: redactJson,
@@ -78,7 +78,13 @@ export function stageWith(world: World) {
       attempted: () => {},
       kept: () => {},
     },
-    lending: { needed: () => false, lend: async () => ({ leases: [] }), giveBack: () => {}, record: async () => {} },
+    lending: {
+      needed: () => false,
+      exchanged: () => [],
+      lend: async () => ({ leases: [] }),
+      giveBack: () => {},
+      record: async () => {},
+    },
     seal: new StateSeal(key ?? new Uint8Array(32).fill(7), now),
     held,
     stillMay,

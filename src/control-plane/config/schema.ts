@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { z } from 'zod';
 import { type EgressRule, isInnerNetwork, ruleFault } from '../../contract/egress.ts';
 import { duration, listen, size } from './units.ts';
+import { upstreamAuth } from './upstream-auth.ts';
 import { checkSecrets, wireSecret } from './wire-secret.ts';
 import { dpop, spiffe, stateStore } from './workloads.ts';
 
@@ -170,6 +171,9 @@ export function configSchema(base: string) {
         .refine(isInnerNetwork, 'a network is one private block, such as 10.1.0.0/16')
         .optional()
         .describe('The private network (CIDR) that a remote server is in; absent: its addresses are public.'),
+      auth: upstreamAuth(path)
+        .optional()
+        .describe('How callers of a remote server get tokens for it: docs/identity.md. Absent: it gets none.'),
       mounts: z.array(mount).optional().describe('What of this machine the server sees; nothing else is there.'),
       sandbox: sandbox.optional().describe('Its isolation.'),
       secrets: z
@@ -204,6 +208,7 @@ export function configSchema(base: string) {
     .superRefine(belongsTo('root', 'command'))
     .superRefine(belongsTo('url', 'ca'))
     .superRefine(belongsTo('url', 'network'))
+    .superRefine(belongsTo('url', 'auth'))
     .superRefine((value, context) => {
       if (value.root !== undefined && value.command === undefined)
         context.addIssue({

@@ -94,6 +94,7 @@ export function pinsFor(config: Config, lock: Lock): Pinned {
       pins,
       ...(runs.kind === 'remote' && { remote: runs }),
       ...(server.secrets.length > 0 && { credentials: wantedOf(server) }),
+      ...(server.auth !== undefined && { exchanged: [server.auth.exchange, ...server.auth.trusts] }),
       tools: server.tools,
       deadline: server.url === undefined ? server.sandbox.deadline : REMOTE_DEADLINE,
       maxResult: server.max_result,

@@ -7,8 +7,11 @@ import { openLevels } from './open-levels.ts';
 import type { LockedFiles } from './package-server.ts';
 import { type Pins, pinsOf } from './pins.ts';
 
-/** Asks a server, in a sandbox, what it offers. */
-export type Describe = (server: RuntimeServer) => Promise<LiveDescriptors>;
+/**
+ * Asks a server, in a sandbox where it runs here, what it offers.
+ * @param client file that says what a remote server's issuer knows us by; undefined: nothing was told to it beforehand
+ */
+export type Describe = (server: RuntimeServer, client?: string) => Promise<LiveDescriptors>;
 
 /** A tool that the gateway could not serve as it describes itself; one of these would stop every start. */
 export interface Unservable {

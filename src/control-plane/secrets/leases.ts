@@ -2,6 +2,8 @@ import type { Clock } from '../../contract/clock.ts';
 import { type Lease, NoSecret, type SecretStore } from '../../contract/secret-store.ts';
 import { LONGEST_LEASE, type WantedSecret, type WireLease } from '../../contract/wire-secret.ts';
 import type { LeaseAnswer, LeaseWish } from '../../contract/zone-link.ts';
+import { NotExchangeable } from '../upstream-authorization/caller-tokens.ts';
+import { NotAuthorized } from '../upstream-authorization/fetching.ts';
 
 /** A lease that runs; never its value. */
 export interface RunningLease {
@@ -21,6 +23,8 @@ export interface LeasesDeps {
   readonly store: SecretStore;
   /** What is in force for a server, each `ref` once: zone 1 names the server, and never a secret. */
   readonly wanted: (server: string) => readonly WantedSecret[];
+  /** The caller's own token at a remote server; undefined: the server needs none. */
+  readonly token: (wish: LeaseWish) => Promise<Lease> | undefined;
   readonly clock: Clock;
   /** For faults of the store. */
   readonly fault: (error: unknown) => void;
@@ -37,18 +41,21 @@ export class Leases {
 
   /** All that the server's calls need for this caller, or none of it. Never rejects. */
   async lend(wish: LeaseWish): Promise<LeaseAnswer> {
-    const { store, wanted, fault } = this.#deps;
+    const { store, wanted, token, fault } = this.#deps;
     const lent: WireLease[] = [];
     try {
       for (const { ref, per } of wanted(wish.server)) {
         const subject = per === 'tenant' ? undefined : wish.subject;
         const lease = await store.lease({ ref, tenant: wish.tenant, subject }, LONGEST_LEASE);
-        this.#add(ref, lease, wish);
-        lent.push({ id: lease.id, ref, value: lease.value, version: lease.version, until: lease.until });
+        lent.push(this.#add(ref, lease, wish));
       }
+      const own = await token(wish);
+      if (own !== undefined) lent.push(this.#add('token', own, wish));
       return { leases: lent };
     } catch (error) {
       await this.giveBack(lent.map(({ id }) => id));
+      if (error instanceof NotAuthorized) return { failed: error.message };
+      if (error instanceof NotExchangeable) return { missing: error.message };
       if (!(error instanceof NoSecret)) fault(error);
       return { missing: error instanceof NoSecret ? error.message : 'the secret store failed' };
     }
@@ -69,9 +76,11 @@ export class Leases {
     return [...this.#running.values()].map(({ lease }) => lease);
   }
 
-  #add(ref: string, { id, version, until }: Lease, wish: LeaseWish): void {
+  #add(ref: string, { id, value, version, until }: Lease, wish: LeaseWish): WireLease {
+    const { server, tenant, subject, incident } = wish;
     const end = () => void this.giveBack([id]);
     const cancel = this.#deps.clock.setTimer(end, Math.max(0, until - this.#deps.clock.now()));
-    this.#running.set(id, { lease: { id, ref, version, until, ...wish }, cancel });
+    this.#running.set(id, { lease: { id, ref, version, until, server, tenant, subject, incident }, cancel });
+    return { id, ref, value, version, until };
   }
 }

@@ -8,6 +8,7 @@ import type { Embedding } from './embedded-request.ts';
 import { MidCall } from './mid-call.ts';
 
 const encoder = new TextEncoder();
+const UNASKED: RpcAnswer = { kind: 'error', raw: '{"code":-32600,"message":"Invalid request"}' };
 
 /** One request to a server. What happens in mid-call has its own object, made when something happens. */
 export class Exchange implements UpstreamCall {
@@ -63,11 +64,16 @@ export class Exchange implements UpstreamCall {
   }
 
   notify(message: string): void {
-    this.midCall.notify(message);
+    if (!this.hasLent(message)) this.midCall.notify(message);
   }
 
   ask(request: ServerRequest): Promise<RpcAnswer> {
-    return this.midCall.ask(request);
+    return this.hasLent(request.params) ? Promise.resolve(UNASKED) : this.midCall.ask(request);
+  }
+
+  /** Whether a remote server says what it was lent: no client is to hear that. (The egress proxy has masks of its own.) */
+  hasLent(text: string): boolean {
+    return this.loan?.leases.some(({ value }) => text.includes(value)) ?? false;
   }
 
   attempted(attempt: EgressAttempt): void {

@@ -24,6 +24,13 @@ export interface Remote {
   call(call: UpstreamCall): Promise<RpcAnswer>;
 }
 
+interface RemoteFailure {
+  readonly code: RuntimeFailure;
+  readonly detail: string;
+  /** The server did not take what the call was authorized by; nothing of it was executed. */
+  readonly isUnauthorized: boolean;
+}
+
 /** Milliseconds after which a call that is not answered becomes a task, where the client knows tasks. */
 const PATIENCE = 5000;
 
@@ -31,7 +38,7 @@ export interface ExecutionDeps {
   readonly clock: Clock;
   readonly link: Pick<RuntimeLink, 'call'>;
   readonly remotes: ReadonlyMap<string, Remote>;
-  readonly failureOf: (error: unknown) => { readonly code: RuntimeFailure; readonly detail: string };
+  readonly failureOf: (error: unknown) => RemoteFailure;
   readonly embedding: Embedding;
   readonly lending: Lending;
   /** Whether the call would be permitted now: policy may have changed since it was. */
@@ -76,18 +83,32 @@ async function dispatch(deps: ExecutionDeps, call: Admitted, exchange: Exchange)
   }
 }
 
-async function ask({ link, lending, remotes, failureOf }: ExecutionDeps, call: Admitted, exchange: Exchange) {
+async function ask(deps: ExecutionDeps, call: Admitted, exchange: Exchange): Promise<RpcAnswer> {
+  const { link, lending, remotes, failureOf } = deps;
   const { server } = call.target;
   const remote = remotes.get(server);
   if (remote === undefined) return withCredentials(lending, call, exchange, () => link.call(server, exchange));
   const { signal } = exchange;
   if (signal.aborted) throw new Refusal('unavailable', 'the caller has gone');
+  const once = (anew: boolean) => withCredentials(lending, call, exchange, () => askRemote(remote, exchange), anew);
   try {
-    return await remote.call(exchange);
+    return await once(false).catch((error: unknown) => {
+      if (error instanceof Refusal || !lending.needed(server) || !failureOf(error).isUnauthorized) throw error;
+      return once(true);
+    });
   } catch (error) {
+    if (signal.aborted) throw new Refusal('unavailable', 'the caller has gone');
+    if (error instanceof Refusal) throw error;
     const { code, detail } = failureOf(error);
-    throw signal.aborted ? new Refusal('unavailable', 'the caller has gone') : upstreamFailure(code, detail);
+    throw upstreamFailure(code, detail);
   }
+}
+
+async function askRemote(remote: Remote, exchange: Exchange): Promise<RpcAnswer> {
+  const answer = await remote.call(exchange);
+  if (exchange.hasLent(answer.raw))
+    throw new Refusal('upstream', 'the answer has the token in it that the call was lent');
+  return answer;
 }
 
 /** One request of a client and what it is answered with, of a call that may be held over several. */

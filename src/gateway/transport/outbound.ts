@@ -1,5 +1,5 @@
 import { type LookupAddress, lookup } from 'node:dns';
-import { type RequestOptions, request as requestHttp } from 'node:http';
+import { type IncomingHttpHeaders, type RequestOptions, request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import type { LookupFunction } from 'node:net';
 import { getCACertificates } from 'node:tls';
@@ -15,6 +15,8 @@ export class OutboundError extends Error {}
 
 export interface OutboundAnswer {
   readonly status: number;
+  /** As Node gives them. */
+  readonly headers: IncomingHttpHeaders;
   readonly body: Uint8Array;
 }
 
@@ -23,10 +25,12 @@ export interface OutboundOptions {
   readonly trustedHost: string;
   /** PEM of an authority that is trusted beside the system's. */
   readonly ca: string | undefined;
+  /** What is sent; absent: a GET. */
+  readonly post?: { readonly headers: Readonly<Record<string, string>>; readonly body: string };
 }
 
 /**
- * The one way out of the gateway for what a configuration or an issuer names: a GET, https (TLS ≥ 1.2; http on
+ * The one way out of the gateway for what a configuration or an issuer names: a GET or POST, https (TLS ≥ 1.2; http on
  * loopback only), no redirect followed, no proxy, the address judged and then connected to (no second look-up),
  * at most 256 kB in 5 seconds.
  * @throws OutboundError
@@ -39,14 +43,16 @@ export function openOutbound(
     const target = parse(url);
     const host = hostOf(target);
     const allowed = judge(host, target, options);
-    return exchange(target, deadline, {
-      method: 'GET',
+    const { post, ca } = options;
+    const settings: RequestOptions = {
+      method: post === undefined ? 'GET' : 'POST',
       agent: false,
       signal: AbortSignal.timeout(deadline),
-      headers: { accept: 'application/json', 'accept-encoding': 'identity' },
+      headers: { ...post?.headers, accept: 'application/json', 'accept-encoding': 'identity' },
       lookup: judgedLookup(allowed, resolve),
-      ...(options.ca === undefined ? {} : { ca: [...getCACertificates('default'), options.ca] }),
-    });
+      ...(ca === undefined ? {} : { ca: [...getCACertificates('default'), ca] }),
+    };
+    return exchange(target, deadline, settings, post?.body);
   };
 }
 
@@ -91,7 +97,7 @@ function judgedLookup(allowed: (address: string) => boolean, resolve: typeof loo
   };
 }
 
-function exchange(target: URL, deadline: number, options: RequestOptions): Promise<OutboundAnswer> {
+function exchange(target: URL, deadline: number, options: RequestOptions, body?: string): Promise<OutboundAnswer> {
   return new Promise((settle, reject) => {
     const fail = (error: Error) => {
       const late = error.name === 'AbortError' || error.name === 'TimeoutError';
@@ -117,9 +123,9 @@ function exchange(target: URL, deadline: number, options: RequestOptions): Promi
       });
       answer.once('end', () => {
         if (answer.headers['content-encoding'] !== undefined) return fail(new OutboundError('encoded answer'));
-        settle({ status: answer.statusCode ?? 0, body: Buffer.concat(parts) });
+        settle({ status: answer.statusCode ?? 0, headers: answer.headers, body: Buffer.concat(parts) });
       });
     });
-    sent.end();
+    sent.end(body);
   });
 }

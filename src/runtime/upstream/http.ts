@@ -2,8 +2,10 @@ import type { RemoteServer } from '../../contract/bundle.ts';
 import { isObject } from '../../contract/json.ts';
 import type { LiveDescriptors } from '../../contract/runtime-link.ts';
 import { TASKS_ALONE } from '../../contract/task.ts';
+import type { Authorization } from '../../contract/upstream.ts';
 import { type Resolve, systemResolver } from '../egress/dial.ts';
 import { describeServer } from './describe.ts';
+import { authorized } from './http/authorized.ts';
 import { Conversations } from './http/conversations.ts';
 import { type Encodable, encodeLegacy, encodeModern } from './http/encode.ts';
 import { Exchange } from './http/exchange.ts';
@@ -38,10 +40,16 @@ const FAREWELL = 500;
  * keeps sessions, each subject gets its own.
  * @param now milliseconds since the epoch
  * @param resolve finds the addresses of its name
+ * @param authorization what each of its requests carries; undefined: nothing. Then it is one person's upstream
  * @throws when the address is not acceptable
  */
-export function remoteUpstream(server: RemoteServer, now: () => number, resolve = systemResolver()): Upstream {
-  return new RemoteUpstream(server, now, resolve);
+export function remoteUpstream(
+  server: RemoteServer,
+  now: () => number,
+  resolve = systemResolver(),
+  authorization?: Authorization,
+): Upstream {
+  return new RemoteUpstream(server, now, resolve, authorization);
 }
 
 class RemoteUpstream implements Upstream {
@@ -53,8 +61,9 @@ class RemoteUpstream implements Upstream {
   #inFlight = 0;
   #lastId = 0;
 
-  constructor(server: RemoteServer, now: () => number, resolve: Resolve) {
-    const target = openTarget(server, resolve);
+  constructor(server: RemoteServer, now: () => number, resolve: Resolve, authorization: Authorization | undefined) {
+    const open = openTarget(server, resolve);
+    const target = authorization === undefined ? open : authorized(open, authorization);
     this.#deadline = server.deadline;
     this.#now = now;
     this.#wire = {
@@ -193,9 +202,10 @@ class RemoteUpstream implements Upstream {
     return new Promise((resolve, reject) => {
       const id = ++this.#lastId;
       const modern = session.handshake.era === 'modern';
+      const base = [...session.headers, ...authorizationOf(hears)];
       const { headers, body } = modern
-        ? encodeModern(id, call, session.headers)
-        : { headers: session.headers, body: encodeLegacy(id, call.method, call.params) };
+        ? encodeModern(id, call, base)
+        : { headers: base, body: encodeLegacy(id, call.method, call.params) };
       const exchange = new Exchange(
         this.#wire,
         { id, headers, body, deadline, modern, call: hears, signal },
@@ -214,13 +224,19 @@ function forTask(call: UpstreamCall, { handshake: { era } }: Session): UpstreamC
 
 /** A further request in the course of a call. */
 function partOf(call: UpstreamCall, method: string, params: Uint8Array, headers: readonly string[] = []): UpstreamCall {
-  const { subject, session, capabilities, logLevel, asTask, signal } = call;
+  const { subject, session, capabilities, logLevel, loan, asTask, signal } = call;
   return {
-    ...{ method, params, subject, session, capabilities, logLevel, headers, asTask, signal },
+    ...{ method, params, subject, session, capabilities, logLevel, headers, loan, asTask, signal },
     notify: (message) => call.notify(message),
     ask: (request) => call.ask(request),
     deferred: () => {},
   };
+}
+
+/** A call's own token, where it has one: what else its subject has at the moment is not for it. */
+function authorizationOf(call: UpstreamCall | undefined): readonly string[] {
+  const [token] = call?.loan?.leases ?? [];
+  return token === undefined ? [] : ['authorization', `Bearer ${token.value}`];
 }
 
 /** A request of our own beside the calls. */

@@ -17,6 +17,8 @@ export interface Upstream {
 export class UpstreamFailure extends Error {
   readonly code: RuntimeFailure;
   readonly detail: string;
+  /** The server did not take what the request was authorized by; nothing of it was executed. */
+  readonly isUnauthorized: boolean = false;
 
   constructor(code: RuntimeFailure, detail: string) {
     super(`${code}: ${detail}`);

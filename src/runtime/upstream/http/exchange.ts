@@ -5,7 +5,7 @@ import { answerIn, answerTo, errorTo, readEvent, readText } from './answer.ts';
 import { Collector } from './collector.ts';
 import { EventReader } from './event-reader.ts';
 import { bad, broken, HttpFailure } from './failures.ts';
-import { bodyKind, type Headers, sessionId } from './head.ts';
+import { bodyKind, challengeIn, type Headers, sessionId } from './head.ts';
 import { withoutBody } from './headers.ts';
 import { type During, MidCall } from './mid-call.ts';
 import { Resumption } from './resumption.ts';
@@ -44,6 +44,7 @@ export class Exchange implements Dispatcher.DispatchHandler, Watched {
   #deadlineAt: number;
   #settled = false;
   #status = 0;
+  #challenge: string | undefined;
   #json = false;
   #body: Collector | undefined;
   #bytes = 0;
@@ -107,6 +108,7 @@ export class Exchange implements Dispatcher.DispatchHandler, Watched {
     this.#status = status;
     const kind = bodyKind(headers);
     this.#json = kind === 'json';
+    this.#challenge = challengeIn(headers);
     if (this.#refused) return;
     this.session = sessionId(headers);
     if (kind === 'events') this.#events = new EventReader(this.#wire.maxResult, (data) => this.#receive(data));
@@ -161,7 +163,7 @@ export class Exchange implements Dispatcher.DispatchHandler, Watched {
     this.#body ??= new Collector();
     this.#body.push(chunk);
     if (this.#refused && this.#bytes > (this.#json ? MAX_ERROR : MAX_EXCERPT))
-      throw new HttpFailure(this.#status, this.#body.bytes);
+      throw new HttpFailure(this.#status, this.#body.bytes, this.#challenge);
   }
 
   #bytesOf(): Buffer {
@@ -174,8 +176,8 @@ export class Exchange implements Dispatcher.DispatchHandler, Watched {
    */
   #refuse(bytes: Buffer): void {
     const { id, modern } = this.#asking;
-    const failure = new HttpFailure(this.#status, bytes);
-    if (!this.#json || (this.#status === 404 && !modern)) throw failure;
+    const failure = new HttpFailure(this.#status, bytes, this.#challenge);
+    if (!this.#json || this.#challenge !== undefined || (this.#status === 404 && !modern)) throw failure;
     const answer = errorTo(bytes, id);
     if (answer === undefined) throw failure;
     this.#done(answer);

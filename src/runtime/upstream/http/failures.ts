@@ -6,11 +6,16 @@ const MAX_EXCERPT = 512;
 /** The server answered with an HTTP status other than success. */
 export class HttpFailure extends UpstreamFailure {
   readonly status: number;
+  /** `WWW-Authenticate`, as the server wrote it. */
+  readonly challenge: string | undefined;
+  override readonly isUnauthorized: boolean;
 
-  constructor(status: number, body: Buffer) {
+  constructor(status: number, body: Buffer, challenge?: string) {
     const excerpt = printable(body.toString('utf8', 0, MAX_EXCERPT), MAX_EXCERPT);
     super('upstream', `HTTP status ${status}${excerpt === '' ? '' : `: ${JSON.stringify(excerpt)}`}`);
     this.status = status;
+    this.challenge = challenge;
+    this.isUnauthorized = status === 401;
   }
 }
 

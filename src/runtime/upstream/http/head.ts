@@ -20,3 +20,8 @@ export function sessionId(headers: Headers): string | undefined | UpstreamFailur
   if (id === undefined) return undefined;
   return typeof id === 'string' && /^[\x21-\x7e]{1,1024}$/.test(id) ? id : bad('a bad session id');
 }
+
+/** What a refusal asks for (RFC 9110 §11.6.1); several fields are one list. */
+export function challengeIn({ 'www-authenticate': challenge }: Headers): string | undefined {
+  return Array.isArray(challenge) ? challenge.join(', ') : challenge;
+}

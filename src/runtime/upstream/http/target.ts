@@ -14,11 +14,14 @@ export const MAX_STREAMS = 256;
 /** Milliseconds for TCP and TLS together. */
 const CONNECT_TIMEOUT = 5000;
 
+/** Connections to a server, as those who speak to it see them. */
+export type Connections = Pick<Dispatcher, 'dispatch' | 'destroy'>;
+
 /** Three sets of connections to one server, so that a call that waits for an answer never keeps that answer away. */
 export interface Target {
-  readonly calls: Dispatcher;
-  readonly side: Dispatcher;
-  readonly streams: Dispatcher;
+  readonly calls: Connections;
+  readonly side: Connections;
+  readonly streams: Connections;
   /** Path and query of the one MCP endpoint. */
   readonly path: string;
 }
