@@ -9,3 +9,8 @@ export function log(event: object): void {
   const line = lentValues.strip(JSON.stringify({ time: new Date().toISOString(), ...event }));
   process.stderr.write(`${redactJson(line).json}\n`);
 }
+
+/** A fault of our own that ends nothing. */
+export function complain(error: unknown): void {
+  log({ event: 'fault', error: String(error) });
+}
