@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { generateKeyPairSync } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
+import { jwtVerify } from 'jose';
 import type { LeaseWish } from '../../src/contract/zone-link.ts';
 import {
   CallerTokens,
@@ -106,6 +108,18 @@ test('a token ends with what it was made from, and one that the server refuses i
   pass(45_000);
   assert.equal((await lease('alice', { presented })).value, 'exchanged-3');
   assert.equal(issuer.requests.filter((path) => path.startsWith('/.well-known')).length, 1);
+});
+
+test('says who we are by a signed assertion for that issuer alone, where the client has a key', async (t) => {
+  const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const key = JSON.stringify(pair.privateKey.export({ format: 'jwk' }));
+  const { issuer, lease } = await world(t, { credential: async () => ({ key }) });
+  issuer.metadata = { token_endpoint_auth_methods_supported: ['private_key_jwt'] };
+  await lease('alice');
+  const { payload } = await jwtVerify(issuer.asked[0]?.client_assertion ?? '', pair.publicKey, {
+    audience: issuer.url,
+  });
+  assert.deepEqual([payload.iss, payload.sub], ['gateway', 'gateway']);
 });
 
 const other = callersToken('https://idp', 'alice', { aud: 'https://payments.example' });
