@@ -84,32 +84,44 @@ test('a server that answers 401 whatever it is shown gets three grants, and no m
 });
 
 type World = Awaited<ReturnType<typeof world>>;
-const lies: readonly [string, (world: World) => string | void, RegExp][] = [
+const lies: readonly [string, (world: World) => string | undefined, RegExp][] = [
   ['metadata at another origin', () => 'Bearer resource_metadata="https://evil.example/prm"', /not at its own/],
-  ['another resource', ({ said }) => void (said.resource = { resource: 'https://bank.example/mcp' }), /RFC 9728/],
+  [
+    'another resource',
+    ({ said }) => void Object.assign(said.resource, { resource: 'https://bank.example/mcp' }),
+    /RFC 9728/,
+  ],
   [
     'a resource beside its own path',
-    ({ said, url }) => void (said.resource = { resource: `${url}/mc` }),
+    ({ said, url }) => void Object.assign(said.resource, { resource: `${url}/mc` }),
     /RFC 9728/,
   ],
   [
     'an issuer in an inner network',
-    ({ said }) => void (said.resource = { authorization_servers: ['https://10.1.2.3'] }),
+    ({ said }) => void Object.assign(said.resource, { authorization_servers: ['https://10.1.2.3'] }),
     /10\.1\.2\.3 is not public/,
   ],
   [
     'an issuer that is a metadata service',
-    ({ said }) => void (said.resource = { authorization_servers: ['http://169.254.169.254'] }),
+    ({ said }) => void Object.assign(said.resource, { authorization_servers: ['http://169.254.169.254'] }),
     /http on another host than loopback/,
   ],
-  ['an issuer without PKCE', ({ said }) => void (said.issuer = { code_challenge_methods_supported: ['plain'] }), /PKCE/],
+  [
+    'an issuer without PKCE',
+    ({ said }) => void Object.assign(said.issuer, { code_challenge_methods_supported: ['plain'] }),
+    /PKCE/,
+  ],
   [
     'a page that is a program',
-    ({ said }) => void (said.issuer = { authorization_endpoint: 'javascript:alert(1)' }),
+    ({ said }) => void Object.assign(said.issuer, { authorization_endpoint: 'javascript:alert(1)' }),
     /authorization_endpoint is no URL/,
   ],
   ['a scope with a quote in it', () => 'Bearer scope="a\\"b"', /no.*scope|scope that is none/],
-  ['another issuer in the answer (mix-up)', ({ said }) => void (said.back = { iss: 'https://evil.example' }), /iss/],
+  [
+    'another issuer in the answer (mix-up)',
+    ({ said }) => void Object.assign(said.back, { iss: 'https://evil.example' }),
+    /iss/,
+  ],
 ];
 for (const [what, lie, reason] of lies)
   test(`refuses a server that says: ${what}`, async (t) => {
@@ -144,7 +156,9 @@ test('a visit without the state of the request is nobody’s answer', async () =
 });
 
 test('reads challenges as RFC 9110 §11.6.1 writes them, and nothing out of anything else', () => {
-  const found = challenges('Basic dGVzdA==, Bearer realm="a, \\"b\\"", scope=x , DPoP algs="ES256", error = use_dpop_nonce');
+  const found = challenges(
+    'Basic dGVzdA==, Bearer realm="a, \\"b\\"", scope=x , DPoP algs="ES256", error = use_dpop_nonce',
+  );
   assert.deepEqual(
     found.map(({ scheme, params }) => [scheme, Object.fromEntries(params)]),
     [

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { generateKeyPairSync } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
+import { jwtVerify } from 'jose';
 import type { LeaseWish } from '../../src/contract/zone-link.ts';
 import {
   CallerTokens,
@@ -108,6 +110,18 @@ test('a token ends with what it was made from, and one that the server refuses i
   assert.equal(issuer.requests.filter((path) => path.startsWith('/.well-known')).length, 1);
 });
 
+test('says who we are by a signed assertion for that issuer alone, where the client has a key', async (t) => {
+  const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const key = JSON.stringify(pair.privateKey.export({ format: 'jwk' }));
+  const { issuer, lease } = await world(t, { credential: async () => ({ key }) });
+  issuer.metadata = { token_endpoint_auth_methods_supported: ['private_key_jwt'] };
+  await lease('alice');
+  const { payload } = await jwtVerify(issuer.asked[0]?.client_assertion ?? '', pair.publicKey, {
+    audience: issuer.url,
+  });
+  assert.deepEqual([payload.iss, payload.sub], ['gateway', 'gateway']);
+});
+
 const other = callersToken('https://idp', 'alice', { aud: 'https://payments.example' });
 const answers: readonly [string, Record<string, unknown>, RegExp][] = [
   ['a token for another audience', { access_token: other }, /a token for https:\/\/payments/],
@@ -121,7 +135,10 @@ for (const [what, answer, reason] of answers)
     verifies('authn.no-passthrough');
     const { issuer, lease } = await world(t);
     issuer.answer = answer;
-    await assert.rejects(lease('alice'), (error: Error) => error instanceof NotAuthorized && reason.test(error.message));
+    await assert.rejects(
+      lease('alice'),
+      (error: Error) => error instanceof NotAuthorized && reason.test(error.message),
+    );
     issuer.answer = {};
     assert.match((await lease('alice')).value, /^exchanged/);
   });
@@ -135,8 +152,16 @@ test('refuses the caller’s own token in the place of an exchanged one', async 
 
 const PLACE = '/.well-known/oauth-authorization-server';
 const sources: readonly [string, (issuer: Awaited<ReturnType<typeof exchangeIssuer>>) => void, RegExp][] = [
-  ['of another issuer', (issuer) => void (issuer.metadata = { issuer: 'https://evil.example' }), /is the metadata of/],
-  ['of another spelling', (issuer) => void (issuer.metadata = { issuer: `${issuer.url}/` }), /is the metadata of/],
+  [
+    'of another issuer',
+    (issuer) => void Object.assign(issuer.metadata, { issuer: 'https://evil.example' }),
+    /is the metadata of/,
+  ],
+  [
+    'of another spelling',
+    (issuer) => void Object.assign(issuer.metadata, { issuer: `${issuer.url}/` }),
+    /is the metadata of/,
+  ],
   [
     'that redirects',
     (issuer) => {
@@ -153,21 +178,28 @@ const sources: readonly [string, (issuer: Awaited<ReturnType<typeof exchangeIssu
   ],
   [
     'whose token endpoint is a metadata service',
-    (issuer) => void (issuer.metadata = { token_endpoint: 'https://169.254.169.254/token' }),
+    (issuer) => void Object.assign(issuer.metadata, { token_endpoint: 'https://169.254.169.254/token' }),
     /169\.254\.169\.254 is not public/,
   ],
   [
     'whose token endpoint is in an inner network',
-    (issuer) => void (issuer.metadata = { token_endpoint: 'https://10.0.0.7/token' }),
+    (issuer) => void Object.assign(issuer.metadata, { token_endpoint: 'https://10.0.0.7/token' }),
     /10\.0\.0\.7 is not public/,
   ],
-  ['whose token endpoint is a file', (issuer) => void (issuer.metadata = { token_endpoint: 'file:///etc/passwd' }), /no URL/],
+  [
+    'whose token endpoint is a file',
+    (issuer) => void Object.assign(issuer.metadata, { token_endpoint: 'file:///etc/passwd' }),
+    /no URL/,
+  ],
 ];
 for (const [what, change, reason] of sources)
   test(`shows a caller’s token to no issuer with metadata ${what}`, async (t) => {
     verifies('authn.no-passthrough');
     const { issuer, lease } = await world(t);
     change(issuer);
-    await assert.rejects(lease('alice'), (error: Error) => error instanceof NotAuthorized && reason.test(error.message));
+    await assert.rejects(
+      lease('alice'),
+      (error: Error) => error instanceof NotAuthorized && reason.test(error.message),
+    );
     assert.deepEqual(issuer.asked, []);
   });

@@ -32,7 +32,9 @@ test('a remote server gets each caller’s own exchanged token, and nobody’s o
     const text = manners.echoes ? String(authorization) : 'looked';
     const result = method === 'tools/call' ? { content: [{ type: 'text', text }] } : answers[method];
     const outcome = result === undefined ? { error: { code: -32601, message: 'Method not found' } } : { result };
-    response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ jsonrpc: '2.0', id, ...outcome }));
+    response
+      .writeHead(200, { 'content-type': 'application/json' })
+      .end(JSON.stringify({ jsonrpc: '2.0', id, ...outcome }));
   });
   await new Promise<void>((listening) => crm.listen(0, '127.0.0.1', listening));
   t.after(() => {
@@ -95,7 +97,10 @@ test('a remote server gets each caller’s own exchanged token, and nobody’s o
 
   const log = await workspace.must('audit', 'tail', '-n', '1000', '--json');
   const records: readonly { event: string; incident?: string; detail?: string }[] = JSON.parse(log).records;
-  assert.match(records.find((one) => one.incident === error.data.incident && one.detail)?.detail ?? '', /gave no token/);
+  assert.match(
+    records.find((one) => one.incident === error.data.incident && one.detail)?.detail ?? '',
+    /gave no token/,
+  );
   assert.ok(records.some(({ event, detail }) => event === 'revoke' && detail?.includes('/mcp with token: 1 times')));
   for (const secret of [alice, bob, 'exchanged-1', 'exchanged-2', 'of-the-gateway'])
     assert.ok(!(log + product.stderr()).includes(secret), secret);
