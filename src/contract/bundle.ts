@@ -93,8 +93,8 @@ export interface RuntimeBundle {
 
 export type RuntimeServer = SandboxedServer | RemoteServer;
 
-/** How a sandbox is made; `microvm-tcg` is an emulated machine: it functions, and is no boundary. */
-export type SandboxDriverName = 'bubblewrap' | 'gvisor' | 'microvm' | 'microvm-tcg';
+/** How a sandbox is made; `bubblewrap-fork` forks it from one that has done a python server's imports; `microvm-tcg` is an emulated machine: it functions, and is no boundary. */
+export type SandboxDriverName = 'bubblewrap' | 'bubblewrap-fork' | 'gvisor' | 'microvm' | 'microvm-tcg';
 
 export interface SandboxedServer {
   readonly kind: 'sandboxed';

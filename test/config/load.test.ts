@@ -301,3 +301,23 @@ test('a problem’s text cannot act on the terminal', async (t) => {
   assert.ok(error instanceof ConfigError);
   assert.doesNotMatch(error.message, /[\p{Cc}\p{Cf}]/u);
 });
+
+test('a fork-server is refused for whatever it is not made for', async (t) => {
+  const server = (sandbox: string, command = '[python3, server.py]') =>
+    `servers:\n  x:\n    root: ./x\n    command: ${command}\n    sandbox: { start: fork${sandbox} }\n`;
+  const files = { 'x/server.py': '' };
+  const config = await load(t, server(''), files);
+  assert.equal(config.servers.x?.sandbox.start, 'fork');
+  for (const yaml of [
+    server(', isolation: session'),
+    server(', driver: gvisor'),
+    server(', egress: ["api.example.org:443"]'),
+    server('', '[node, server.mjs]'),
+    server('', '[python3, -u, server.py]'),
+    server('', '[python3.12, server.py]'),
+    'servers:\n  x:\n    package: npm:x@1.0.0\n    sandbox: { start: fork }\n',
+  ]) {
+    const [problem] = await problems(t, yaml, files);
+    assert.match(problem?.message ?? '', /fork goes with .*; leave start out/, yaml);
+  }
+});

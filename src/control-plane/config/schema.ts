@@ -136,6 +136,10 @@ export function configSchema(base: string) {
       idle: duration
         .optional()
         .describe('With `isolation: session`: without a call for so long, its sandbox ends; absent: 5m.'),
+      start: z
+        .literal(['plain', 'fork'])
+        .optional()
+        .describe('Of a python server: forked from one that has done its imports, which is weaker; absent: plain.'),
       memory: size.prefault('256MiB').describe('Memory of one sandbox; half of it may be scratch space.'),
       deadline: duration.prefault('30s').describe('Time of one call; then every process of the sandbox is killed.'),
       egress: z
@@ -143,7 +147,7 @@ export function configSchema(base: string) {
         .prefault([])
         .describe('What it can reach, as `NAME:PORT` for TLS or as a map; nothing else: docs/egress.md.'),
     })
-    .superRefine(({ driver, accelerator, isolation, idle }, context) => {
+    .superRefine(({ driver, accelerator, isolation, idle, start, egress }, context) => {
       if (accelerator !== undefined && driver !== 'microvm')
         context.addIssue({
           code: 'custom',
@@ -152,6 +156,12 @@ export function configSchema(base: string) {
         });
       if (idle !== undefined && isolation === 'call')
         context.addIssue({ code: 'custom', path: ['idle'], message: 'goes with isolation: session only' });
+      if (start === 'fork' && (driver !== 'bubblewrap' || isolation !== 'call' || egress.length > 0))
+        context.addIssue({
+          code: 'custom',
+          path: ['start'],
+          message: 'fork goes with driver: bubblewrap, isolation: call and no egress only; leave start out',
+        });
     });
 
   const server = z
@@ -217,6 +227,12 @@ export function configSchema(base: string) {
           message: 'a directory needs a command, such as [node, server.mjs]',
         });
       checkSecrets(value, context);
+      if (value.sandbox?.start === 'fork' && !runsPythonFile(value.command))
+        context.addIssue({
+          code: 'custom',
+          path: ['sandbox', 'start'],
+          message: 'fork goes with a root and a command such as [python3, server.py] only; leave start out',
+        });
       for (const key of ['mounts', 'sandbox', 'secrets'] as const)
         if (value.url !== undefined && value[key] !== undefined)
           context.addIssue({ code: 'custom', path: [key], message: 'a remote server runs in no sandbox of ours' });
@@ -335,6 +351,11 @@ function safeRedirect(text: string): boolean {
   const isHere = /^(localhost|127\.0\.0\.1|\[::1\])$/.test(hostname);
   if (protocol === 'https:') return !isHere;
   return protocol === 'http:' ? isHere : /^[a-z][a-z0-9+-]*(\.[a-z0-9+-]+)+:$/.test(protocol);
+}
+
+/** Python's own options would be those of the parent that all sandboxes are forked from. */
+function runsPythonFile([python = '', file = '']: readonly string[] = []): boolean {
+  return ['python3', '/usr/bin/python3'].includes(python) && /^[^-]/.test(file);
 }
 
 function safeRemote(text: string): boolean {

@@ -140,7 +140,8 @@ export function runtimeServer(
 }
 
 /** The driver that a server's settings ask for. */
-export function driverOf({ driver, accelerator }: ServerSettings['sandbox']): SandboxDriverName {
+export function driverOf({ driver, accelerator, start }: ServerSettings['sandbox']): SandboxDriverName {
+  if (driver === 'bubblewrap' && start === 'fork') return 'bubblewrap-fork';
   return driver === 'microvm' && accelerator === 'tcg' ? 'microvm-tcg' : driver;
 }
 

@@ -33,6 +33,7 @@ export function absent(name: 'bubblewrap' | 'gvisor' | 'microvm' | 'python3' | '
 /** Every driver that the contract is for. A kernel that is the sandbox's own answers calls that no other may make. */
 export const drivers = [
   { name: 'bubblewrap', kernel: 'shared', skip: absent('bubblewrap') },
+  { name: 'bubblewrap-fork', kernel: 'shared', skip: absent('bubblewrap') || absent('python3') },
   { name: 'gvisor', kernel: 'own', skip: absent('gvisor') },
   { name: 'microvm-tcg', kernel: 'own', skip: absent('microvm') },
 ] as const;

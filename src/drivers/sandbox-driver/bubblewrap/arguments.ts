@@ -20,7 +20,7 @@ export function ownFiles(profile: SandboxProfile): OwnFile[] {
  * is complete: by then everything in it is bound to the driver's life. Only when that is answered does it become the
  * server, with no descriptor left but the three.
  */
-const innerGate =
+export const innerGate =
   'ulimit -c 0; ulimit -n 4096; echo ready >&4; read -r go || exit 1; exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-; exec "$@"';
 
 /** What /proc shows of the host's kernel to everybody; what only root may read is closed by its mode. */
@@ -39,6 +39,19 @@ export interface Layout {
   readonly devices: readonly string[];
 }
 
+/** Namespaces of its own, one unprivileged user, no capability and nothing of our environment. */
+export const unprivileged = [
+  ...['--unshare-all', '--unshare-user', '--uid', '65534', '--gid', '65534', '--hostname', 'sandbox'],
+  ...['--new-session', '--die-with-parent', '--cap-drop', 'ALL', '--clearenv'],
+];
+
+export const usualVariables = { PATH: '/opt/node/bin:/usr/bin:/bin', HOME: '/tmp' };
+
+/** Bytes. */
+export function scratchOf({ memory }: SandboxProfile): number {
+  return Math.floor(memory / 2);
+}
+
 /** The argument vector of bubblewrap for one sandbox; bwrap(1). */
 export function bubblewrapCommand(
   bubblewrap: string,
@@ -47,20 +60,17 @@ export function bubblewrapCommand(
   layout: Layout,
   files: readonly OwnFile[],
 ): string[] {
-  const scratch = Math.floor(profile.memory / 2);
   const { wayOut } = profile;
   return [
-    ...[bubblewrap, '--unshare-all', '--unshare-user', '--disable-userns', '--assert-userns-disabled'],
-    ...['--uid', '65534', '--gid', '65534', '--hostname', 'sandbox', '--new-session', '--die-with-parent'],
-    ...['--cap-drop', 'ALL', '--clearenv'],
-    ...variables({ PATH: '/opt/node/bin:/usr/bin:/bin', HOME: '/tmp', ...(wayOut && environment(wayOut)) }),
+    ...[bubblewrap, '--disable-userns', '--assert-userns-disabled', ...unprivileged],
+    ...variables({ ...usualVariables, ...(wayOut && environment(wayOut)) }),
     ...systemDirectories(''),
     ...['--proc', '/proc'],
     ...fileArguments(files, descriptors.files, ''),
     ...processes(layout.masked),
     ...(wayOut === undefined ? [] : egressPaths('', wayOut, from)),
     ...layout.devices,
-    ...['--size', String(scratch), '--tmpfs', '/tmp'],
+    ...['--size', String(scratchOf(profile)), '--tmpfs', '/tmp'],
     ...declaredPaths('', profile, from),
     ...['--remount-ro', '/', '--chdir', '/srv'],
     ...['--seccomp', String(descriptors.seccomp)],
@@ -79,7 +89,7 @@ function processes(masked: readonly string[]): string[] {
   ];
 }
 
-function variables(values: Readonly<Record<string, string>>): string[] {
+export function variables(values: Readonly<Record<string, string>>): string[] {
   return Object.entries(values).flatMap(([key, value]) => ['--setenv', key, value]);
 }
 

@@ -21,6 +21,8 @@ export interface GroupLimits {
 export interface Group {
   /** Moves a process in; the ones that it starts from then on are born there. */
   add(pid: number): Promise<void>;
+  /** Process ids of what is in it, as this process sees them. */
+  members(): readonly number[];
   outOfMemory(): boolean;
   /** Kills whatever is in it, apart from one process; returns how many that were. */
   kill(except?: number): number;
@@ -119,6 +121,7 @@ function create({ version, parents }: Hierarchies, name: string, limits: GroupLi
     add: async (pid) => {
       await Promise.all(directories.map((directory) => writeFile(join(directory, 'cgroup.procs'), String(pid))));
     },
+    members: () => members(memory),
     outOfMemory: () => {
       const events = read(join(memory, version === 1 ? 'memory.oom_control' : 'memory.events'));
       return Number(/^oom_kill (\d+)/m.exec(events)?.[1] ?? 0) > 0;

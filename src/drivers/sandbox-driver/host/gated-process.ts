@@ -13,7 +13,7 @@ const gateLine = 'go\n';
 const outerGate = 'read -r go || exit 1; exec "$@"';
 
 /** A sandbox with what comes after `ready` on the descriptor that says so. */
-export type Launched = Sandbox & { readonly ready: Duplex };
+export type Launched = Sandbox & { readonly ready: Duplex; readonly stdout: Readable };
 
 /** Milliseconds. */
 const askEvery = 200;
@@ -101,7 +101,7 @@ function isRunning(child: ChildProcess): child is Running {
 }
 
 /** What the stream says up to its first line's end, or to its own; what follows stays in it. */
-function firstLine(stream: Readable): Promise<string> {
+export function firstLine(stream: Readable): Promise<string> {
   let seen = Buffer.alloc(0);
   return new Promise((resolve) => {
     const settle = (length: number) => {
@@ -178,7 +178,7 @@ class GatedSandbox implements Launched {
   }
 }
 
-const signalNames = new Map(Object.entries(constants.signals).map(([name, number]) => [number, name]));
+export const signalNames = new Map(Object.entries(constants.signals).map(([name, number]) => [number, name]));
 
 /** The program reports a server that was ended by a signal as 128 + its number. */
 function serverStatus(status: { code: number | null; signal: string | null }): {

@@ -125,14 +125,34 @@ const judgements: Record<keyof typeof judged, Program> = {
   prctl: [load(argument(0)), ...oneOf(options, allow)],
 };
 
+/** What makes a sandbox out of a process: bringing the loopback up, and giving capabilities up. */
+const bringUp = 0x8914;
+const dropFromBoundingSet = 24;
+const makingSandboxes: Partial<typeof judgements> = {
+  ioctl: [load(argument(1)), ...oneOf([...requests, bringUp], allow)],
+  prctl: [load(argument(0)), ...oneOf([...options, dropFromBoundingSet], allow)],
+};
+const mount: Record<Architecture, number> = { x64: 165, arm64: 40 };
+const unshare: Record<Architecture, number> = { x64: 272, arm64: 97 };
+
 /**
  * The seccomp filter of a sandbox as an array of `struct sock_filter`, ready for `bwrap --seccomp`.
  *
  * Another machine's calls (i386 on x86_64) and x32 kill the process; see seccomp(2), "architecture".
  */
 export function seccompFilter(architecture: Architecture): Uint8Array {
-  const verdicts = new Map<number, Program>(allowedCalls(architecture).map((call) => [call, allow]));
-  for (const [name, judgement] of Object.entries(judgements)) {
+  return filter(architecture, allowedCalls(architecture), judgements);
+}
+
+/** The same, for a process that makes sandboxes of its children: with what that takes of namespaces and mounts. */
+export function sandboxMakerFilter(architecture: Architecture): Uint8Array {
+  const calls = [...allowedCalls(architecture), mount[architecture], unshare[architecture]];
+  return filter(architecture, calls, { ...judgements, ...makingSandboxes });
+}
+
+function filter(architecture: Architecture, calls: readonly number[], byArguments: typeof judgements): Uint8Array {
+  const verdicts = new Map<number, Program>(calls.map((call) => [call, allow]));
+  for (const [name, judgement] of Object.entries(byArguments)) {
     // What the architecture has not, -1, no call can be.
     verdicts.set(judged[name as keyof typeof judged][architecture], judgement);
   }
