@@ -17,8 +17,8 @@ os.environ['LEFT'] = 'left'
 sys.stdout.flush()
 `;
 
-/** What each sandbox draws, also by a library that seeds itself when it is imported. */
-const drawn = 'import ssl, random, uuid, imported\nprint(ssl.RAND_bytes(16).hex(), random.random(), uuid.uuid4())';
+/** What each sandbox draws by generators that were seeded, and drawn from, in their parent. */
+const drawn = 'import ssl, random, uuid, drawing\nprint(ssl.RAND_bytes(16).hex(), random.random(), uuid.uuid4())';
 
 /** Every way to the parent and to the others that were forked from it. */
 const hostile = `
@@ -68,6 +68,7 @@ suite('sandboxes that are forked from one parent', { skip }, () => {
     files = new ServerFiles({
       'imported.py': 'import time\nat = time.monotonic_ns()',
       'counted.py': 'calls = 0',
+      'drawing.py': 'import ssl, random\nssl.RAND_bytes(1)\nrandom.random()',
       'when.py': 'import imported, sys\nprint(imported.at, __file__, __name__, sys.argv, sys.path[0])',
       'traces.py': traces,
       'drawn.py': drawn,
@@ -133,7 +134,8 @@ suite('sandboxes that are forked from one parent', { skip }, () => {
     const profile = files.profile(python('neighbour.py'));
     await using own = new Hosted('bubblewrap-fork');
     const held = await own.hold(profile, 'up');
-    for (const pid of parentsOf(own.child.pid ?? 0)) process.kill(pid, 'SIGKILL');
+    const [parent = 0] = parentsOf(own.child.pid ?? 0);
+    process.kill(parent, 'SIGKILL');
     assert.equal((await held.ended).exit.signal, 'SIGKILL');
     const next = await own.hold(profile, 'up');
     await next.kill();

@@ -44,12 +44,14 @@ export function forkServer(options: MachineOptions): SandboxDriver {
   let count = 0;
   const nurseries = new Map<string, Promise<Nursery>>();
 
-  const shared = async (on: Host, profile: SandboxProfile, file: string): Promise<Nursery> => {
+  const shared = (on: Host, profile: SandboxProfile, file: string): Promise<Nursery> => {
     const key = JSON.stringify([file, profile.root, profile.mounts, profile.memory, profile.pids]);
-    const known = await nurseries.get(key)?.catch(() => undefined);
-    if (known !== undefined && !known.ended) return known;
-    const opening = openNursery(on, profile, file, key);
+    const known = nurseries.get(key);
+    if (known !== undefined) return known;
+    const opening = openNursery(on, profile, file, `${driver}-parent-${++count}`);
     nurseries.set(key, opening);
+    const forget = () => nurseries.delete(key);
+    opening.then((nursery) => nursery.exited.then(forget), forget);
     return opening;
   };
 
@@ -62,8 +64,12 @@ export function forkServer(options: MachineOptions): SandboxDriver {
     // Also for a child: what it is to see is judged at each start.
     on.machine.reach(profile);
     if (file !== undefined) {
+      const bear = (nursery: Nursery) => nursery.child(id, profile, on.machine.group(profile, childOwn));
       const nursery = await shared(on, profile, file);
-      return nursery.child(id, profile, on.machine.group(profile, childOwn));
+      return bear(nursery).catch(async (error: unknown) => {
+        if (!nursery.ended) throw error;
+        return bear(await shared(on, profile, file));
+      });
     }
     const nursery = await openNursery(on, profile, null, id);
     return single(nursery, () => nursery.child(id, profile, on.machine.group(profile, childOwn)));

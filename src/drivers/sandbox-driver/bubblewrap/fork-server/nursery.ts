@@ -22,6 +22,8 @@ export interface Settings {
 
 /** The parent of one server's sandboxes, in an outer sandbox of its own. */
 export class Nursery {
+  /** Resolves when it is gone, and its children with it. */
+  readonly exited: Promise<void>;
   readonly #process: Launched;
   readonly #group: Group;
   readonly #doors: Doors;
@@ -31,7 +33,7 @@ export class Nursery {
     this.#process = launched;
     this.#group = group;
     this.#doors = doors;
-    void launched.exited.then(() => {
+    this.exited = launched.exited.then(() => {
       this.#ended = true;
     });
   }
