@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { type Common, common, options, UsageError } from './cli/options.ts';
 import { usage } from './cli/usage.ts';
-import type { RuntimeServer } from './contract/bundle.ts';
+import type { RuntimeServer, SandboxedServer } from './contract/bundle.ts';
 
 /** The one file that knows everyone. A command loads only what it needs. */
 const io = {
@@ -85,12 +85,12 @@ const commands: Readonly<Record<string, Command>> = {
 
 /** What the control plane needs of the other zones to review a server. */
 async function reviewers(config: string, state: string) {
-  const { describe } = await import('./main/runtime-client.ts');
+  const { bundle, describe } = await import('./main/runtime-client.ts');
   const { describeRemote } = await import('./main/personal-upstream.ts');
   const { unservable: inspect } = await import('./main/unservable.ts');
   const any = (server: RuntimeServer, client?: string) =>
     server.kind === 'remote' ? describeRemote(server, client, config, io.stderr) : describe(server, config, state);
-  return { describe: any, inspect };
+  return { describe: any, bundle: (server: SandboxedServer) => bundle(server, state), inspect };
 }
 
 async function main([name = '--help', ...argv]: readonly string[]): Promise<number | undefined> {

@@ -19,6 +19,7 @@ import { npmSettings } from '../control-plane/packages/npm-settings.ts';
 import { type Installed, installPackage } from '../control-plane/packages/package-server.ts';
 import { runtimeServer, sourceOf } from '../control-plane/packages/pins-for.ts';
 import { type Describe, demandServable, type Inspect, lockedServer } from '../control-plane/packages/review.ts';
+import { type Bundle, startPin } from '../control-plane/packages/start-pin.ts';
 import { Store } from '../control-plane/packages/store.ts';
 import { addRequest, blockFor } from './add-request.ts';
 import { type Ask, type Io, personAtTerminal, printable } from './terminal.ts';
@@ -28,6 +29,7 @@ interface AddDeps {
   readonly config: string;
   readonly state: string;
   readonly describe: Describe;
+  readonly bundle: Bundle;
   readonly inspect: Inspect;
   /** Default: the person at the terminal, where there is one. */
   readonly ask?: Ask;
@@ -61,8 +63,10 @@ export async function add(argv: readonly string[], io: Io, deps: AddDeps): Promi
   const store = new Store(config.state);
   const installed = await install(server, config, lock, store, request.acceptUnverified, deps);
   try {
-    const live = await deps.describe(runtimeServer(request.name, server, installed.locked, config), request.client);
-    const locked = lockedServer(installed.locked, live);
+    const runs = runtimeServer(request.name, server, installed.locked, config);
+    const live = await deps.describe(runs, request.client);
+    const start = await startPin(runs, live, deps.bundle, deps.describe);
+    const locked = lockedServer({ ...installed.locked, ...(start && { start }) }, live);
     demandServable(deps.inspect, request.name, locked.pins.tools, server.tools);
     if (!io.json) io.stdout(report(request.name, locked, installed.facts));
     if (!request.yes && !(await ask?.(`Add ${request.name}?`))) throw new SafetyError('not added');
@@ -103,11 +107,12 @@ async function install(
   return installPackage(source, server.args ?? [], Object.values(lock.servers), acceptUnverified, packages);
 }
 
-function summary({ pins, openLevels, command, provenance, scripts = [] }: LockedServer) {
+function summary({ pins, openLevels, command, start, provenance, scripts = [] }: LockedServer) {
   const names = (list: readonly { readonly name: string }[]): readonly string[] => list.map(({ name }) => name);
   const { tools, prompts, resourceTemplates } = pins;
   return {
     command,
+    start,
     provenance,
     scripts,
     tools: names(tools),
@@ -118,9 +123,15 @@ function summary({ pins, openLevels, command, provenance, scripts = [] }: Locked
 }
 
 function report(name: string, locked: LockedServer, facts: readonly string[]): string {
-  const { pins, openLevels, command } = locked;
+  const { pins, openLevels, command, start } = locked;
   const lines = [`${name}: ${locked.source}`, ...facts.map((fact) => `  ${printable(fact)}`)];
   if (command !== undefined) lines.push(`  command: ${printable(command.join(' '))}`);
+  if (start !== undefined)
+    lines.push(
+      'bundle' in start
+        ? `  started from one module: ${start.bundle}`
+        : `  started from its files: ${printable(start.plain)}`,
+    );
   lines.push(`  protocol: ${printable(pins.protocolVersion)}, ${printable(JSON.stringify(pins.serverInfo))}`);
   if (pins.instructions !== undefined) lines.push(`  instructions: ${printable(pins.instructions)}`);
   for (const [kind, list] of [

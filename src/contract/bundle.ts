@@ -104,6 +104,8 @@ export interface SandboxedServer {
   readonly command: readonly string[];
   /** Host path of that copy in the content-addressed store. */
   readonly root: string;
+  /** Digest of the one module, made of those files, that it is started from; absent: from the files themselves. */
+  readonly bundle?: string;
   readonly mounts: readonly Mount[];
   /** What it can reach; absent or empty: no network at all. */
   readonly egress?: readonly EgressRule[];

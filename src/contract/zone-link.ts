@@ -1,4 +1,4 @@
-import type { GatewayBundle, RuntimeBundle } from './bundle.ts';
+import type { GatewayBundle, RuntimeBundle, SandboxedServer } from './bundle.ts';
 import type { SandboxProbe } from './sandbox-driver.ts';
 import type { CallToConfirm, Confirmation } from './step-up.ts';
 import type { WireLease } from './wire-secret.ts';
@@ -83,13 +83,24 @@ export type LeaseAnswer =
 /** `forbidden`: host paths that no mount may show. */
 export type ToRuntimeZone =
   | { readonly kind: 'open'; readonly bundle: RuntimeBundle; readonly forbidden: readonly string[] }
-  | { readonly kind: 'probe'; readonly node: string };
+  | { readonly kind: 'probe'; readonly node: string }
+  | {
+      readonly kind: 'bundle';
+      readonly server: SandboxedServer;
+      readonly node: string;
+      readonly forbidden: readonly string[];
+    };
 
 export type FromRuntimeZone =
   | { readonly kind: 'ready' }
   /** Of every driver that there is. */
   | { readonly kind: 'probed'; readonly probes: readonly SandboxProbe[] }
+  /** What the server is to be started from. */
+  | { readonly kind: 'bundled'; readonly start: StartPin }
   | ZoneRefusal;
+
+/** The digest of a server's bundle, or why it is started from its files. */
+export type StartPin = { readonly bundle: string } | { readonly plain: string };
 
 /** The zone cannot do what the configuration asks for; nothing has been started that would do less. */
 export interface ZoneRefusal {

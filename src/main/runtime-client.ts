@@ -1,15 +1,16 @@
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { RuntimeServer } from '../contract/bundle.ts';
+import type { RuntimeServer, SandboxedServer } from '../contract/bundle.ts';
 import { Refusal } from '../contract/refusal.ts';
 import type { LiveDescriptors } from '../contract/runtime-link.ts';
 import type { SandboxProbe } from '../contract/sandbox-driver.ts';
-import type { FromRuntimeZone, ToRuntimeZone, ZoneRefusal } from '../contract/zone-link.ts';
+import type { FromRuntimeZone, StartPin, ToRuntimeZone, ZoneRefusal } from '../contract/zone-link.ts';
 import { ConfigError, SafetyError } from '../control-plane/config/problem.ts';
 import { removal } from '../control-plane/packages/removal.ts';
 import { startZone, type Zone } from '../control-plane/zones/start-zone.ts';
 import { RuntimeLink } from '../gateway/execution/runtime-link.ts';
+import { startsFolder } from './starts-folder.ts';
 
 /** Milliseconds that the zone gets to kill its sandboxes before it is killed, and they with it. */
 export const RUNTIME_GRACE = 5000;
@@ -37,7 +38,10 @@ export async function openRuntime(
 ): Promise<RuntimeZone> {
   const folder = mkdtempSync(join(tmpdir(), 'innerkeep-'));
   const socket = join(folder, 'runtime.sock');
-  const remove = removal(folder);
+  const removals = [removal(folder), removal(startsFolder(socket))];
+  const remove = (): void => {
+    for (const one of removals) one();
+  };
   const bundle = { socket, servers, node: process.execPath };
   try {
     const { zone } = await ask({ kind: 'open', bundle, forbidden: [state, folder] }, 'ready', fault);
@@ -72,6 +76,16 @@ export async function describe(server: RuntimeServer, config: string, state: str
     link.close();
     await runtime.stop();
   }
+}
+
+/** What a server could be started from, made in a sandbox. */
+export async function bundle(server: SandboxedServer, state: string): Promise<StartPin> {
+  const question = { kind: 'bundle', server, node: process.execPath, forbidden: [state] } as const;
+  const { zone, message } = await ask(question, 'bundled', (_, message) => {
+    throw new SafetyError(message);
+  });
+  await zone.stop(RUNTIME_GRACE);
+  return message.start;
 }
 
 /** What each sandbox driver can enforce on this machine. */

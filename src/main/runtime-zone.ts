@@ -1,8 +1,10 @@
 import { chmodSync, mkdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import type { SandboxedServer } from '../contract/bundle.ts';
+import type { RuntimeBundle, RuntimeServer, SandboxedServer } from '../contract/bundle.ts';
 import type { SandboxDriver, SandboxProbe } from '../contract/sandbox-driver.ts';
 import type { FromRuntimeZone, ToRuntimeZone, ZoneRefusal } from '../contract/zone-link.ts';
+import { bundled } from '../drivers/sandbox-driver/host/bundling/bundling.ts';
+import { started } from '../drivers/sandbox-driver/host/bundling/started.ts';
 import { checkMounts } from '../drivers/sandbox-driver/host/check-mounts.ts';
 import type { MachineOptions } from '../drivers/sandbox-driver/host/machine.ts';
 import { UnsafeMount } from '../drivers/sandbox-driver/host/mount-rules.ts';
@@ -10,6 +12,7 @@ import { systemResolver } from '../runtime/egress/dial.ts';
 import { startRuntime } from '../runtime/runtime.ts';
 import { log } from './log.ts';
 import { sandboxDrivers } from './sandbox-drivers.ts';
+import { startsFolder } from './starts-folder.ts';
 
 /** Milliseconds that an orderly end may take; the sandboxes die with this process either way. */
 const PATIENCE = 10_000;
@@ -39,6 +42,12 @@ async function open(message: ToRuntimeZone, send: (message: FromRuntimeZone) => 
     send({ kind: 'probed', probes });
     return async () => {};
   }
+  if (message.kind === 'bundle') {
+    const { server, node, forbidden } = message;
+    const made = await bundled(sandboxDrivers[server.driver]({ node, forbidden }), server);
+    send({ kind: 'bundled', start: 'plain' in made ? made : { bundle: made.digest } });
+    return async () => {};
+  }
   const { bundle, forbidden } = message;
   const sandboxed = bundle.servers.filter((server) => server.kind === 'sandboxed');
   const drivers = driversFor(sandboxed, { node: bundle.node, forbidden });
@@ -48,13 +57,33 @@ async function open(message: ToRuntimeZone, send: (message: FromRuntimeZone) => 
     return async () => {};
   }
   const egress = { directory: egressDirectory(dirname(bundle.socket)), resolve: systemResolver() };
-  const runtime = await startRuntime({ bundle, drivers, now: Date.now, log, egress });
+  const servers = await asStarted(bundle, drivers);
+  const runtime = await startRuntime({ bundle: { ...bundle, servers }, drivers, now: Date.now, log, egress });
   send({ kind: 'ready' });
   return async () => {
     await runtime.close();
     // The socket's own folder; zone 0 removes it too, unless it was killed.
     rmSync(dirname(bundle.socket), { recursive: true, force: true });
+    rmSync(startsFolder(bundle.socket), { recursive: true, force: true });
   };
+}
+
+/** Each server as it is started on this machine, for as long as the runtime lives. */
+async function asStarted({ servers, socket }: RuntimeBundle, drivers: Drivers): Promise<readonly RuntimeServer[]> {
+  const all: RuntimeServer[] = [];
+  const folder = startsFolder(socket);
+  if (servers.some((server) => server.kind === 'sandboxed' && server.bundle !== undefined))
+    mkdirSync(folder, { mode: 0o700 });
+  for (const server of servers) {
+    const driver = server.kind === 'sandboxed' ? drivers[server.driver] : undefined;
+    if (server.kind !== 'sandboxed' || driver === undefined) all.push(server);
+    else {
+      const { server: begun, plain } = await started(driver, server, join(folder, server.name));
+      if (plain !== undefined) log({ event: 'start', server: server.name, from: 'files', reason: plain });
+      all.push(begun);
+    }
+  }
+  return all;
 }
 
 /** Below a folder that is this user's alone; the sandboxes' own user has to walk through it to its one socket. */

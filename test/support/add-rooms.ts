@@ -4,6 +4,7 @@ import type { TestContext } from 'node:test';
 import { add } from '../../src/cli/add.ts';
 import { tools } from '../../src/cli/tools.ts';
 import type { LiveDescriptors } from '../../src/contract/runtime-link.ts';
+import type { StartPin } from '../../src/contract/zone-link.ts';
 import { unservable } from '../../src/main/unservable.ts';
 import { scratch } from './scratch.ts';
 
@@ -34,6 +35,7 @@ export function addRooms(
   const rooms = {
     home,
     says: (): LiveDescriptors => live(echo),
+    start: { plain: 'not tried' } as StartPin,
     out: '',
     answer: undefined as boolean | undefined,
     read: (path: string): string | undefined =>
@@ -56,6 +58,7 @@ export function addRooms(
       config: join(home, 'innerkeep.yaml'),
       state: join(home, '.innerkeep'),
       describe: async () => rooms.says(),
+      bundle: async () => rooms.start,
       inspect: unservable,
       ask,
       env,

@@ -26,6 +26,8 @@ const lockedServer = z.strictObject({
   digest: z.string().optional(),
   /** Inside the sandbox. */
   command: z.array(z.string()).optional(),
+  /** What it is started from: one module with this digest, made of its files; or those themselves, and why. */
+  start: z.union([z.strictObject({ bundle: z.string() }), z.strictObject({ plain: z.string() })]).optional(),
   /** The configuration's arguments, which `command` ends with. */
   args: z.array(z.string()).optional(),
   /** Install scripts of the tree; never run. */

@@ -129,6 +129,7 @@ export function runtimeServer(
     driver: driverOf(server.sandbox),
     command: locked.command ?? [],
     root: new Store(config.state).path(locked.digest ?? ''),
+    ...(locked.start !== undefined && 'bundle' in locked.start && { bundle: locked.start.bundle }),
     mounts: server.mounts,
     egress: server.sandbox.egress.map(withAuthority),
     ...(server.secrets.length > 0 && { secrets: server.secrets.map(onTheWire) }),
