@@ -238,6 +238,8 @@ def main():
     if code is None:
         for number in (signal.SIGPIPE, signal.SIGXFSZ):
             signal.signal(number, signal.SIG_DFL)
+        # Python's own, where no locale is set (PEP 538).
+        os.environ.pop("LC_CTYPE", None)
         os.execvp(command[0], command)
     sys.argv[:] = command[1:]
     module = types.ModuleType("__main__")
