@@ -75,10 +75,10 @@ test('refuses an unknown key of a later capability instead of ignoring the contr
   const keys = (
     await problems(
       t,
-      'limits: { per_subject: { rate: 100/min } }\nservers: { a: { url: "https://x.example/mcp", auth: {} } }\n',
+      'limits: { per_subject: { rate: 100/min } }\nservers: { a: { url: "https://x.example/mcp", tools: { t: { cost: {} } } } }\n',
     )
   ).map(({ key, line }) => `${line} ${key}`);
-  assert.deepEqual(keys.sort(), ['1 limits', '2 servers.a.auth']);
+  assert.deepEqual(keys.sort(), ['1 limits', '2 servers.a.tools.t.cost']);
 });
 
 test('names every problem at once, never the first alone', async (t) => {
