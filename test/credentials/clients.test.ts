@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { terminatorFor } from '../../src/runtime/egress/termination/terminator.ts';
 import { rule, Way } from '../egress/support/way.ts';
-import { absent, drivers, Hosted, ServerFiles } from '../sandbox/support/hosted.ts';
+import { absent, Hosted, ServerFiles, withWayOut } from '../sandbox/support/hosted.ts';
 import { verifies } from '../support/verifies.ts';
 import { API, loan, notes, openApi, SECRET, TestClock } from './support.ts';
 
@@ -34,7 +34,7 @@ print(connection.getresponse().read())`,
     ],
   };
 
-for (const { name: driver, skip } of drivers)
+for (const { name: driver, skip } of withWayOut)
   suite(`a credential for clients that know of nothing, in ${driver}`, { skip }, () => {
     for (const [name, program] of Object.entries(programs))
       test(`${name}: it is added, and does not come back`, {

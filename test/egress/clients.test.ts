@@ -3,14 +3,14 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
-import { drivers, Hosted, ServerFiles } from '../sandbox/support/hosted.ts';
+import { Hosted, ServerFiles, withWayOut } from '../sandbox/support/hosted.ts';
 import { verifies } from '../support/verifies.ts';
 import { openApi, openPlainApi } from './support/api.ts';
 import { rule, Way } from './support/way.ts';
 
 const NAME = 'api.example.org';
 
-for (const { name, skip } of drivers)
+for (const { name, skip } of withWayOut)
   suite(`an allowed name from a sandbox in ${name}`, { skip }, () => {
     test('curl reaches it by proxy and without knowing of one, and nothing else', async () => {
       verifies('sandbox.egress');

@@ -38,6 +38,9 @@ export const drivers = [
   { name: 'microvm-tcg', kernel: 'own', skip: absent('microvm') },
 ] as const;
 
+/** Those with a way out: a forked server has none. */
+export const withWayOut = drivers.filter(({ name }) => name !== 'bubblewrap-fork');
+
 /** Directories of the groups that the driver of a process made, wherever the machine's hierarchies allow them. */
 export function groupsOf(pid: number, below = '/sys/fs/cgroup'): string[] {
   if (new RegExp(`/innerkeep\\.\\d+\\.${pid}\\.\\d+\\.\\d+$`).test(below)) return [below];
