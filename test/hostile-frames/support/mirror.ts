@@ -53,11 +53,13 @@ export async function openMirror() {
 
 export type Mirror = Awaited<ReturnType<typeof openMirror>>;
 
-/** One HTTP response with a length. */
+/** One HTTP response with a length, after which the mirror hangs up and says so: no other call is to be sent there. */
 export function http(body: Uint8Array | string, type = 'application/json', status = '200 OK'): Buffer {
   const bytes = Buffer.from(body);
   return Buffer.concat([
-    Buffer.from(`HTTP/1.1 ${status}\r\nContent-Type: ${type}\r\nContent-Length: ${bytes.length}\r\n\r\n`),
+    Buffer.from(
+      `HTTP/1.1 ${status}\r\nContent-Type: ${type}\r\nContent-Length: ${bytes.length}\r\nConnection: close\r\n\r\n`,
+    ),
     bytes,
   ]);
 }
