@@ -86,8 +86,9 @@ test('the sandbox is gone when its session is ended by DELETE', async () => {
   verifies('sandbox.isolation');
   const session = await open(alice);
   await told('secret', alice, session);
-  const sandboxes = () => family(product.pid).filter(({ command }) => /^(\S*node|node) server\.mjs/.test(command));
+  const sandboxes = () => family(product.pid).filter(({ command }) => /^\S*node (\S+ )?server\.mjs/.test(command));
   const before = new Set(sandboxes().map(({ pid }) => pid));
+  assert.ok(before.size > 0);
   assert.equal(await end(alice, session), 204);
   const closing = Date.now() + 20_000;
   while ([...before].every((pid) => sandboxes().some((process) => process.pid === pid))) {
