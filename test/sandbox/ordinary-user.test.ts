@@ -83,7 +83,8 @@ for (const { name, kernel, skip } of drivers)
 
     test('without such a group refuses, with the mend, rather than run without limits', async () => {
       verifies('sandbox.profile');
-      await using hosted = new Hosted(name, { wrap: asUser });
+      using own = new UserCache();
+      await using hosted = new Hosted(name, { wrap: ['env', `XDG_CACHE_HOME=${own.folder}`, ...asUser] });
       const { controls, mend } = await hosted.probe();
       assert.deepEqual(
         controls.map(({ control, held }) => [control, held]),
