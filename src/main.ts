@@ -83,14 +83,20 @@ const commands: Readonly<Record<string, Command>> = {
   },
 };
 
-/** What the control plane needs of the other zones to review a server. */
+/** What the control plane needs of the other zones to review a server, loaded when it is used. */
 async function reviewers(config: string, state: string) {
-  const { bundle, describe } = await import('./main/runtime-client.ts');
-  const { describeRemote } = await import('./main/personal-upstream.ts');
   const { unservable: inspect } = await import('./main/unservable.ts');
-  const any = (server: RuntimeServer, client?: string) =>
-    server.kind === 'remote' ? describeRemote(server, client, config, io.stderr) : describe(server, config, state);
-  return { describe: any, bundle: (server: SandboxedServer) => bundle(server, state), inspect };
+  return {
+    inspect,
+    async describe(server: RuntimeServer, client?: string) {
+      if (server.kind !== 'remote') return (await import('./main/runtime-client.ts')).describe(server, config, state);
+      const { describeRemote } = await import('./main/personal-upstream.ts');
+      return describeRemote(server, client, config, io.stderr);
+    },
+    async bundle(server: SandboxedServer) {
+      return (await import('./main/runtime-client.ts')).bundle(server, state);
+    },
+  };
 }
 
 async function main([name = '--help', ...argv]: readonly string[]): Promise<number | undefined> {

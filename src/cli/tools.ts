@@ -13,7 +13,6 @@ import {
   readLock,
   withLocked,
 } from '../control-plane/packages/lock.ts';
-import { npmSettings } from '../control-plane/packages/npm-settings.ts';
 import { type Pins, pinsOf } from '../control-plane/packages/pins.ts';
 import { ensureFiles, lockedFor, runtimeServer } from '../control-plane/packages/pins-for.ts';
 import { type Describe, demandServable, type Inspect, withPins } from '../control-plane/packages/review.ts';
@@ -91,7 +90,8 @@ async function ask(
 ): Promise<Found> {
   const server = config.servers[name] as Config['servers'][string];
   const locked = lockedFor(name, server, config, lock);
-  const npm = () => npmSettings(config.directory, deps.env ?? process.env);
+  const npm = async () =>
+    (await import('../control-plane/packages/npm-settings.ts')).npmSettings(config.directory, deps.env ?? process.env);
   if (server.url === undefined)
     await ensureFiles(locked, server, config, new Store(config.state), npm, `${process.platform}-${process.arch}`);
   const live = pinsOf(await deps.describe(runtimeServer(name, server, locked, config), client));

@@ -6,7 +6,6 @@ import { type Config, trustedIssuers } from '../control-plane/config/load.ts';
 import { own } from '../control-plane/config/own.ts';
 import { type Issuer, openIssuer } from '../control-plane/issuer/issuer.ts';
 import type { KnownClient } from '../control-plane/issuer/provider.ts';
-import { npmSettings } from '../control-plane/packages/npm-settings.ts';
 import { pinsFor, prepareServers } from '../control-plane/packages/pins-for.ts';
 import { openPki } from '../control-plane/pki/pki.ts';
 import { stateDirectory } from '../control-plane/pki/state-files.ts';
@@ -49,7 +48,8 @@ export interface Ready {
 export async function startControl(configFile: string, state: string, stopping: AbortSignal): Promise<Control> {
   const started = await readServed(configFile, state, (config, lock) => {
     stateDirectory(config.state);
-    const registry = () => npmSettings(config.directory, process.env);
+    const registry = async () =>
+      (await import('../control-plane/packages/npm-settings.ts')).npmSettings(config.directory, process.env);
     return unless(stopping, prepareServers(config, lock, registry, `${process.platform}-${process.arch}`));
   });
   const { config } = started;

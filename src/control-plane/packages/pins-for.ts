@@ -11,7 +11,6 @@ import { type Lock, type LockedServer, lockPath, pinnedServer } from './lock.ts'
 import type { NpmSettings } from './npm-settings.ts';
 import type { LockedFiles } from './package-server.ts';
 import { Store } from './store.ts';
-import { installTree } from './tree.ts';
 
 /** A remote server has no sandbox whose deadline could be set. */
 const REMOTE_DEADLINE = 30_000;
@@ -65,6 +64,8 @@ export async function ensureFiles(
     );
   if (packages !== undefined) {
     const settings = await npm();
+    // npm's own libraries are half of a command's start: only where something is fetched.
+    const { installTree } = await import('./tree.ts');
     await store.add((directory) => installTree(packages, directory, settings), digest);
   } else if (server.root !== undefined) {
     const root = server.root;
