@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { cpSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
@@ -8,40 +8,23 @@ import { CallToolResultSchema, ElicitRequestSchema } from '@modelcontextprotocol
 import { Agent, fetch as undiciFetch } from 'undici';
 import { post, type Reply } from '../support/http.ts';
 import { family } from '../support/processes.ts';
-import { type Product, Workspace } from '../support/product.ts';
-import { home } from '../support/tree.ts';
+import type { Product, Workspace } from '../support/product.ts';
 import { verifies } from '../support/verifies.ts';
+import { permit, SECRET, startWorker, TIMED } from './worker.ts';
 
-const TIMED = { timeout: 120_000 };
-const SECRET = `ghp_${'a1B2c3D4e5'.repeat(4).slice(0, 36)}`;
 const TOOLS = ['say', 'hold', 'ask', 'crash', 'plain', 'never', 'alone'];
+
+const all = permit([...TOOLS.map((name) => `/${name}`), '#elicitation/create']);
 
 let workspace: Workspace;
 let product: Product;
 let alice: string;
-const permit = (names: readonly string[]): string =>
-  names
-    .map(
-      (name) =>
-        `permit (principal in Tenant::"acme", action == Action::"worker${name}", resource == Tenant::"acme");\n`,
-    )
-    .join('');
-const all = permit([...TOOLS.map((name) => `/${name}`), '#elicitation/create']);
+let end: () => Promise<void>;
 
 before(async () => {
-  workspace = new Workspace({
-    'innerkeep.yaml': 'edge: { listen: "127.0.0.1:0" }\nadmin: { listen: "127.0.0.1:0" }\n',
-    'policies/p.cedar': all,
-  });
-  cpSync(join(home, 'test/tasks/server'), join(workspace.dir, 'server'), { recursive: true });
-  await workspace.must('add', './server', '--name', 'worker', '--yes', '--', 'node', 'server.mjs');
-  product = await workspace.up();
-  alice = await product.token();
+  ({ workspace, product, alice, end } = await startWorker(all));
 });
-after(async () => {
-  await product?.stop();
-  workspace?.remove();
-});
+after(() => end?.());
 
 interface Options {
   readonly token?: string;
