@@ -49,6 +49,8 @@ export interface AuditRecord {
   /** Of an intent: the confirmation with a passkey that it has used up. */
   readonly confirmation?: string;
   readonly bundle?: number;
+  /** Of a bundle that came into force: SHA-256 of what was signed, base64url. */
+  readonly digest?: string;
   /** Milliseconds, from arrival. */
   readonly ms?: number;
   readonly bytes?: number;

@@ -15,8 +15,6 @@ export interface GatewayBundle {
   readonly revoked: readonly string[];
   readonly policies: readonly PolicySource[];
   readonly servers: readonly GatewayServer[];
-  /** Path of the unix socket of zone 2. */
-  readonly runtimeSocket: string;
 }
 
 export interface EdgeSettings {

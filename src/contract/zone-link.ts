@@ -1,4 +1,4 @@
-import type { GatewayBundle, RuntimeBundle, SandboxedServer } from './bundle.ts';
+import type { RuntimeBundle, SandboxedServer } from './bundle.ts';
 import type { SandboxProbe } from './sandbox-driver.ts';
 import type { CallToConfirm, Confirmation } from './step-up.ts';
 import type { WireLease } from './wire-secret.ts';
@@ -11,7 +11,8 @@ import type { WireLease } from './wire-secret.ts';
  */
 export type ToGateway =
   | { readonly kind: 'open'; readonly opening: GatewayOpening }
-  | { readonly kind: 'bundle'; readonly bundle: GatewayBundle }
+  /** A signed bundle: see signed-bundle.ts. */
+  | { readonly kind: 'bundle'; readonly envelope: string }
   /** A new certificate before the old one ends; PEM texts. */
   | { readonly kind: 'certificate'; readonly key: string; readonly cert: string }
   | { readonly kind: 'issued'; readonly id: number; readonly answer: IssuerAnswer }
@@ -30,6 +31,10 @@ export interface GatewayOpening {
   readonly audit: { readonly file: string; readonly key: string };
   /** `memory`, or the URL of the Redis that all gateways share. */
   readonly stateStore: string;
+  /** Path of the unix socket of zone 2. */
+  readonly runtimeSocket: string;
+  /** Whose signature bundles must have: zone 0's public key, PEM. */
+  readonly bundleKey: string;
 }
 
 export type FromGateway =

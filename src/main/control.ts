@@ -70,7 +70,7 @@ export async function startControl(configFile: string, state: string, stopping: 
     const trust = await openTrust(config, () => publish());
     undo.push(() => trust.close());
     stopping.throwIfAborted();
-    const port = await gateway.open(config, pki);
+    const port = await gateway.open(config, pki, runtime.socket);
     const origin = `https://${config.edge.server_names[0]}:${port}`;
     const resources = [`${origin}/mcp`, ...started.servers.map(({ pins }) => `${origin}/mcp/${pins.name}`)];
     const outbound = openOutbound();
@@ -106,7 +106,7 @@ export async function startControl(configFile: string, state: string, stopping: 
         ...(config.identity.dpop.nonce && { nonceKey }),
         ...trust.workloads(),
       };
-      return gateway.apply({ edge, ...trusted, policies, servers, runtimeSocket: runtime.socket }, asked);
+      return gateway.apply({ edge, ...trusted, policies, servers }, asked);
     });
     const store = embeddedStore(new Vault(config.state, Date.now), Date.now);
     const leases = new Leases({

@@ -9,6 +9,7 @@ import type { Issuer } from '../control-plane/issuer/issuer.ts';
 import { unusableCertificate } from '../control-plane/pki/own-certificate.ts';
 import type { Pki } from '../control-plane/pki/pki.ts';
 import { watchFiles } from '../control-plane/pki/watch-files.ts';
+import { type BundleSigner, bundleSigner } from '../control-plane/policy-registry/sign-bundle.ts';
 import type { Leases } from '../control-plane/secrets/leases.ts';
 import { startZone, type Zone } from '../control-plane/zones/start-zone.ts';
 import { complain } from './log.ts';
@@ -43,7 +44,9 @@ interface Waiting {
 export class GatewayHandle {
   readonly zone: Zone<ToGateway>;
   applied = 0;
+  #signer: BundleSigner | undefined;
   #version = 0;
+  #previous: string | null = null;
   #endRenewal = (): void => undefined;
   #counts: Extract<FromGateway, { kind: 'counts' }> | undefined;
   #issuer: Issuer | undefined;
@@ -66,7 +69,8 @@ export class GatewayHandle {
     });
   }
 
-  async open(config: Config, pki: Pki): Promise<number> {
+  async open(config: Config, pki: Pki, runtimeSocket: string): Promise<number> {
+    this.#signer = bundleSigner(pki.bundleKey.privatePem);
     const { host, port } = config.edge.listen;
     const { cert, key } = await certificate(config, pki);
     const renew = async (): Promise<void> =>
@@ -88,7 +92,7 @@ export class GatewayHandle {
     const { stateStore } = config;
     const clientCertificates = tls.client_ca !== undefined || config.identity.spiffe !== undefined;
     const own = { serverNames: config.edge.server_names, key, cert, clientCertificates };
-    const opening = { host, port, ...own, audit, stateStore };
+    const opening = { host, port, ...own, audit, stateStore, runtimeSocket, bundleKey: pki.bundleKey.publicPem };
     const answer = await this.#ask(
       { kind: 'open', opening },
       (message) =>
@@ -115,8 +119,10 @@ export class GatewayHandle {
 
   /** @throws ConfigError when the zone cannot use it, and goes on with the bundle before */
   async apply(bundle: Omit<GatewayBundle, 'version'>, config: Config): Promise<void> {
-    const version = ++this.#version;
-    const answer = await this.#ask({ kind: 'bundle', bundle: { ...bundle, version } }, (message) =>
+    if (this.#signer === undefined) throw new SafetyError('the gateway zone has not opened');
+    const { envelope, digest } = this.#signer.sign({ ...bundle, version: ++this.#version }, this.#previous);
+    this.#previous = digest;
+    const answer = await this.#ask({ kind: 'bundle', envelope }, (message) =>
       config.fault({ path: ['servers'], message, mend: 'run `innerkeep add` for that server again' }),
     );
     if (answer.kind !== 'applied') throw new SafetyError('the gateway zone did not take the bundle');

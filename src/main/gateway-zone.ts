@@ -1,7 +1,8 @@
-import { hash, randomBytes } from 'node:crypto';
-import type { AuditSink } from '../contract/audit-sink.ts';
+import { createPublicKey, hash, type KeyObject, randomBytes } from 'node:crypto';
+import type { AuditRecord, AuditSink } from '../contract/audit-sink.ts';
 import type { GatewayBundle } from '../contract/bundle.ts';
 import { Refusal } from '../contract/refusal.ts';
+import type { BundleId } from '../contract/signed-bundle.ts';
 import type { StateStore } from '../contract/state-store.ts';
 import type { Subject } from '../contract/tool-call.ts';
 import type { UpstreamListening } from '../contract/upstream.ts';
@@ -11,6 +12,7 @@ import { memoryStore } from '../drivers/state-store/memory.ts';
 import { openRedisStore } from '../drivers/state-store/redis.ts';
 import { edgeBudget, recordAttempt } from '../gateway/audit/trail.ts';
 import { authenticateStage } from '../gateway/authentication/stage.ts';
+import { BundleRefused, openBundle } from '../gateway/bundles/open-bundle.ts';
 import { HeldCalls } from '../gateway/execution/held-calls.ts';
 import { RuntimeLink } from '../gateway/execution/runtime-link.ts';
 import { StateSeal } from '../gateway/execution/sealed-state.ts';
@@ -52,7 +54,7 @@ export function gatewayZone(): void {
         (error: unknown) =>
           send({ kind: 'refused', exit: error instanceof AuditLogBroken ? 3 : 2, message: text(error) }),
       );
-    } else if (message.kind === 'bundle') zone?.apply(message.bundle);
+    } else if (message.kind === 'bundle') zone?.apply(message.envelope);
     else if (message.kind === 'certificate') zone?.renew(message);
     else if (message.kind === 'leased') zone?.lender.leased(message.id, message.answer);
     else if (message.kind === 'confirmation') zone?.asker.answered(message.id, message.answer);
@@ -69,6 +71,7 @@ class GatewayZone {
   readonly #sink: AuditSink;
   readonly #state: StateStore;
   readonly #asksClients: boolean;
+  readonly #bundleKey: KeyObject;
   readonly #edge: Edge;
   readonly #asked = new Map<number, (answer: IssuerAnswer) => void>();
   readonly #remotes = new Remotes();
@@ -76,7 +79,8 @@ class GatewayZone {
   #lastAsked = 0;
   #bundle: GatewayBundle | undefined;
   #rooms: Rooms | undefined;
-  #link: RuntimeLink | undefined;
+  readonly #link: RuntimeLink;
+  #held: BundleId | undefined;
   #stillMay: Furnished['stillMay'] = () => false;
   #upstreams: ReadonlyMap<string, Upstream> = new Map();
   readonly #standing: Standing;
@@ -93,6 +97,7 @@ class GatewayZone {
     this.#send = send;
     this.#state = state;
     this.#asksClients = opening.clientCertificates;
+    this.#bundleKey = createPublicKey(opening.bundleKey);
     this.#sink = openAudit(opening.audit);
     this.lender = new Lender(send);
     this.asker = new ConfirmationAsker(send);
@@ -138,6 +143,9 @@ class GatewayZone {
       fault: (incident, error) => fault(error, incident),
       count: (code) => this.#count(code),
     });
+    this.#link = new RuntimeLink(opening.runtimeSocket, (server, attempt) => {
+      recordAttempt(audit, server, attempt).catch(fault);
+    });
     const logged = edgeBudget(EDGE_RECORDS, Date.now);
     this.#edge = createEdge({
       identity: {
@@ -161,28 +169,35 @@ class GatewayZone {
 
   /**
    * Swaps everything that a gateway decides by, between two calls; what is in flight ends by what it began with. A bundle
-   * that cannot be used changes nothing.
+   * that is not zone 0's newest, or cannot be used, changes nothing.
    */
-  apply(bundle: GatewayBundle): void {
+  apply(envelope: string): void {
+    let opened: ReturnType<typeof openBundle>;
     let swap: () => void;
     try {
-      swap = this.#prepare(bundle);
+      opened = openBundle(envelope, this.#bundleKey, this.#held);
+      swap = this.#prepare(opened.bundle as unknown as GatewayBundle);
     } catch (error) {
-      this.#send({ kind: 'refused', exit: 2, message: text(error) });
+      const detail = text(error);
+      this.#record({ code: 'refused', detail });
+      this.#send({ kind: 'refused', exit: error instanceof BundleRefused ? 3 : 2, message: detail });
       return;
     }
     swap();
-    this.#sink.append({ time: new Date().toISOString(), event: 'bundle', bundle: bundle.version }).catch((error) => {
+    const { version, digest } = opened;
+    this.#held = { version, digest };
+    this.#record({ bundle: version, digest });
+    this.#send({ kind: 'applied', version });
+  }
+
+  #record(facts: Partial<AuditRecord>): void {
+    this.#sink.append({ time: new Date().toISOString(), event: 'bundle', ...facts }).catch((error) => {
       log({ event: 'fault', error: `the bundle's record could not be written: ${text(error)}` });
     });
-    this.#send({ kind: 'applied', version: bundle.version });
   }
 
   /** @throws Error naming what of the bundle cannot be used */
   #prepare(bundle: GatewayBundle): () => void {
-    this.#link ??= new RuntimeLink(bundle.runtimeSocket, (server, attempt) => {
-      recordAttempt(this.#standing.audit, server, attempt).catch(fault);
-    });
     const remotes = this.#remotes.prepare(bundle.servers);
     const { rooms, view, permits, stillMay, leftOut } = furnish(bundle, this.#standing, this.#link, remotes.upstreams);
     if (this.#asksClients) this.#edge.renew({ clientAuthorities: authoritiesOf(bundle) });
@@ -214,7 +229,7 @@ class GatewayZone {
 
   async #listen(server: string, listening: UpstreamListening): Promise<void> {
     const remote = this.#upstreams.get(server);
-    if (remote === undefined) return this.#link?.listen(server, listening);
+    if (remote === undefined) return this.#link.listen(server, listening);
     try {
       await remote.listen(listening);
     } catch (error) {
@@ -242,7 +257,7 @@ class GatewayZone {
     const ended = this.#standing.tasks.close();
     await this.#edge.close(GRACE);
     this.#standing.held.close();
-    this.#link?.close();
+    this.#link.close();
     await this.#remotes.close();
     await ended;
     await this.#state.close();

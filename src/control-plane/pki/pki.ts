@@ -9,8 +9,17 @@ export interface Pki {
   readonly caFile: string;
   /** A fresh key and certificate for these DNS names and IP addresses; not written anywhere. */
   leaf(names: readonly string[]): Promise<Leaf>;
-  /** Ed25519; signs the audit log. */
-  readonly auditKey: { readonly privatePem: string; readonly publicPem: string; readonly publicFile: string };
+  /** Signs the audit log. */
+  readonly auditKey: SigningKey;
+  /** Signs what gateways serve by. */
+  readonly bundleKey: SigningKey;
+}
+
+/** Ed25519. */
+interface SigningKey {
+  readonly privatePem: string;
+  readonly publicPem: string;
+  readonly publicFile: string;
 }
 
 /**
@@ -28,16 +37,22 @@ export async function openPki(stateDir: string, now: () => number): Promise<Pki>
   if (!existsSync(caFile)) writeNew(caFile, await authorityCertificate(caKey, now()), 0o644);
   const caPem = readFileSync(caFile, 'utf8');
   checkAuthority(caFile, caPem, caKey, now());
-  return { caPem, caFile, leaf: (names) => leafCertificate(caKey, names, now()), auditKey: auditKeyIn(directory) };
+  return {
+    caPem,
+    caFile,
+    leaf: (names) => leafCertificate(caKey, names, now()),
+    auditKey: signingKey(directory, 'audit'),
+    bundleKey: signingKey(directory, 'bundle'),
+  };
 }
 
-function auditKeyIn(directory: string): Pki['auditKey'] {
-  const publicFile = join(directory, 'audit.pub.pem');
-  const key = keyIn(join(directory, 'audit.key'), 'ed25519');
+function signingKey(directory: string, name: string): SigningKey {
+  const publicFile = join(directory, `${name}.pub.pem`);
+  const key = keyIn(join(directory, `${name}.key`), 'ed25519');
   const publicPem = String(createPublicKey(key).export({ format: 'pem', type: 'spki' }));
   if (!existsSync(publicFile)) writeNew(publicFile, publicPem, 0o644);
   if (readFileSync(publicFile, 'utf8') !== publicPem)
-    throw new StateError(`${publicFile} is not the half of audit.key`);
+    throw new StateError(`${publicFile} is not the half of ${name}.key`);
   return { privatePem: String(key.export({ format: 'pem', type: 'pkcs8' })), publicPem, publicFile };
 }
 
