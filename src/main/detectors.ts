@@ -1,5 +1,7 @@
 import type { Detector } from '../cli/score.ts';
 import { MalformedJson, parseStrict } from '../contract/strict-json.ts';
+import { findHidden } from '../contract/untrusted-text/hidden.ts';
+import { SUSPECTED, suspicion } from '../contract/untrusted-text/score.ts';
 import { judgeUrl } from '../contract/urls.ts';
 import { redact } from '../gateway/output-sanitization/redact.ts';
 
@@ -9,6 +11,9 @@ export const detectors: Readonly<Record<string, Detector>> = {
   secret: { filters: redact },
   pan: { filters: redact },
   json: { flags: (value) => isMalformed(Buffer.from(String(value), 'base64')) },
+  text: { flags: (value) => findHidden(String(value)) !== undefined },
+  descriptor: { flags: (value) => suspicion(JSON.stringify(value), 'descriptor').score >= SUSPECTED },
+  result: { flags: (value) => suspicion(String(value), 'result').score >= SUSPECTED },
 };
 
 function isMalformed(bytes: Uint8Array): boolean {

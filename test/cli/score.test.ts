@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { Workspace } from '../support/product.ts';
 import { home } from '../support/tree.ts';
@@ -67,14 +67,54 @@ test('score names the line of what is no record, and leaves with 2', async (t) =
   }
 });
 
-const urls = join(home, '../shared/corpora/urls.jsonl.gz');
+const corpora = join(home, '../shared/corpora');
+const skip = existsSync(corpora) ? false : '../shared/corpora';
 
-test('score finds every URL of the corpora that leads inside, and stops no other (A1)', {
-  skip: existsSync(urls) ? false : '../shared/corpora',
-}, async (t) => {
-  verifies('sandbox.egress');
+interface Scored {
+  readonly recall: number;
+  readonly false_positive_rate: number;
+  readonly by_set: Readonly<Record<string, { readonly records: number; readonly flagged: number }>>;
+}
+
+async function scored(t: TestContext, file: string): Promise<Scored> {
   const workspace = new Workspace({});
   t.after(() => workspace.remove());
-  const { files } = JSON.parse(await workspace.must('score', urls, '--json'));
-  assert.deepEqual([files[0].records > 200, files[0].recall, files[0].false_positive_rate], [true, 1, 0]);
+  return JSON.parse(await workspace.must('score', join(corpora, file), '--json')).files[0];
+}
+
+test('score finds every URL of the corpora that leads inside, and stops no other (A1)', { skip }, async (t) => {
+  verifies('sandbox.egress');
+  const { recall, false_positive_rate } = await scored(t, 'urls.jsonl.gz');
+  assert.deepEqual([recall, false_positive_rate], [1, 0]);
 });
+
+test('score finds nine of ten poisoned descriptors, and suspects one real tool in a hundred at most', {
+  skip,
+}, async (t) => {
+  const { recall, false_positive_rate } = await scored(t, 'descriptors.jsonl.gz');
+  assert.ok(recall >= 0.9 && false_positive_rate <= 0.01, `${recall} ${false_positive_rate}`);
+});
+
+test('score finds four of five texts that take command, and suspects one other in fifty at most', {
+  skip,
+}, async (t) => {
+  const { by_set: sets, false_positive_rate } = await scored(t, 'results.jsonl.gz');
+  const attacks = [sets['inject-garak'], sets['inject-giskard']];
+  const [flagged, records] = [sum(attacks.map((set) => set?.flagged)), sum(attacks.map((set) => set?.records))];
+  assert.ok(flagged >= 0.8 * records && records > 0, `${flagged} of ${records}`);
+  assert.ok(false_positive_rate <= 0.02, `${false_positive_rate}`);
+});
+
+test('score finds every trick with hidden characters, and stops no real language and no emoji', { skip }, async (t) => {
+  const { recall, by_set: sets } = await scored(t, 'unicode.jsonl.gz');
+  assert.deepEqual([recall, sets['unicode-benign']?.flagged], [1, 0]);
+});
+
+test('score agrees with every verdict on what is JSON', { skip }, async (t) => {
+  const { recall, false_positive_rate } = await scored(t, 'json.jsonl.gz');
+  assert.deepEqual([recall, false_positive_rate], [1, 0]);
+});
+
+function sum(numbers: readonly (number | undefined)[]): number {
+  return numbers.reduce<number>((total, one) => total + (one ?? 0), 0);
+}

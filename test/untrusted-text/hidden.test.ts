@@ -1,0 +1,74 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { findHidden } from '../../src/contract/untrusted-text/hidden.ts';
+
+const attacks: Readonly<Record<string, string>> = {
+  bidi: 'access = "user\u202e \u2066// admin\u2069 \u2066"',
+  'bidi in a word': 'ad\u200emin',
+  'zero width in a word': 'read\u200bfile',
+  joiner: 'read\u200dfile',
+  'soft hyphen': 'rm_\u00adrf',
+  'byte order mark': '\ufeffadmin',
+  filler: 'admin\u3164',
+  tags: 'hi\u{e0068}\u{e0069}',
+  'tags behind another emoji': '\u{1f600}\u{e0068}\u{e0069}\u{e007f}',
+  'a flag that says too much': `\u{1f3f4}${'\u{e0061}'.repeat(12)}\u{e007f}`,
+  selectors: '\u{1f600}\ufe00\ufe01\ufe02',
+  'many selectors': 'a\u{e0100}\u{e0101}',
+  escape: '\u001b[2Jok',
+  zero: 'a.txt\u0000.png',
+  Cyrillic: 'p\u0430ypal',
+  Greek: 'micr\u03bfsoft',
+  Armenian: '\u0570ello',
+  wide: 'adm\uff49n',
+  'spelt out': '!\u200b\u200c\u200b\u200c\u200c',
+};
+
+const honest: Readonly<Record<string, string>> = {
+  Persian: 'می\u200cخواهم',
+  Hindi: 'क्\u200dष',
+  Khmer: 'ខ្ញុំ\u200bចង់',
+  Hebrew: 'שלום \u200f(world)\u200f',
+  Arabic: '\u061c-12٪',
+  Japanese: '葛\u{e0100}飾区のAPI',
+  Russian: 'USB-кабель и Windows',
+  science: 'TNFα, βcarotene, µm, kΩ, Δt',
+  German: 'Donau\u00addampf\u00adschiff',
+  Vietnamese: 'Tiếng Việt',
+  family: '\u{1f468}\u200d\u{1f469}\u200d\u{1f467}',
+  skin: '\u{1f44d}\u{1f3fd}',
+  heart: '\u2764\ufe0f',
+  keycap: '1\ufe0f\u20e3',
+  Wales: '\u{1f3f4}\u{e0067}\u{e0062}\u{e0077}\u{e006c}\u{e0073}\u{e007f}',
+  lines: 'a\tb\r\nc',
+};
+
+test('what a reader does not see, or takes for something else, is found', () => {
+  const missed = Object.entries(attacks).filter(([, text]) => findHidden(text) === undefined);
+  assert.deepEqual(missed, []);
+});
+
+test('what scripts and emoji need is not', () => {
+  const stopped = Object.entries(honest).map(([name, text]) => [name, findHidden(text)?.why]);
+  assert.deepEqual(
+    stopped.filter(([, why]) => why !== undefined),
+    [],
+  );
+});
+
+test('a hidden character between letters is found in any text', () => {
+  const hidden = fc.constantFrom('\u202e', '\u2066', '\u200b', '\u2060', '\u{e0041}', '\ufe01', '\u0007', '\ufeff');
+  const word = fc.string({ unit: fc.constantFrom(...'abcXYZ019_'), minLength: 1, maxLength: 20 });
+  fc.assert(
+    fc.property(fc.string({ unit: 'grapheme' }), word, hidden, word, fc.string({ unit: 'grapheme' }), (...parts) =>
+      Boolean(findHidden(parts.join(''))),
+    ),
+  );
+});
+
+test('graphemes of any language hide nothing', () => {
+  fc.assert(
+    fc.property(fc.string({ unit: 'grapheme-ascii', maxLength: 300 }), (text) => findHidden(text) === undefined),
+  );
+});
