@@ -1,9 +1,9 @@
-/** Prints what a decision costs: `node bench/policy.ts`. Microseconds, of one thread; compare the ratios. */
+// What a decision costs as policies and entities grow: `node bench/policy.ts`. Microseconds, of one thread.
 import type { PinnedServer } from '../src/contract/descriptors.ts';
-import type { Question } from '../src/contract/policy-engine.ts';
+import type { PolicyEngine, Question } from '../src/contract/policy-engine.ts';
 import { loadCedar } from '../src/drivers/policy-engine/cedar/load.ts';
 
-const TOOLS = 50;
+const [TOOLS, TENANTS, GROUPS, USERS] = [50, 20, 10, 100_000];
 const inputSchema = { type: 'object', properties: { path: { type: 'string' } }, required: ['path'] };
 const files: PinnedServer = {
   name: 'files',
@@ -19,53 +19,80 @@ const files: PinnedServer = {
   resourceTemplates: [],
 };
 
-/** `spread`: over the tools and over ten tenants; else all about one tool of one tenant. */
-function policies(count: number, spread: boolean): string {
-  const one = (n: number) => {
-    const tenant = spread ? n % 10 : 0;
-    const tool = spread ? Math.floor(n / 10) % TOOLS : 0;
-    return `permit (principal in Tenant::"acme${tenant}", action == Action::"files/t${tool}", resource == Tenant::"acme${tenant}") when { context.args.path like "/data/${n}/*" };`;
-  };
-  return Array.from({ length: count }, (_, n) => one(n)).join('\n');
+/** A policy for each tool, tenant and group in turn; `narrow`: all about one tool, one tenant and one group. */
+function policies(count: number, narrow: boolean): string {
+  return Array.from({ length: count }, (_, n) => {
+    const [tool, tenant, group] = narrow
+      ? [0, 0, 0]
+      : [n % TOOLS, Math.floor(n / TOOLS) % TENANTS, Math.floor(n / TOOLS / TENANTS) % GROUPS];
+    const scope = `principal in Group::"g${tenant}-${group}", action == Action::"files/t${tool}", resource == Tenant::"t${tenant}"`;
+    return `permit (${scope}) when { context.args.path like "/data/${narrow ? n : ''}*" };`;
+  }).join('\n');
 }
 
-function ask(path: string): Question {
+/** Each user is in two of the ten groups of one tenant, and no token says so. */
+const tuples = Array.from({ length: USERS }, (_, n) =>
+  [n, n * 7 + 3].map((at) => `Group:g${n % TENANTS}-${Math.floor(at / TENANTS) % GROUPS}#member@User:u${n}`),
+)
+  .flat()
+  .join('\n');
+
+let drawn = 1;
+/** The same numbers in each run (Park and Miller 1988). */
+function draw(below: number): number {
+  drawn = (drawn * 48_271) % 2_147_483_647;
+  return drawn % below;
+}
+
+function ask(user: number, tool: number, path: string): Question {
+  const tenant = `t${user % TENANTS}`;
   return {
-    subject: { id: 'alice', kind: 'User', tenant: 'acme0', groups: ['staff'], acr: undefined },
-    action: 'files/t0',
-    tenant: 'acme0',
+    subject: { id: `u${user}`, kind: 'User', tenant, groups: ['staff'], acr: undefined },
+    action: `files/t${tool}`,
+    tenant,
     arguments: { path },
     context: { hour: 12, mfa_age_s: undefined },
   };
 }
 
-function median(run: (turn: number) => void): string {
+function timed(times: number, run: (turn: number) => void): readonly number[] {
   const samples: number[] = [];
-  for (let turn = 0; turn < 1000; turn++) {
+  for (let turn = 0; turn < times; turn++) {
     const before = process.hrtime.bigint();
     run(turn);
     samples.push(Number(process.hrtime.bigint() - before) / 1000);
   }
-  return (
-    samples
-      .sort((a, b) => a - b)[500]
-      ?.toFixed(1)
-      .padStart(9) ?? ''
+  return samples.sort((a, b) => a - b);
+}
+
+const p = (samples: readonly number[], share: number): string =>
+  (samples[Math.floor(samples.length * share)] ?? Number.NaN).toFixed(1).padStart(8);
+
+function measure(name: string, engine: PolicyEngine, users: number, tools: number, times = 5000): void {
+  const anyone = (turn: number) => engine.decide(ask(draw(users), draw(tools), `/data/0/${turn}`));
+  const first = timed(times / 10, anyone);
+  const uncached = timed(times, (turn) => anyone(turn + times));
+  const one = ask(0, 0, '/data/0/again');
+  const cached = timed(times, () => engine.decide(one));
+  const { arguments: _, ...facts } = one;
+  const visible = timed(times, () => engine.visible(facts));
+  console.log(
+    `${name.padEnd(24)}${p(first, 0.5)}${p(uncached, 0.5)}${p(uncached, 0.99)}${p(cached, 0.5)}${p(visible, 0.5)}`,
   );
 }
 
-console.log('policies          load ms  new question  repeated  visible, repeated   (us, median of 1000)');
-for (const count of [10, 100, 1000]) {
-  for (const spread of [true, false]) {
-    const before = performance.now();
-    const { engine, problems } = loadCedar([{ file: 'bench.cedar', text: policies(count, spread) }], [files]);
-    if (problems.length > 0) throw new Error(JSON.stringify(problems[0]));
-    const load = (performance.now() - before).toFixed(0).padStart(8);
-    engine.decide(ask('/data/0/warm'));
-    const fresh = median((turn) => engine.decide(ask(`/data/0/${turn}`)));
-    const repeated = median(() => engine.decide(ask('/data/0/warm')));
-    const visible = median(() => engine.visible(ask('')));
-    const name = `${count} ${spread ? 'spread' : 'one tool'}`.padEnd(15);
-    console.log(`${name}  ${load}     ${fresh} ${repeated}          ${visible}`);
-  }
+console.log(`${USERS} entities in ${2 * USERS} tuples; anyone asks for any tool, each time for another path`);
+console.log('policies                   first  uncached   p99   cached visible   (us; p50 but for p99)');
+for (const [count, narrow] of [[10], [1000], [10_000], [1000, true]] as const) {
+  const sources = [
+    { file: 'bench.cedar', text: policies(count, narrow === true) },
+    { file: 'bench.tuples', text: tuples },
+  ];
+  const before = performance.now();
+  const { engine, problems } = loadCedar(sources, [files]);
+  if (problems.length > 0) throw new Error(JSON.stringify(problems[0]));
+  const load = `loaded in ${((performance.now() - before) / 1000).toFixed(1)} s`;
+  if (narrow) measure('1000, all of one scope', engine, 1, 1, 1000);
+  else measure(String(count), engine, USERS, Math.min(TOOLS, count));
+  console.log(`  ${load}`);
 }

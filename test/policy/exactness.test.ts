@@ -6,6 +6,7 @@ import { isObject } from '../../src/contract/json.ts';
 import type { Question } from '../../src/contract/policy-engine.ts';
 import { actionsOfPins } from '../../src/drivers/policy-engine/cedar/actions.ts';
 import { cedarEngine } from '../../src/drivers/policy-engine/cedar/engine.ts';
+import { readRelations } from '../../src/drivers/policy-engine/cedar/relations.ts';
 import { parseSources } from '../../src/drivers/policy-engine/cedar/sources.ts';
 import { verifies } from '../support/verifies.ts';
 import { args, asked, policies, shop } from './random.ts';
@@ -17,7 +18,7 @@ const actions = actionsOfPins([shop]);
 function engines(text: string, entries: number) {
   const { policies, problems } = parseSources([{ file: 'r.cedar', text }]);
   assert.deepEqual(problems, []);
-  return cedarEngine(policies, actions, { entries, key: 4096 });
+  return cedarEngine({ policies, actions, relations: readRelations([]).relations }, { entries, key: 4096 });
 }
 
 /** The question as Cedar itself answers it: all policies, all arguments, nothing kept. */

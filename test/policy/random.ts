@@ -32,7 +32,7 @@ const comparison = fc.constantFrom(
   'false',
 );
 
-const { condition } = fc.letrec<{ condition: string }>((tie) => ({
+export const { condition } = fc.letrec<{ condition: string }>((tie) => ({
   condition: fc.oneof(
     { maxDepth: 3, depthSize: 'large' },
     comparison,

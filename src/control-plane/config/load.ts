@@ -41,7 +41,7 @@ export function parseConfig(file: string, text: string, state?: string): Config 
 }
 
 /**
- * The policies of a directory, `*.cedar`, by name; `file` is the base name.
+ * The policies of a directory, `*.cedar`, and the tuples, `*.tuples`, by name; `file` is the base name.
  * @throws ConfigError when the directory is missing or unreadable
  */
 export function loadPolicies(directory: string): PolicySource[] {
@@ -56,7 +56,7 @@ export function loadPolicies(directory: string): PolicySource[] {
     );
   }
   return names
-    .filter((name) => name.endsWith('.cedar') && !name.startsWith('.'))
+    .filter((name) => /\.(cedar|tuples)$/.test(name) && !name.startsWith('.'))
     .sort()
     .map((name) => ({ file: name, text: readText(join(directory, name), 'a policy is a readable text file') }));
 }

@@ -286,7 +286,9 @@ export function configSchema(base: string) {
       })
       .prefault({})
       .describe('Whose tokens are accepted.'),
-    policies: path.prefault('./policies').describe('Directory of the Cedar policies, `*.cedar`.'),
+    policies: path
+      .prefault('./policies')
+      .describe('Directory of the Cedar policies, `*.cedar`, and of who is in which groups, `*.tuples`.'),
     servers: z
       .preprocess(
         (value) => value ?? {},

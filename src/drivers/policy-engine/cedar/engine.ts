@@ -1,15 +1,20 @@
-import { type CedarValueJson, type Response, statefulIsAuthorized } from '@cedar-policy/cedar-wasm/nodejs';
+import { type Response, statefulIsAuthorized } from '@cedar-policy/cedar-wasm/nodejs';
 import { isObject, type JsonObject } from '../../../contract/json.ts';
 import type { PolicyEngine, Question, RequestFacts, Verdict } from '../../../contract/policy-engine.ts';
 import type { ActionType } from './actions.ts';
 import { ExactCache } from './cache.ts';
 import { findNotCanonical } from './compared-arguments.ts';
 import { PolicySets } from './policy-sets.ts';
+import type { Relations } from './relations.ts';
+import { type Parties, placed, type Request, requestOf } from './request.ts';
+import { nameOf } from './scope.ts';
 import { type Slice, slicer } from './slices.ts';
 import type { ParsedPolicy } from './sources.ts';
 import { typedArguments } from './typed-arguments.ts';
 
 type Facts = Omit<Question, 'arguments'>;
+
+const NOTHING: ReadonlySet<string> = new Set();
 
 /** How many answers are kept, and the longest question among them in UTF-16 code units. */
 export interface CacheSize {
@@ -17,34 +22,49 @@ export interface CacheSize {
   readonly key: number;
 }
 
+/** What an engine decides by. */
+export interface Loaded {
+  readonly policies: readonly ParsedPolicy[];
+  readonly actions: ReadonlyMap<string, ActionType>;
+  readonly relations: Relations;
+}
+
 /** An engine over parsed policies. Whatever goes wrong in it is a denial. */
-export function cedarEngine(
-  policies: readonly ParsedPolicy[],
-  actions: ReadonlyMap<string, ActionType>,
-  cache: CacheSize,
-): PolicyEngine {
-  const sets = new PolicySets();
-  const sliceOf = slicer(policies, sets);
+export function cedarEngine({ policies, actions, relations }: Loaded, cache: CacheSize): PolicyEngine {
+  const topicOf = slicer(policies, new Map(), new PolicySets());
   const verdicts = new ExactCache<Verdict>(cache.entries, cache.key);
   const seen = new ExactCache<boolean>(cache.entries, cache.key);
+
+  const partiesOf = ({ subject, action, tenant }: Facts): Parties => {
+    const uid = { type: subject.kind, id: subject.id };
+    const parents = [{ type: 'Tenant', id: subject.tenant }, ...subject.groups.map((id) => ({ type: 'Group', id }))];
+    return {
+      principal: placed(uid, relations.ancestors(nameOf(uid), parents.map(nameOf))),
+      action: placed({ type: 'Action', id: action }, NOTHING),
+      resource: placed({ type: 'Tenant', id: tenant }, NOTHING),
+    };
+  };
 
   const decide = (question: Question): Verdict => {
     const action = actions.get(question.action);
     if (!action) return denied(`no pinned server has the action ${question.action}`);
     const fault = faultOf(question.context);
     if (fault) return denied(fault);
-    const slice = sliceOf(question.action, question.tenant);
-    if (!slice.permits) return denied('no permit is about this action in this tenant (default deny)');
+    const parties = partiesOf(question);
+    const topic = topicOf(question.action, parties.resource);
+    const slice = topic.sliceOf(parties.principal);
+    if (!slice.permits) return denied('no permit is about this principal, action and resource (default deny)');
     const args: JsonObject = isObject(question.arguments) ? question.arguments : {};
-    const notCanonical = findNotCanonical(slice.compared, args);
+    const notCanonical = findNotCanonical(topic.compared, args);
     if (notCanonical) return { ...denied(`not canonical: ${notCanonical}`), notCanonical };
-    const { record, leftOut } = typedArguments(args, action.args, slice.wanted);
-    const unseen = leftOut.find((path) => slice.read.some((read) => overlap(path, read)));
+    const { record, leftOut } = typedArguments(args, action.args, topic.wanted);
+    const unseen = leftOut.find((path) => topic.args.some((read) => overlap(path, read)));
     if (unseen) return denied(`a policy reads the argument ${unseen.join('.')}, which Cedar cannot type`);
-    const key = keyOf(question, slice, record);
+    const request = requestOf(question, parties, slice.reads, record);
+    const key = keyOf(slice, request);
     const known = verdicts.get(key);
     if (known) return known;
-    const answer = ask(question, record, slice.decide);
+    const answer = ask(request, slice.decide);
     if (typeof answer === 'string') return denied(answer);
     const verdict = verdictOf(answer);
     verdicts.set(key, verdict);
@@ -53,12 +73,14 @@ export function cedarEngine(
 
   const visible = (facts: Facts): boolean => {
     if (!actions.has(facts.action) || faultOf(facts.context)) return false;
-    const slice = sliceOf(facts.action, facts.tenant);
+    const parties = partiesOf(facts);
+    const slice = topicOf(facts.action, parties.resource).sliceOf(parties.principal);
     if (!slice.permits) return false;
-    const key = keyOf(facts, slice, {});
+    const request = requestOf(facts, parties, slice.reads, {});
+    const key = keyOf(slice, request);
     const known = seen.get(key);
     if (known !== undefined) return known;
-    const answer = ask(facts, {}, slice.visible);
+    const answer = ask(request, slice.visible);
     if (typeof answer === 'string') return false;
     const allowed =
       answer.decision === 'allow' && !answer.diagnostics.errors.some(({ policyId }) => slice.exact.has(policyId));
@@ -112,53 +134,13 @@ function overlap(a: readonly string[], b: readonly string[]): boolean {
 }
 
 /** Everything that the answer can depend on, unambiguously. */
-function keyOf(
-  { subject, action, tenant, context }: Facts,
-  slice: Slice,
-  record: Record<string, CedarValueJson>,
-): string {
-  const { kind, id, groups, acr } = subject;
-  const hour = slice.hour ? context.hour : null;
-  return JSON.stringify([
-    action,
-    tenant,
-    kind,
-    id,
-    subject.tenant,
-    groups,
-    acr ?? null,
-    hour,
-    slice.mfaAge ? context.mfa_age_s : null,
-    record,
-  ]);
+function keyOf(slice: Slice, request: Request): string {
+  return `${slice.id} ${JSON.stringify(request)}`;
 }
 
 /** One question to Cedar; a string is what went wrong. */
-function ask(
-  { subject, action, tenant, context }: Facts,
-  args: Record<string, CedarValueJson>,
-  preparsedPolicySetId: string,
-): Response | string {
-  const principal = { type: subject.kind, id: subject.id };
-  const attrs: Record<string, CedarValueJson> = { tenant: subject.tenant, groups: [...subject.groups] };
-  if (subject.acr !== undefined) attrs.acr = subject.acr;
-  const facts: Record<string, CedarValueJson> = { args, hour: context.hour };
-  if (context.mfa_age_s !== undefined) facts.mfa_age_s = context.mfa_age_s;
-  const answer = statefulIsAuthorized({
-    principal,
-    action: { type: 'Action', id: action },
-    resource: { type: 'Tenant', id: tenant },
-    context: facts,
-    preparsedPolicySetId,
-    // Parents need no entities of their own: they have neither attributes nor parents.
-    entities: [
-      {
-        uid: principal,
-        attrs,
-        parents: [{ type: 'Tenant', id: subject.tenant }, ...subject.groups.map((id) => ({ type: 'Group', id }))],
-      },
-    ],
-  });
+function ask(request: Request, preparsedPolicySetId: string): Response | string {
+  const answer = statefulIsAuthorized({ ...request, preparsedPolicySetId });
   if (answer.type === 'failure') return `policy engine: ${answer.errors.map(({ message }) => message).join('; ')}`;
   return answer.response;
 }

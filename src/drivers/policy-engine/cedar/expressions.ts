@@ -1,4 +1,5 @@
 import type { PolicyJson } from '@cedar-policy/cedar-wasm/nodejs';
+import type { Uid } from './scope.ts';
 
 /** A node of Cedar's JSON policy format: one operator and its operands. */
 export interface Expr {
@@ -12,7 +13,7 @@ export function nodeOf(expr: Expr): readonly [operator: string, payload: unknown
   return Object.entries(expr)[0] ?? ['Value', false];
 }
 
-function isExpr(value: unknown): value is Expr {
+export function isExpr(value: unknown): value is Expr {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
@@ -22,6 +23,11 @@ export function children(expr: Expr): readonly Expr[] {
   if (operator === 'Value' || operator === 'Var' || operator === 'Slot') return [];
   if (Array.isArray(payload)) return payload.filter(isExpr);
   return isExpr(payload) ? Object.values(payload).filter(isExpr) : [];
+}
+
+/** The expression and all that is in it. */
+export function nodes(expr: Expr): readonly Expr[] {
+  return [expr, ...children(expr).flatMap(nodes)];
 }
 
 export function operand(expr: Expr, operator: string, name: string): Expr {
@@ -80,12 +86,13 @@ export function numberLiterals(expr: Expr): readonly number[] {
   return typeof payload === 'number' ? [payload] : [];
 }
 
-/** Literal entities of a type, such as `Action`, anywhere in the expression. */
-export function entityLiterals(expr: Expr, type: string): readonly string[] {
-  const [operator, payload] = nodeOf(expr);
-  if (operator !== 'Value') return children(expr).flatMap((child) => entityLiterals(child, type));
-  const entity = isExpr(payload) ? payload.__entity : undefined;
-  return isExpr(entity) && entity.type === type ? [String(entity.id)] : [];
+/** Literal entities anywhere in the expression. */
+export function entities(expr: Expr): readonly Uid[] {
+  return nodes(expr).flatMap((node) => {
+    const [operator, payload] = nodeOf(node);
+    const entity = operator === 'Value' && isExpr(payload) ? payload.__entity : undefined;
+    return isExpr(entity) ? [{ type: String(entity.type), id: String(entity.id) }] : [];
+  });
 }
 
 /** The policy's `when` and `unless` clauses as one list of conditions that must all hold. */

@@ -4,6 +4,7 @@ import type { PolicyEngine } from '../../../contract/policy-engine.ts';
 import { actionsOfPins } from './actions.ts';
 import { type CacheSize, cedarEngine, denyingEngine } from './engine.ts';
 import type { PolicyProblem } from './problems.ts';
+import { readRelations } from './relations.ts';
 import { parseSources } from './sources.ts';
 import { validatePolicies } from './validate.ts';
 
@@ -34,13 +35,16 @@ export function loadCedar(
   cache: CacheSize = CACHE,
 ): LoadedPolicies {
   const actions = actionsOfPins(servers);
-  const parsed = parseSources(sources);
-  const problems = inOrder([...parsed.problems, ...validatePolicies(parsed.policies, actions)]);
+  const isTuples = ({ file }: PolicySource) => file.endsWith('.tuples');
+  const parsed = parseSources(sources.filter((source) => !isTuples(source)));
+  const { relations, problems: unrelated } = readRelations(sources.filter(isTuples));
+  const problems = inOrder([...parsed.problems, ...unrelated, ...validatePolicies(parsed.policies, actions)]);
   const untyped = [...actions].flatMap(([action, type]) =>
     type.untyped.map(({ path, why }) => ({ action, argument: path.join('.'), why })),
   );
   const broken = problems.some(({ severity }) => severity === 'error');
-  const engine = broken ? denyingEngine('the policies have errors') : cedarEngine(parsed.policies, actions, cache);
+  const loaded = { policies: parsed.policies, actions, relations };
+  const engine = broken ? denyingEngine('the policies have errors') : cedarEngine(loaded, cache);
   return { engine, problems, untyped };
 }
 

@@ -18,11 +18,19 @@ export interface Position {
   readonly column: number;
 }
 
-/** Line and column, both from 1, of the UTF-16 index `at`. */
-export function positionAt(text: string, at: number): Position {
-  const before = text.slice(0, at);
-  const lineStart = before.lastIndexOf('\n') + 1;
-  return { line: before.split('\n').length, column: at - lineStart + 1 };
+/** Line and column, both from 1, of UTF-16 indices of a text. */
+export function positions(text: string): (at: number) => Position {
+  const starts = [0];
+  for (let end = text.indexOf('\n'); end !== -1; end = text.indexOf('\n', end + 1)) starts.push(end + 1);
+  return (at) => {
+    let [low, high] = [0, starts.length - 1];
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if ((starts[middle] ?? 0) <= at) low = middle;
+      else high = middle - 1;
+    }
+    return { line: low + 1, column: at - (starts[low] ?? 0) + 1 };
+  };
 }
 
 /** Cedar counts bytes of UTF-8, JavaScript UTF-16 code units. */

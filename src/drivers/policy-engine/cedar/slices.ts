@@ -1,89 +1,132 @@
 import type { Policy } from '@cedar-policy/cedar-wasm/nodejs';
+import { ExactCache } from './cache.ts';
 import { type ComparedArgument, comparedArguments, mergeCompared } from './compared-arguments.ts';
-import { argumentPath, conditionsOf, mentions } from './expressions.ts';
+import { conditionsOf } from './expressions.ts';
+import { byActionAndResource, byPrincipal } from './policy-index.ts';
 import type { PolicySets } from './policy-sets.ts';
-import { actionsOf, resourceTenant } from './scope.ts';
+import { mergeReads, type Reads, readsOf } from './reads.ts';
+import type { Placed } from './scope.ts';
 import type { ParsedPolicy } from './sources.ts';
 import { withoutArguments } from './visibility.ts';
 
-/** The policies whose scope can match one action in one tenant; those left away could not have been evaluated. */
-export interface Slice {
-  /** Without a permit nothing can be allowed. */
-  readonly permits: boolean;
-  /** Id of the parsed set that decides. */
-  readonly decide: string;
-  /** Id of the parsed set that knows no arguments, and which of its policies are not merely estimates. */
-  readonly visible: string;
-  readonly exact: ReadonlySet<string>;
+/** Policies that are kept parsed, over all slices: some 3 kB each. */
+const PARSED = 20_000;
+/** So few are asked whatever the principal: Cedar needs 2 µs for one that is not about it, and 100 µs to parse a set anew. */
+const FEW = 24;
+/** Actions with a resource whose policies are kept together. */
+const TOPICS = 4096;
+
+/** The policies about an action and a resource. */
+export interface Topic {
+  /** Arguments that some of them compare as paths or URLs. */
   readonly compared: readonly ComparedArgument[];
-  /** Paths of the arguments that the policies read; `has` counts. */
-  readonly read: readonly (readonly string[])[];
-  /** The first elements of `read`; undefined: policies read the arguments as a whole. */
-  readonly wanted: ReadonlySet<string> | undefined;
-  /** Which facts of the request the policies read; what nobody reads cannot change an answer. */
-  readonly hour: boolean;
-  readonly mfaAge: boolean;
+  /** What they read of the arguments. */
+  readonly args: Reads['args'];
+  readonly wanted: Reads['wanted'];
+  /** Those whose scope is true of a principal, or all of them. */
+  readonly sliceOf: (principal: Placed) => Slice;
 }
 
-/** Finds the slice of a question; equal lists of policies share one, parsed when first asked. */
-export function slicer(policies: readonly ParsedPolicy[], sets: PolicySets): (action: string, tenant: string) => Slice {
-  const scopes = policies.map(({ json }) => ({ actions: actionsOf(json), tenant: resourceTenant(json) }));
-  const byQuestion = new Map<string, Map<string | undefined, Slice>>();
-  const byList = new Map<string, Slice>();
-  const tenants = new Set(scopes.flatMap(({ tenant }) => tenant ?? []));
-  return (action, tenant) => {
-    // A tenant that no policy names has the same slice as any other such tenant.
-    const named = tenants.has(tenant) ? tenant : undefined;
-    const known = byQuestion.get(action)?.get(named);
+/** Policies that are asked together; those left away could not have been evaluated. */
+export class Slice {
+  /** No two slices of an engine share it, nor do one that is gone and one that is made anew. */
+  readonly id: string;
+  /** Without a permit nothing can be allowed. */
+  readonly permits: boolean;
+  readonly reads: Reads;
+  /** Policies of the set that knows no arguments that are not merely estimates. */
+  readonly exact = new Set<string>();
+  readonly #policies: readonly ParsedPolicy[];
+  readonly #sets: PolicySets;
+  #decide: string | undefined;
+  #visible: string | undefined;
+
+  constructor(id: string, policies: readonly ParsedPolicy[], reads: Reads, sets: PolicySets) {
+    this.id = id;
+    this.#policies = policies;
+    this.#sets = sets;
+    this.permits = policies.some(({ json }) => json.effect === 'permit');
+    this.reads = reads;
+  }
+
+  /** Id of the parsed set that decides. @throws Error when Cedar cannot parse it */
+  get decide(): string {
+    this.#decide ??= this.#sets.add(Object.fromEntries(this.#policies.map(({ id, text }) => [id, text])));
+    return this.#decide;
+  }
+
+  /** Id of the parsed set that knows no arguments. @throws Error when Cedar cannot parse it */
+  get visible(): string {
+    this.#visible ??= this.#sets.add(this.#withoutArguments());
+    return this.#visible;
+  }
+
+  drop(): void {
+    for (const id of [this.#decide, this.#visible]) if (id !== undefined) this.#sets.drop(id);
+    this.#decide = this.#visible = undefined;
+  }
+
+  #withoutArguments(): Readonly<Record<string, Policy>> {
+    const derived: Record<string, Policy> = {};
+    for (const { id, json, text } of this.#policies)
+      for (const [index, { policy, exact }] of withoutArguments(json, text).entries()) {
+        derived[`${id}~${index}`] = policy;
+        if (exact) this.exact.add(`${id}~${index}`);
+      }
+    return derived;
+  }
+}
+
+/** Finds the policies about an action and a resource; equal lists of policies share a slice, parsed when first asked. */
+export function slicer(
+  policies: readonly ParsedPolicy[],
+  members: ReadonlyMap<string, readonly string[]>,
+  sets: PolicySets,
+): (action: string, resource: Placed) => Topic {
+  const find = byActionAndResource(policies, members);
+  const reads = policies.map(({ json }) => lazily(() => readsOf(json)));
+  const compared = policies.map(({ json }) => lazily(() => comparedArguments(conditionsOf(json))));
+  const topics = new ExactCache<Topic>(TOPICS, Number.POSITIVE_INFINITY);
+  const slices = new ExactCache<Slice>(PARSED, Number.POSITIVE_INFINITY, (slice) => slice.drop());
+
+  let made = 0;
+  const sliceOf = (among: readonly number[]): Slice => {
+    const list = among.join();
+    const known = slices.get(list);
     if (known) return known;
-    const applies = policies.flatMap((_, index) => {
-      const scope = scopes[index];
-      const matches =
-        (scope?.actions?.includes(action) ?? true) && (scope?.tenant === undefined || scope.tenant === named);
-      return matches ? [index] : [];
-    });
-    const list = applies.join();
-    const slice =
-      byList.get(list) ??
-      makeSlice(
-        applies.flatMap((index) => policies[index] ?? []),
-        sets,
-      );
-    byList.set(list, slice);
-    const ofAction = byQuestion.get(action) ?? new Map<string | undefined, Slice>();
-    byQuestion.set(action, ofAction.set(named, slice));
+    const merged = mergeReads(among.flatMap((at) => reads[at]?.() ?? []));
+    const slice = new Slice(
+      String(++made),
+      among.flatMap((at) => policies[at] ?? []),
+      merged,
+      sets,
+    );
+    slices.set(list, slice, 1 + among.length);
     return slice;
+  };
+
+  return (action, resource) => {
+    const key = `${action}\n${resource.name}`;
+    const known = topics.get(key);
+    if (known) return known;
+    const all = find(action, resource);
+    const narrow = all.length > FEW ? byPrincipal(policies, all) : () => all;
+    const { args, wanted } = mergeReads(all.flatMap((at) => reads[at]?.() ?? []));
+    const topic: Topic = {
+      compared: mergeCompared(all.flatMap((at) => compared[at]?.() ?? [])),
+      args,
+      wanted,
+      sliceOf: (principal) => sliceOf(narrow(principal)),
+    };
+    topics.set(key, topic);
+    return topic;
   };
 }
 
-function makeSlice(policies: readonly ParsedPolicy[], sets: PolicySets): Slice {
-  const decide: Record<string, Policy> = {};
-  const visible: Record<string, Policy> = {};
-  const exact = new Set<string>();
-  for (const { id, json, text } of policies) {
-    decide[id] = text;
-    withoutArguments(json, text).forEach((derived, index) => {
-      const derivedId = `${id}~${index}`;
-      visible[derivedId] = derived.policy;
-      if (derived.exact) exact.add(derivedId);
-    });
-  }
-  const conditions = policies.flatMap(({ json }) => conditionsOf(json));
-  const mentioned = conditions.flatMap(mentions);
-  const read = mentioned.flatMap((mention) => {
-    const path = argumentPath(mention);
-    return path ? [path] : [];
-  });
-  const reads = (fact: string) => mentioned.some(({ path }) => path.length === 0 || path[0] === fact);
-  return {
-    permits: policies.some(({ json }) => json.effect === 'permit'),
-    decide: sets.add(decide),
-    visible: sets.add(visible),
-    exact,
-    compared: mergeCompared(comparedArguments(conditions)),
-    read,
-    wanted: read.some((path) => path.length === 0) ? undefined : new Set(read.flatMap(([first]) => first ?? [])),
-    hour: reads('hour'),
-    mfaAge: reads('mfa_age_s'),
+function lazily<T>(make: () => T): () => T {
+  let made: { readonly value: T } | undefined;
+  return () => {
+    made ??= { value: make() };
+    return made.value;
   };
 }

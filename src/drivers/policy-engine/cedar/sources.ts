@@ -5,7 +5,8 @@ import {
   policyToJson,
 } from '@cedar-policy/cedar-wasm/nodejs';
 import type { PolicySource } from '../../../contract/bundle.ts';
-import { indexOfByte, type PolicyProblem, positionAt } from './problems.ts';
+import { ExactCache } from './cache.ts';
+import { indexOfByte, type PolicyProblem, positions } from './problems.ts';
 
 /** One policy of a file, parsed once. */
 export interface ParsedPolicy {
@@ -113,8 +114,9 @@ export function parseSources(sources: readonly PolicySource[]): {
 
 function parseFile(source: PolicySource, policies: ParsedPolicy[], problems: PolicyProblem[]): void {
   const { file, text } = source;
+  const positionAt = positions(text);
   const report = (at: number, message: string, mend: string) => {
-    problems.push({ file, ...positionAt(text, at), severity: 'error', message, mend });
+    problems.push({ file, ...positionAt(at), severity: 'error', message, mend });
   };
   if (!text.isWellFormed()) {
     report(0, 'not Unicode text', 'save the file as UTF-8');
@@ -128,7 +130,7 @@ function parseFile(source: PolicySource, policies: ParsedPolicy[], problems: Pol
     const body = text.slice(start, end);
     const parsed = parseOne(body);
     if ('json' in parsed) {
-      const { line, column } = positionAt(text, start);
+      const { line, column } = positionAt(start);
       const short = `${file}:${line}`;
       const id = ids.has(short) ? `${short}:${column}` : short;
       ids.add(id);
@@ -153,10 +155,18 @@ interface NotParsed {
   readonly byte: number | undefined;
 }
 
+/** Most of a push is what was there before, and to read a policy takes some 300 µs. */
+const read = new ExactCache<PolicyJson>(20_000, 4096);
+
 function parseOne(text: string): { readonly json: PolicyJson } | NotParsed {
   try {
+    const known = read.get(text);
+    if (known) return { json: known };
     const answer = policyToJson(text);
-    if (answer.type === 'success') return { json: answer.json };
+    if (answer.type === 'success') {
+      read.set(text, answer.json);
+      return { json: answer.json };
+    }
     const parts = policySetTextToParts(text);
     if (parts.type === 'failure') return notParsed(parts.errors);
     if (parts.policy_templates.length > 0)

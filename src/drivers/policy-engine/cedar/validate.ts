@@ -1,8 +1,8 @@
 import { type DetailedError, type SchemaJson, validate } from '@cedar-policy/cedar-wasm/nodejs';
 import type { ActionType } from './actions.ts';
 import type { ArgumentType, RecordType, Untyped } from './argument-types.ts';
-import { argumentPath, conditionsOf, entityLiterals, type Mention, mentions, numberLiterals } from './expressions.ts';
-import { indexOfByte, type PolicyProblem, positionAt, suggestion } from './problems.ts';
+import { argumentPath, conditionsOf, entities, type Mention, mentions, numberLiterals } from './expressions.ts';
+import { indexOfByte, type PolicyProblem, positions, suggestion } from './problems.ts';
 import { CONTEXT, cedarSchema } from './schema.ts';
 import { actionsOf, wildcard } from './scope.ts';
 import type { ParsedPolicy } from './sources.ts';
@@ -24,7 +24,7 @@ function problem(
   message: string,
   mend: string,
 ): PolicyProblem {
-  return { file: policy.file, ...positionAt(policy.source, policy.start + at), severity, message, mend };
+  return { file: policy.file, ...positions(policy.source)(policy.start + at), severity, message, mend };
 }
 
 /** Where the policy's text first has `needle`; its beginning when it is written otherwise. */
@@ -56,7 +56,10 @@ function numbers(policy: ParsedPolicy): readonly PolicyProblem[] {
 
 function names(policy: ParsedPolicy, actions: ReadonlyMap<string, ActionType>): readonly PolicyProblem[] {
   const conditions = conditionsOf(policy.json);
-  const named = [...(actionsOf(policy.json) ?? []), ...conditions.flatMap((expr) => entityLiterals(expr, 'Action'))];
+  const named = [
+    ...(actionsOf(policy.json) ?? []),
+    ...conditions.flatMap(entities).flatMap(({ type, id }) => (type === 'Action' ? [id] : [])),
+  ];
   const unknown = [...new Set(named)].filter((name) => !actions.has(name));
   if (unknown.length > 0)
     return unknown.map((name) => {
