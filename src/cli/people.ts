@@ -18,12 +18,14 @@ interface Shown {
   readonly lastSignIn?: number;
 }
 
-/** `innerkeep people`: who may sign in at the embedded issuer. @throws UsageError, NotRunning, AdminRefusal */
+/** `innerkeep people`: who may sign in at the embedded issuer, and what people have authorized us for at remote servers. @throws UsageError, NotRunning, AdminRefusal */
 export async function people([action, ...rest]: readonly string[], io: Io): Promise<number> {
   if (action === 'invite') await invite(rest, io);
   else if (action === 'ls' || action === undefined) await list(rest, io);
   else if (action === 'remove') await remove(rest, io);
-  else throw new UsageError(`people: no ${JSON.stringify(action)}; there are invite, ls and remove`);
+  else if (action === 'grants') await grants(rest, io);
+  else if (action === 'withdraw') await withdraw(rest, io);
+  else throw new UsageError(`people: no ${JSON.stringify(action)}; there are invite, ls, remove, grants and withdraw`);
   return 0;
 }
 
@@ -68,6 +70,39 @@ async function remove(argv: readonly string[], { stateDir, json, stdout, stderr 
   const answer = await connectAdmin(stateDir).call('POST', '/admin/people/remove', { subject });
   if (json) stdout(`${JSON.stringify(answer)}\n`);
   else stderr(`${subject} is removed; passkeys, sessions and tokens of that account open nothing from now on\n`);
+}
+
+interface ShownGrant {
+  readonly subject: string;
+  readonly tenant: string;
+  readonly server: string;
+  readonly issuer: string;
+  readonly scope: readonly string[];
+  /** Milliseconds since the epoch. */
+  readonly since: number;
+}
+
+async function grants(argv: readonly string[], { stateDir, json, stdout }: Io): Promise<void> {
+  options(argv, {}, 0);
+  const answer = await connectAdmin(stateDir).call('GET', '/admin/grants');
+  if (json) return stdout(`${JSON.stringify(answer)}\n`);
+  const known = isObject(answer) && Array.isArray(answer.grants) ? (answer.grants satisfies unknown[]) : [];
+  for (const { subject, tenant, server, issuer, scope, since } of known as readonly ShownGrant[])
+    stdout(
+      `${subject}  ${tenant}  ${server}  ${issuer}  ${scope.join(',') || '-'}  ${new Date(since).toISOString()}\n`,
+    );
+}
+
+async function withdraw(argv: readonly string[], { stateDir, json, stdout, stderr }: Io): Promise<void> {
+  const { positionals, values } = options(argv, { server: { type: 'string' } } as const, 1);
+  const [subject] = positionals;
+  if (subject === undefined) throw new UsageError('people withdraw: name a subject');
+  const { server } = values;
+  const wish = { subject, ...(server !== undefined && { server }) };
+  const answer = await connectAdmin(stateDir).call('POST', '/admin/grants/withdraw', wish);
+  if (json) stdout(`${JSON.stringify(answer)}\n`);
+  else
+    stderr(`withdrawn: no call carries what ${subject} had authorized${server === undefined ? '' : ` at ${server}`}\n`);
 }
 
 function seconds(ttl: string): number {

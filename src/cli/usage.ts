@@ -14,8 +14,8 @@ const commands: Readonly<Record<string, readonly [synopsis: string, text: string
     'A token of the embedded issuer of the running up, alone on stdout; or takes one back.',
   ],
   people: [
-    'people invite --subject S --tenant T [--group G…] [--ttl 15m] | ls | remove SUBJECT',
-    'Who may sign in at the embedded issuer, with passkeys.\ninvite: a link, alone on stdout, by which one person enrols one passkey, once. There is no other way in.',
+    'people invite --subject S --tenant T [--group G…] [--ttl 15m] | ls | remove SUBJECT | grants | withdraw SUBJECT [--server NAME]',
+    'Who may sign in at the embedded issuer, with passkeys; and what people have authorized us for at remote servers.\ninvite: a link, alone on stdout, by which one person enrols one passkey, once. There is no other way in.\nwithdraw: takes back what a person authorized, at one server or all; the issuers are told, where they can be.',
   ],
   tools: ['tools ls | diff | approve [SERVER[/TOOL]] | reject [SERVER] [--client FILE]', 'Descriptors and their pins.'],
   policy: [

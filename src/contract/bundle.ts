@@ -70,7 +70,7 @@ export interface GatewayServer {
   readonly credentials?: readonly WantedSecret[];
   /**
    * Its callers get tokens of their own, which zone 0 lends: issuers of whose tokens zone 0 may have a caller's, to exchange
-   * it; absent: they get none.
+   * it; empty: of none, since each person authorizes us himself. Absent: they get no tokens.
    */
   readonly exchanged?: readonly string[];
   /** Where it is, when it does not run here; absent: zone 2 runs it. */

@@ -106,6 +106,15 @@ export const refusals = {
     reason: 'step-up',
     standard: 'MCP 2025-11-25 elicitation, URL mode',
   },
+  /** The person has to let us act for him at the remote server, and the client cannot lead one to an address. */
+  authorize: { http: 200, rpc: 1401, text: 'Authorization needed', reason: 'approval', standard: 'RFC 6749 §4.1' },
+  'authorize-url': {
+    http: 200,
+    rpc: -32042,
+    text: 'Authorization needed',
+    reason: 'approval',
+    standard: 'MCP 2025-11-25 elicitation, URL mode',
+  },
   overload: { http: 429, rpc: 1429, text: 'Too many requests', reason: 'rate', standard: 'RFC 6585 §4' },
   isolation: {
     http: 200,

@@ -1,3 +1,6 @@
+import { isObject, type JsonObject } from './json.ts';
+import type { Frame } from './tool-call.ts';
+
 /** A call that a person has to confirm before it happens, as zone 1 authorised it and as zone 0 shows it. */
 export interface CallToConfirm {
   /** The Cedar entity id: `alice`, or `ISSUER#SUB` for foreign issuers. */
@@ -18,5 +21,14 @@ export type Confirmation =
   | { readonly kind: 'waiting'; readonly id: string; readonly url: string }
   | { readonly kind: 'full' };
 
-/** The key under which a client of 2026-07-28 is asked, and answers; it is between the two of us alone. */
+/** The keys under which a client of 2026-07-28 is asked, and answers; they are between the two of us alone. */
 export const STEP_UP_INPUT = 'innerkeep/step-up';
+export const AUTHORIZE_INPUT = 'innerkeep/authorize';
+
+/** Whether a client can lead its person to an address. Elicitation in URL mode has to be declared (MCP 2025-11-25 and 2026-07-28). */
+export function takesUrls(
+  { modern, revision }: Pick<Frame, 'modern' | 'revision'>,
+  { elicitation }: JsonObject,
+): boolean {
+  return (modern || revision === '2025-11-25') && isObject(elicitation) && isObject(elicitation.url);
+}

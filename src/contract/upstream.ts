@@ -71,8 +71,11 @@ export interface UpstreamListening {
 
 /** What the requests to a remote server carry, so that it knows for whom they are. Each request asks anew. */
 export interface Authorization {
-  /** Names and values, alternating; none where there is nothing to show yet. */
-  headers(method: string): Promise<readonly string[]>;
+  /**
+   * Names and values, alternating; none where there is nothing to show yet.
+   * @param own the `Authorization` that the request has already; what is still to be shown beside it is wanted
+   */
+  headers(method: string, own: string | undefined): Promise<readonly string[]>;
   /** Receives what the server wants to find in the next proof (RFC 9449 §8.2, §9). */
   nonce(value: string): void;
 }

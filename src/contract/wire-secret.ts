@@ -31,6 +31,17 @@ export interface WireLease {
   readonly version: number;
   /** Milliseconds since the epoch. */
   readonly until: number;
+  /** A token that is bound to a key of zone 0's: each request with it needs a proof (RFC 9449). */
+  readonly isBound?: true;
+}
+
+/** One request with a bound token; where it goes, zone 0 knows. */
+export interface ProofWish {
+  /** Of a lease. */
+  readonly lease: string;
+  readonly method: string;
+  /** What the server wants to find in it (RFC 9449 §9). */
+  readonly nonce: string | undefined;
 }
 
 /** What goes with a call to where its credentials are added. */
@@ -38,6 +49,8 @@ export interface Loan {
   readonly leases: readonly WireLease[];
   /** Receives each use when it happens. */
   used(use: WireUse): void;
+  /** For one request with a bound token; undefined: it is not lent any more. Absent: nothing is bound. */
+  prove?(wish: ProofWish): Promise<string | undefined>;
 }
 
 /** A request got a credential. */

@@ -1,13 +1,14 @@
 import type { RuntimeBundle, SandboxedServer } from './bundle.ts';
 import type { SandboxProbe } from './sandbox-driver.ts';
 import type { CallToConfirm, Confirmation } from './step-up.ts';
-import type { WireLease } from './wire-secret.ts';
+import type { ProofWish, WireLease } from './wire-secret.ts';
 
 /**
  * What zone 0 and the zones that it started say to each other over the channel that zone 0 opened.
- * Zone 1 asks for three things: `issuer` (the embedded issuer's public endpoints are served at the edge, its keys are
+ * Zone 1 asks for four things: `issuer` (the embedded issuer's public endpoints are served at the edge, its keys are
  * not), `confirm`, whether a person has confirmed a call (with passkeys that zone 0 knows), and `lease`, what a server's
- * `secrets:` name for the caller of an admitted call; `revoke` gives that back.
+ * `secrets:` name for the caller of an admitted call; `prove` shows possession of the key that a lent token is bound to,
+ * for one request; `revoke` gives back what was lent.
  */
 export type ToGateway =
   | { readonly kind: 'open'; readonly opening: GatewayOpening }
@@ -17,7 +18,11 @@ export type ToGateway =
   | { readonly kind: 'certificate'; readonly key: string; readonly cert: string }
   | { readonly kind: 'issued'; readonly id: number; readonly answer: IssuerAnswer }
   | { readonly kind: 'confirmation'; readonly id: number; readonly answer: Confirmation }
-  | { readonly kind: 'leased'; readonly id: number; readonly answer: LeaseAnswer };
+  | { readonly kind: 'leased'; readonly id: number; readonly answer: LeaseAnswer }
+  /** A proof (RFC 9449 §4.2); absent: the lease does not run any more, or needs none. */
+  | { readonly kind: 'proved'; readonly id: number; readonly proof: string | undefined }
+  /** A person has done what the address was for that a client was given under this id. */
+  | { readonly kind: 'visited'; readonly visit: string };
 
 export interface GatewayOpening {
   readonly host: string;
@@ -43,6 +48,7 @@ export type FromGateway =
   | { readonly kind: 'issuer'; readonly id: number; readonly request: IssuerRequest }
   | { readonly kind: 'confirm'; readonly id: number; readonly call: CallToConfirm }
   | { readonly kind: 'lease'; readonly id: number; readonly wish: LeaseWish }
+  | { readonly kind: 'prove'; readonly id: number; readonly wish: ProofWish }
   | { readonly kind: 'revoke'; readonly leases: readonly string[] }
   | {
       readonly kind: 'counts';
@@ -72,18 +78,31 @@ export interface LeaseWish {
   readonly tenant: string;
   /** The Cedar entity id: `alice`, or `ISSUER#SUB` for foreign issuers. */
   readonly subject: string;
+  /** Can be asked for something; absent: a workload, which cannot. */
+  readonly isPerson?: true;
   readonly incident: string;
+  /** Who calls in the subject's name, as the token says (RFC 9068 §2.2). */
+  readonly client?: string;
   /** The caller's own token, where the bundle says that tokens of its issuer are exchanged for the server's. */
   readonly presented?: string;
-  /** The server has refused what was lent for the call. */
-  readonly anew?: true;
+  /** Version of the token that was lent for the call, where the server has refused it. */
+  readonly refused?: number;
+  /** What the server says that the token lacks for the call (RFC 6750 §3.1); empty: it does not say. */
+  readonly lacking?: string;
 }
 
 /** All that the server declares; or why this caller has it not; or why who would have made it did not. */
 export type LeaseAnswer =
   | { readonly leases: readonly WireLease[] }
   | { readonly missing: string }
-  | { readonly failed: string };
+  | { readonly failed: string }
+  /** The person has to authorize us at that address first. */
+  | { readonly visit: Visit };
+
+export interface Visit {
+  readonly id: string;
+  readonly url: string;
+}
 
 /** `forbidden`: host paths that no mount may show. */
 export type ToRuntimeZone =

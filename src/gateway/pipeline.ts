@@ -50,7 +50,8 @@ export interface Rooms {
   respond(call: Sanitized): Answer;
   accept(): Answer;
   batch(answers: readonly Answer[]): Answer;
-  refuse(refusal: Refusal, call: Arrived, frame: Frame | undefined): Answer;
+  /** @param session to be told when a person has been where the refusal leads */
+  refuse(refusal: Refusal, call: Arrived, frame: Frame | undefined, session: Caller['session']): Answer;
 }
 
 export interface PipelineDeps {
@@ -155,7 +156,8 @@ async function walk(framed: Framed, trail: AuditTrail, rooms: Rooms, deps: Pipel
     deps.count('ok');
     return { answer, attendance };
   } catch (error) {
-    return { answer: await refuse(error, { arrived, trail, rooms, deps }, frame), attendance };
+    const { session } = attendance?.caller ?? {};
+    return { answer: await refuse(error, { arrived, trail, rooms, deps }, frame, session), attendance };
   }
 }
 
@@ -208,7 +210,8 @@ async function tracked(
     return rooms.respond(sanitized);
   } catch (error) {
     if (!begun.isBehind) throw error;
-    const answer = rooms.refuse(await recorded(error, arrived, trail, deps), arrived, frame);
+    const { session } = begun.caller;
+    const answer = rooms.refuse(await recorded(error, arrived, trail, deps), arrived, frame, session);
     begun.fail(answer);
     return answer;
   }
@@ -246,10 +249,15 @@ interface Refused {
 }
 
 /** The one way out of every failure: recorded, counted, and told to the caller as far as it may know. */
-async function refuse(error: unknown, { arrived, trail, rooms, deps }: Refused, frame?: Frame): Promise<Answer> {
+async function refuse(
+  error: unknown,
+  { arrived, trail, rooms, deps }: Refused,
+  frame?: Frame,
+  session?: Caller['session'],
+): Promise<Answer> {
   const refusal = await recorded(error, arrived, trail, deps);
   deps.count(refusal.code);
-  return rooms.refuse(refusal, arrived, frame);
+  return rooms.refuse(refusal, arrived, frame, session);
 }
 
 /** Records the refusal. What is not a refusal is a fault of ours: the caller learns nothing of it. */

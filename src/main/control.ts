@@ -11,6 +11,7 @@ import { openPki } from '../control-plane/pki/pki.ts';
 import { stateDirectory } from '../control-plane/pki/state-files.ts';
 import { Leases } from '../control-plane/secrets/leases.ts';
 import { Vault } from '../control-plane/secrets/vault.ts';
+import { GrantStore } from '../control-plane/upstream-authorization/grant-store.ts';
 import { claimState } from '../control-plane/zones/claim.ts';
 import { embeddedStore } from '../drivers/secret-store/embedded.ts';
 import { openOutbound } from '../gateway/transport/outbound.ts';
@@ -74,6 +75,16 @@ export async function startControl(configFile: string, state: string, stopping: 
     const origin = `https://${config.edge.server_names[0]}:${port}`;
     const resources = [`${origin}/mcp`, ...started.servers.map(({ pins }) => `${origin}/mcp/${pins.name}`)];
     const outbound = openOutbound();
+    const store = embeddedStore(new Vault(config.state, Date.now), Date.now);
+    const { token, grants } = callerTokens({
+      server: (server) => own(inForce.served.config.servers, server),
+      secrets: store,
+      store: new GrantStore(new Vault(config.state, Date.now, 'grants')),
+      origin,
+      now: Date.now,
+      report: log,
+      visited: (visit) => gateway.visited(visit),
+    });
     const issuer = openIssuer({
       stateDir: config.state,
       issuerUrl: origin,
@@ -82,6 +93,8 @@ export async function startControl(configFile: string, state: string, stopping: 
       externalIssuers: config.identity.issuers.map(({ issuer }) => issuer),
       // Whoever begins a sign-in names the URL: no private address, whatever it is called.
       fetchPublic: (url) => outbound(url, { trustedHost: '', ca: undefined }),
+      upstreams: grants,
+      visited: (visit) => gateway.visited(visit),
       now: Date.now,
       report: log,
       revokedMore: () => void inForce.publish().catch(complain),
@@ -108,11 +121,10 @@ export async function startControl(configFile: string, state: string, stopping: 
       };
       return gateway.apply({ edge, ...trusted, policies, servers }, asked);
     });
-    const store = embeddedStore(new Vault(config.state, Date.now), Date.now);
     const leases = new Leases({
       store,
       wanted: (server) => inForce.served.servers.find(({ pins }) => pins.name === server)?.credentials ?? [],
-      token: callerTokens((server) => own(inForce.served.config.servers, server)?.auth, store, Date.now),
+      token,
       clock,
       fault: complain,
     });
@@ -140,6 +152,7 @@ export async function startControl(configFile: string, state: string, stopping: 
         ready: () => gateway.applied > 0,
         metrics: () => gateway.metrics(),
         leases: () => leases.running(),
+        grants,
         status: () => ({ ...ready, bundle: gateway.applied, servers: started.servers.map(({ pins }) => pins.name) }),
       }),
       fault: complain,

@@ -2,6 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { GatewayBundle } from '../contract/bundle.ts';
 import type { CallToConfirm } from '../contract/step-up.ts';
+import type { ProofWish } from '../contract/wire-secret.ts';
 import type { FromGateway, IssuerRequest, LeaseWish, ToGateway } from '../contract/zone-link.ts';
 import { type Config, readText } from '../control-plane/config/load.ts';
 import { type ConfigError, SafetyError } from '../control-plane/config/problem.ts';
@@ -60,6 +61,7 @@ export class GatewayHandle {
       if (message.kind === 'issuer') void this.#answer(message.id, message.request);
       else if (message.kind === 'confirm') this.#confirm(message.id, message.call);
       else if (message.kind === 'lease') void this.#lend(message.id, message.wish);
+      else if (message.kind === 'prove') void this.#prove(message.id, message.wish);
       else if (message.kind === 'revoke') void this.#leases?.giveBack(message.leases);
       else if (message.kind === 'counts') this.#counts = message;
       else this.#settle(message);
@@ -113,6 +115,11 @@ export class GatewayHandle {
     this.#issuer = issuer;
   }
 
+  /** A person has been where a client was to lead him. */
+  visited(visit: string): void {
+    this.zone.send({ kind: 'visited', visit });
+  }
+
   serveLeases(leases: Leases): void {
     this.#leases = leases;
   }
@@ -154,6 +161,10 @@ export class GatewayHandle {
   async #lend(id: number, wish: LeaseWish): Promise<void> {
     const answer = (await this.#leases?.lend(wish)) ?? { missing: 'no secret store is open' };
     this.zone.send({ kind: 'leased', id, answer });
+  }
+
+  async #prove(id: number, wish: ProofWish): Promise<void> {
+    this.zone.send({ kind: 'proved', id, proof: await this.#leases?.prove(wish) });
   }
 
   async #answer(id: number, request: IssuerRequest): Promise<void> {

@@ -19,6 +19,7 @@ import { StateSeal } from '../gateway/execution/sealed-state.ts';
 import { redact } from '../gateway/output-sanitization/redact.ts';
 import { redactJson } from '../gateway/output-sanitization/redact-json.ts';
 import { createPipeline, type Rooms } from '../gateway/pipeline.ts';
+import { Led } from '../gateway/sessions/led.ts';
 import { type OpenSession, Sessions } from '../gateway/sessions/sessions.ts';
 import { OnceStates } from '../gateway/step-up/once-states.ts';
 import { Subscriptions, type View } from '../gateway/subscriptions/subscriptions.ts';
@@ -57,7 +58,9 @@ export function gatewayZone(): void {
     } else if (message.kind === 'bundle') zone?.apply(message.envelope);
     else if (message.kind === 'certificate') zone?.renew(message);
     else if (message.kind === 'leased') zone?.lender.leased(message.id, message.answer);
+    else if (message.kind === 'proved') zone?.lender.proved(message.id, message.proof);
     else if (message.kind === 'confirmation') zone?.asker.answered(message.id, message.answer);
+    else if (message.kind === 'visited') zone?.visited(message.visit);
     else zone?.issued(message.id, message.answer);
   });
   process.once('disconnect', () => {
@@ -134,6 +137,7 @@ class GatewayZone {
       lender: this.lender,
       confirm: (call) => this.asker.ask(call),
       onceStates: new OnceStates(Date.now),
+      led: new Led(),
       audit,
       fault,
     };
@@ -249,6 +253,10 @@ class GatewayZone {
   issued(id: number, answer: IssuerAnswer): void {
     this.#asked.get(id)?.(answer);
     this.#asked.delete(id);
+  }
+
+  visited(visit: string): void {
+    this.#standing.led.visited(visit);
   }
 
   async close(): Promise<void> {

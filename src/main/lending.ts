@@ -1,4 +1,4 @@
-import type { WireLease } from '../contract/wire-secret.ts';
+import type { ProofWish, WireLease } from '../contract/wire-secret.ts';
 import type { FromGateway, LeaseAnswer, LeaseWish } from '../contract/zone-link.ts';
 import { lentValues } from './lent-values.ts';
 
@@ -7,6 +7,7 @@ export class Lender {
   readonly #send: (message: FromGateway) => void;
   readonly #asked = new Map<number, (answer: LeaseAnswer) => void>();
   readonly #lent = new Map<string, WireLease>();
+  readonly #proving = new Map<number, (proof: string | undefined) => void>();
   #lastAsked = 0;
 
   constructor(send: (message: FromGateway) => void) {
@@ -30,6 +31,20 @@ export class Lender {
       }
     this.#asked.get(id)?.(answer);
     this.#asked.delete(id);
+  }
+
+  prove(wish: ProofWish): Promise<string | undefined> {
+    const id = ++this.#lastAsked;
+    return new Promise((resolve) => {
+      this.#proving.set(id, resolve);
+      this.#send({ kind: 'prove', id, wish });
+    });
+  }
+
+  /** Zone 0 has answered. */
+  proved(id: number, proof: string | undefined): void {
+    this.#proving.get(id)?.(proof);
+    this.#proving.delete(id);
   }
 
   giveBack(leases: readonly string[]): void {

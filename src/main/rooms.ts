@@ -37,6 +37,7 @@ import {
   relayedAnswer,
   resultAnswer,
 } from '../gateway/protocol/respond.ts';
+import type { Led } from '../gateway/sessions/led.ts';
 import type { Sessions } from '../gateway/sessions/sessions.ts';
 import type { OnceStates } from '../gateway/step-up/once-states.ts';
 import { type StepUpDeps, stepUpStage } from '../gateway/step-up/stage.ts';
@@ -57,10 +58,11 @@ export interface Standing {
   readonly held: HeldCalls;
   /** By the newest bundle. */
   readonly stillMay: (call: Admitted) => boolean;
-  readonly lender: Pick<Lending, 'lend' | 'giveBack'>;
+  readonly lender: Pick<Lending, 'lend' | 'giveBack' | 'prove'>;
   /** Asks zone 0 whether a person has confirmed a call. */
   readonly confirm: StepUpDeps['confirm'];
   readonly onceStates: OnceStates;
+  readonly led: Led;
   readonly audit: AuditDeps;
   /** What went wrong with us; nobody waits for it. */
   readonly fault: (error: unknown, incident?: string) => void;
@@ -93,6 +95,7 @@ export function furnish(
     lender,
     confirm,
     onceStates,
+    led,
     audit,
     fault,
   }: Standing,
@@ -149,6 +152,7 @@ export function furnish(
     exchanged: (server) => byName.get(server)?.exchanged ?? [],
     lend: (wish) => lender.lend(wish),
     giveBack: (leases) => lender.giveBack(leases),
+    prove: (wish) => lender.prove(wish),
     record: (call, event, detail) => {
       const trail = new AuditTrail(audit, call.arrived, bundle.version);
       trail.authenticated(call);
@@ -249,7 +253,10 @@ export function furnish(
     respond: (call) => resultAnswer(call.frame, call.result),
     accept: acceptedAnswer,
     batch: batchAnswer,
-    refuse: (refusal, call, frame) => refusalAnswer(refusal, call, edge, frame),
+    refuse: (refusal, call, frame, session) => {
+      led.refused(refusal, frame, session);
+      return refusalAnswer(refusal, call, edge, frame);
+    },
   };
   const view: View = {
     lists: listDigests({ catalogue, visibility: shown, visible }),

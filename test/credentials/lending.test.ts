@@ -27,6 +27,7 @@ function world(answer: LeaseAnswer, record: (event: string) => void = () => {}) 
       return answer;
     },
     giveBack: (ids: readonly string[]) => void happened.push(`back ${ids.join()}`),
+    prove: async () => undefined,
     record: async (_: Admitted, event: string, detail: string) => {
       record(event);
       happened.push(`${event}: ${detail}`);
@@ -48,7 +49,9 @@ suite('credentials for an admitted call', () => {
       for (const path of ['/v1/*', '/v1/*', '/x']) exchange.loan?.used({ ref: 'plan', host: 'api.example.org', path });
       return 'result';
     });
-    assert.deepEqual(wishes, [{ server: 'srv', tenant: 'acme', subject: 'alice', incident: 'incident' }]);
+    assert.deepEqual(wishes, [
+      { server: 'srv', tenant: 'acme', subject: 'alice', isPerson: true, incident: 'incident' },
+    ]);
     assert.deepEqual([result, exchange.loan], ['result', undefined]);
     assert.deepEqual(happened, [
       'lend',

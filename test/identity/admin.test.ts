@@ -32,6 +32,7 @@ async function running(t: TestContext, more: AdminRoutes = {}, externalIssuers: 
         publishRevocations: async () => void published.push(issuer.revoked()),
         ready: () => health.ready,
         leases: () => [],
+        grants: { list: () => [], withdraw: () => [] },
         metrics: () => ({ calls: 7, refusals: { unauthenticated: 3, 'odd"\n': 1 }, memory: { control: 1024 } }),
         status: () => ({ bundle: 1 }),
       }),

@@ -83,6 +83,7 @@ export function stageWith(world: World) {
       exchanged: () => [],
       lend: async () => ({ leases: [] }),
       giveBack: () => {},
+      prove: async () => undefined,
       record: async () => {},
     },
     seal: new StateSeal(key ?? new Uint8Array(32).fill(7), now),

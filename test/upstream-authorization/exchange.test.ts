@@ -9,6 +9,7 @@ import {
   NotExchangeable,
 } from '../../src/control-plane/upstream-authorization/caller-tokens.ts';
 import { NotAuthorized } from '../../src/control-plane/upstream-authorization/fetching.ts';
+import { KnownIssuers } from '../../src/control-plane/upstream-authorization/known-issuers.ts';
 import { openOutbound } from '../../src/gateway/transport/outbound.ts';
 import { outboundFetch } from '../../src/main/outbound-fetch.ts';
 import { verifies } from '../support/verifies.ts';
@@ -19,8 +20,9 @@ const AUDIENCE = 'https://crm.example';
 async function world(t: TestContext, more: Partial<ExchangeRules> = {}) {
   const issuer = await exchangeIssuer(t);
   let now = 1_000_000;
-  const tokens = new CallerTokens(() => now);
+  const tokens = new CallerTokens(() => now, new KnownIssuers(() => now));
   const rules: ExchangeRules = {
+    url: 'https://crm.example/mcp',
     issuer: issuer.url,
     audience: AUDIENCE,
     scope: 'crm.read',
@@ -102,9 +104,14 @@ test('a token ends with what it was made from, and one that the server refuses i
   const { issuer, lease, pass } = await world(t);
   const presented = callersToken(issuer.url, 'alice', { exp: 1060 });
   assert.equal((await lease('alice', { presented })).until, 1_060_000);
-  await assert.rejects(lease('alice', { presented, anew: true }), /just now/);
+  await assert.rejects(lease('alice', { presented, refused: 1 }), /just now/);
   pass(6000);
-  assert.equal((await lease('alice', { presented, anew: true })).value, 'exchanged-2');
+  const both = await Promise.all([1, 2].map(() => lease('alice', { presented, refused: 1 })));
+  assert.deepEqual(
+    both.map(({ value }) => value),
+    ['exchanged-2', 'exchanged-2'],
+    'another call had it made anew',
+  );
   pass(45_000);
   assert.equal((await lease('alice', { presented })).value, 'exchanged-3');
   assert.equal(issuer.requests.filter((path) => path.startsWith('/.well-known')).length, 1);

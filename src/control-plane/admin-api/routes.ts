@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { type Issuer, IssuerError } from '../issuer/issuer.ts';
 import type { RunningLease } from '../secrets/leases.ts';
+import type { CallerGrants } from '../upstream-authorization/caller-grants.ts';
 import { type Metrics, renderMetrics } from './metrics.ts';
 import type { PushAnswer } from './push.ts';
 import { AdminError, type AdminRequest, type AdminRoutes, answerJson } from './server.ts';
@@ -21,6 +22,7 @@ const invitation = z.strictObject({
   ttlSeconds: z.number().int(),
 });
 const removal = z.strictObject({ subject: z.string() });
+const withdrawal = z.strictObject({ subject: z.string(), server: z.string().optional() });
 const revocation = z.strictObject({ token: z.string().min(1) });
 
 export type TokenRequest = z.input<typeof tokenWish>;
@@ -32,6 +34,7 @@ export interface StandardDeps {
   readonly externalIssuers: readonly string[];
   /** The default audience, e.g. `https://localhost:8443/mcp`. */
   readonly mcp: string;
+  readonly grants: Pick<CallerGrants, 'list' | 'withdraw'>;
   /** A new bundle with the issuer's list has reached the gateways when it resolves. */
   readonly publishRevocations: () => Promise<void>;
   /** Reads the operator's files again and puts them into force, or says why not. */
@@ -99,6 +102,15 @@ export function standardRoutes(deps: StandardDeps): AdminRoutes {
         await refusing(async () => deps.issuer.remove(subject));
         await deps.publishRevocations();
         return answerJson({ removed: subject });
+      },
+    },
+    'GET /admin/grants': { handle: () => answerJson({ grants: deps.grants.list() }) },
+    'POST /admin/grants/withdraw': {
+      handle: ({ body }) => {
+        const { subject, server } = read(withdrawal, body);
+        const withdrawn = deps.grants.withdraw(subject, undefined, server);
+        if (withdrawn.length === 0) throw new AdminError(400, `${subject} has authorized nothing there`);
+        return answerJson({ withdrawn });
       },
     },
     'POST /admin/push': {

@@ -3,7 +3,7 @@
  * last segment of the path, which is the id of one sign-in, becomes part of the name. Several sign-ins can then go on in
  * one browser, and each page gets its own cookie alone.
  */
-const PREFIX = '__Host-innerkeep-';
+export const PREFIX = '__Host-innerkeep-';
 const ONE_SIGN_IN = /\/([\w-]{20,64})$/;
 
 export const COOKIE_NAMES = {

@@ -12,7 +12,7 @@ import { problemPage } from './pages/page.ts';
 import { Accounts, type Invitation, InvitationError, type Person } from './people/accounts.ts';
 import { Ceremonies } from './people/ceremonies.ts';
 import { openChallenges } from './people/challenges.ts';
-import { type PeopleEvent, peoplePages } from './people/people.ts';
+import { type PeopleEvent, peoplePages, type Upstreams } from './people/people.ts';
 import { type FetchPublic, type KnownClient, MAX_TTL, makeProvider, resourceServer } from './provider.ts';
 import { openRevocations } from './revocations.ts';
 import { openSigningKeys, type SigningKeys } from './signing-keys.ts';
@@ -77,6 +77,10 @@ export interface IssuerOptions {
   readonly externalIssuers?: readonly string[];
   /** For clients whose id is the URL of their metadata; absent: there are none such. */
   readonly fetchPublic?: FetchPublic;
+  /** Absent: nobody authorizes us for anything. */
+  readonly upstreams?: Upstreams;
+  /** A person has confirmed the call that was given this id. */
+  readonly visited?: (id: string) => void;
   readonly now: () => number;
   readonly report?: (event: PeopleEvent) => void;
   /** Tokens have been revoked by what happened at an endpoint. */
@@ -107,6 +111,8 @@ export function openIssuer(options: IssuerOptions): Issuer {
     ceremonies,
     challenges,
     confirmations,
+    upstreams: options.upstreams ?? NO_UPSTREAMS,
+    visited: options.visited ?? (() => {}),
     origin: issuerUrl,
     now,
     report,
@@ -121,8 +127,8 @@ export function openIssuer(options: IssuerOptions): Issuer {
     issuerUrl,
     async handle(request) {
       if (!METHODS.has(request.method)) return { status: 405, headers: { allow: [...METHODS].join(', ') }, body: '' };
-      const [path = '', query] = request.url.split(/\?(.*)/s);
-      const page = await peoplePages(people, provider, { ...request, url: path });
+      const [path = '', query = ''] = request.url.split(/\?(.*)/s);
+      const page = await peoplePages(people, provider, { ...request, url: path }, query);
       if (page !== undefined) return page;
       if (!ENDPOINT.test(path)) return { status: 404, headers: {}, body: '' };
       const asked = path === '/oauth/authorize' ? new URLSearchParams(query) : undefined;
@@ -160,6 +166,7 @@ export function openIssuer(options: IssuerOptions): Issuer {
     remove(subject) {
       if (!accounts.remove(subject)) throw new IssuerError(`nobody is enrolled as ${JSON.stringify(subject)}`);
       artifacts.forget(subject);
+      people.upstreams.withdraw(subject, undefined);
       report({ event: 'removed', subject });
     },
     close() {
@@ -168,6 +175,14 @@ export function openIssuer(options: IssuerOptions): Issuer {
     jwks: () => published,
   };
 }
+
+const NO_UPSTREAMS: Upstreams = {
+  waiting: () => undefined,
+  refuse: () => {},
+  agree: () => Promise.reject(new Error('nobody is sent anywhere')),
+  back: async () => undefined,
+  withdraw: () => [],
+};
 
 async function noDocuments(): Promise<never> {
   throw new Error('no client is known by its metadata document');

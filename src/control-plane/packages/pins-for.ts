@@ -95,7 +95,7 @@ export function pinsFor(config: Config, lock: Lock): Pinned {
       pins,
       ...(runs.kind === 'remote' && { remote: runs }),
       ...(server.secrets.length > 0 && { credentials: wantedOf(server) }),
-      ...(server.auth !== undefined && { exchanged: [server.auth.exchange, ...server.auth.trusts] }),
+      ...(server.auth !== undefined && { exchanged: exchangedBy(server.auth) }),
       tools: server.tools,
       deadline: server.url === undefined ? server.sandbox.deadline : REMOTE_DEADLINE,
       maxResult: server.max_result,
@@ -104,6 +104,11 @@ export function pinsFor(config: Config, lock: Lock): Pinned {
     if (runs.kind === 'sandboxed') runtime.push(runs);
   }
   return { gateway, runtime };
+}
+
+/** Issuers whose callers' tokens zone 0 may have, to exchange them; none where each person authorizes us himself. */
+function exchangedBy({ exchange, trusts = [] }: NonNullable<ServerSettings['auth']>): readonly string[] {
+  return exchange === undefined ? [] : [exchange, ...trusts];
 }
 
 /** How the runtime is to start or reach a server. */

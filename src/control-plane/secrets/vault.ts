@@ -11,7 +11,7 @@ export interface Listed extends SecretName {
 }
 
 /**
- * The embedded vault: `secrets/` in the state directory, a key of mode 0600, and one file for each version of each
+ * The embedded vault: a folder in the state directory, a key of mode 0600, and one file for each version of each
  * secret. A version is written once, whole or not at all, and never overwritten; so commands may write while zones read.
  */
 export class Vault {
@@ -19,9 +19,12 @@ export class Vault {
   readonly #key: Buffer;
   readonly #now: () => number;
 
-  /** @throws StateError when files are open to other users, or the key is none */
-  constructor(stateDir: string, now: () => number) {
-    this.#directory = privateDirectory(join(stateDirectory(stateDir), 'secrets'));
+  /**
+   * @param folder of the state directory
+   * @throws StateError when files are open to other users, or the key is none
+   */
+  constructor(stateDir: string, now: () => number, folder = 'secrets') {
+    this.#directory = privateDirectory(join(stateDirectory(stateDir), folder));
     this.#key = keyIn(join(this.#directory, 'key'), this.#names().length === 0);
     this.#now = now;
   }
@@ -52,6 +55,14 @@ export class Vault {
     const version = (this.#versions(name)[0] ?? 0) + 1;
     const created = new Date(this.#now()).toISOString();
     writeNew(this.#file(name, version), `${JSON.stringify(seal(this.#key, name, version, created, value))}\n`);
+    return version;
+  }
+
+  /** Writes the next version, and takes those before away. @returns its number */
+  replace(name: SecretName, value: string): number {
+    const old = this.#versions(name);
+    const version = this.put(name, value);
+    for (const one of old) rmSync(this.#file(name, one), { force: true });
     return version;
   }
 

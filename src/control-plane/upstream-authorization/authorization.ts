@@ -1,23 +1,17 @@
 import {
   type AuthorizationServer,
-  authorizationCodeGrantRequest,
-  calculatePKCECodeChallenge,
   clientCredentialsGrantRequest,
   DPoP,
   type DPoPHandle,
-  generateKeyPair,
-  generateRandomCodeVerifier,
-  generateRandomState,
-  processAuthorizationCodeResponse,
   processClientCredentialsResponse,
-  validateAuthResponse,
 } from 'oauth4webapi';
+import { oauthChallenge } from '../../contract/challenges.ts';
 import type { Authorization } from '../../contract/upstream.ts';
-import { oauthChallenge } from './challenge.ts';
+import { checkCodes, codeRequest, redeemed } from './code-request.ts';
 import { type Fetch, NotAuthorized } from './fetching.ts';
 import { issuerMetadata } from './issuer.ts';
 import { authenticationOf, type OwnClient } from './own-client.ts';
-import { PROOF_ALGORITHM, type ProofKey, proof } from './proof.ts';
+import { keyFor, type ProofKey, proof } from './proof.ts';
 import { type ProtectedResource, protectedResource } from './protected-resource.ts';
 import { clientAt, type Registering } from './registration.ts';
 import { type Token, tokenFrom } from './token-endpoint.ts';
@@ -111,56 +105,36 @@ export class PersonalAuthorization implements Authorization {
     const { fetch, preRegistered } = this.#deps;
     const metadata = await issuerMetadata(issuer, fetch);
     const dpop = await this.#dpopFor(metadata);
-    const asked = { resource, ...(scope.length > 0 && { scope: scope.join(' ') }) };
     const grants = metadata.grant_types_supported;
     const isMachine = grants !== undefined && !grants.includes('authorization_code');
-    if (!isMachine) return this.#byPerson(metadata, asked, dpop);
+    if (!isMachine) return this.#byPerson(metadata, resource, scope, dpop);
     if (!grants.includes('client_credentials') || preRegistered === undefined)
       throw new NotAuthorized(`${issuer} has no grant for us: it has ${grants.join(', ')}`);
     const client = await this.#client(metadata, '');
     const auth = await authenticationOf(client, metadata);
     const own = { client_id: client.id };
+    const asked = { resource, ...(scope.length > 0 && { scope: scope.join(' ') }) };
     return tokenFrom(metadata, fetch, dpop, async (options) => {
       const answer = await clientCredentialsGrantRequest(metadata, own, auth, asked, options);
       return processClientCredentialsResponse(metadata, own, answer);
     });
   }
 
-  /** Authorization code with PKCE (RFC 7636), the resource named twice (RFC 8707), the issuer checked (RFC 9207). */
   async #byPerson(
     metadata: AuthorizationServer,
-    asked: { readonly resource: string; readonly scope?: string },
+    resource: string,
+    scope: readonly string[],
     dpop: DPoPHandle | undefined,
   ): Promise<Token> {
-    const { issuer, authorization_endpoint: endpoint } = metadata;
-    if (endpoint === undefined) throw new NotAuthorized(`${issuer} has no authorization endpoint`);
-    if (!metadata.code_challenge_methods_supported?.includes('S256'))
-      throw new NotAuthorized(`${issuer} does not say that it checks PKCE with S256 (MCP 2025-11-25, Authorization)`);
+    // Before anybody is asked to open anything.
+    checkCodes(metadata);
     this.#browser ??= this.#deps.browser();
     const browser = await this.#browser;
     const client = await this.#client(metadata, browser.redirectUri);
-    const auth = await authenticationOf(client, metadata);
-    const [verifier, state] = [generateRandomCodeVerifier(), generateRandomState()];
-    const url = new URL(endpoint);
-    const request = {
-      response_type: 'code',
-      client_id: client.id,
-      redirect_uri: browser.redirectUri,
-      state,
-      code_challenge: await calculatePKCECodeChallenge(verifier),
-      code_challenge_method: 'S256',
-      ...asked,
-    };
-    for (const [name, value] of Object.entries(request)) url.searchParams.set(name, value);
-    const own = { client_id: client.id };
-    const came = await browser.visit(url.href, state);
-    return tokenFrom(metadata, this.#deps.fetch, dpop, async (options) => {
-      const code = validateAuthResponse(metadata, own, came, state);
-      const more = { ...options, additionalParameters: { resource: asked.resource } };
-      const { redirectUri } = browser;
-      const answer = await authorizationCodeGrantRequest(metadata, own, auth, code, redirectUri, verifier, more);
-      return processAuthorizationCodeResponse(metadata, own, answer);
-    });
+    const { redirectUri } = browser;
+    const request = await codeRequest({ metadata, client, redirectUri, resource, scope, dpop });
+    const came = await browser.visit(request.url, request.state);
+    return redeemed(request, came, this.#deps.fetch);
   }
 
   async #client(metadata: AuthorizationServer, redirectUri: string): Promise<OwnClient> {
@@ -171,13 +145,9 @@ export class PersonalAuthorization implements Authorization {
     return client;
   }
 
-  /** A token is bound to a key of ours wherever the issuer can do that. */
   async #dpopFor(metadata: AuthorizationServer): Promise<DPoPHandle | undefined> {
-    this.#proofKey = undefined;
-    if (!metadata.dpop_signing_alg_values_supported?.includes(PROOF_ALGORITHM)) return undefined;
-    const pair = await generateKeyPair(PROOF_ALGORITHM);
-    this.#proofKey = pair;
-    return DPoP({}, pair);
+    this.#proofKey = await keyFor(metadata);
+    return this.#proofKey && DPoP({}, this.#proofKey);
   }
 }
 

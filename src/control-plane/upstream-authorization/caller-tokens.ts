@@ -1,11 +1,13 @@
 import { hash, randomUUID } from 'node:crypto';
-import type { Lease } from '../../contract/secret-store.ts';
+import { DPoP } from 'oauth4webapi';
 import { LONGEST_LEASE } from '../../contract/wire-secret.ts';
 import type { LeaseWish } from '../../contract/zone-link.ts';
-import { Exchanger } from './exchange.ts';
+import { type Exchange, exchanged } from './exchange.ts';
 import { type Fetch, NotAuthorized } from './fetching.ts';
+import type { KnownIssuers } from './known-issuers.ts';
 import type { OwnClient } from './own-client.ts';
 import { claimsOf } from './presented.ts';
+import { keyFor, type ProofKey, prover, type TokenLease } from './proof.ts';
 
 /** Tokens that are kept; the oldest give way. */
 const MOST = 10_000;
@@ -18,6 +20,8 @@ const FRESH = 5000;
 
 /** How one server's callers get tokens for it. */
 export interface ExchangeRules {
+  /** Of the server's MCP endpoint. */
+  readonly url: string;
   readonly issuer: string;
   readonly audience: string;
   readonly scope: string | undefined;
@@ -34,7 +38,7 @@ export interface ExchangeRules {
 export class NotExchangeable extends Error {}
 
 interface Kept {
-  readonly token: Promise<{ readonly value: string; readonly until: number }>;
+  readonly token: Promise<{ readonly value: string; readonly until: number; readonly key: ProofKey | undefined }>;
   readonly number: number;
   readonly at: number;
   value: string | undefined;
@@ -51,34 +55,42 @@ export class CallerTokens {
   readonly #kept = new Map<string, Kept>();
   /** Whose a token is, by its SHA-256; remembered for longer than the token is kept. */
   readonly #owners = new Map<string, string>();
-  readonly #exchangers = new WeakMap<Fetch, Exchanger>();
+  readonly #issuers: KnownIssuers;
   #made = 0;
 
   /** @param now milliseconds since the epoch */
-  constructor(now: () => number) {
+  constructor(now: () => number, issuers: KnownIssuers) {
     this.#now = now;
+    this.#issuers = issuers;
   }
 
   /** @throws NotExchangeable, NotAuthorized, NoSecret */
-  async lease(rules: ExchangeRules, wish: LeaseWish): Promise<Lease> {
-    const { subject, tenant, server, presented, anew } = wish;
+  async lease(rules: ExchangeRules, wish: LeaseWish): Promise<TokenLease> {
+    const { subject, tenant, server, presented, refused, lacking } = wish;
     if (presented === undefined) throw new NotExchangeable('the caller has shown no token that may be exchanged');
     const iss = claimsOf(presented)?.iss;
     if (iss === undefined || (iss !== rules.issuer && !rules.trusts.includes(iss)))
       throw new NotExchangeable(`a token of ${iss} is not for the eyes of ${rules.issuer}`);
+    if (lacking !== undefined)
+      throw new NotAuthorized(
+        `the server wants the scope ${JSON.stringify(lacking.slice(0, 512))}; asked for is ${JSON.stringify(rules.scope ?? '')}`,
+      );
     const owner = JSON.stringify([subject, tenant]);
     const { issuer, audience, scope, clientId } = rules;
     const what = [server, issuer, audience, scope, clientId, hash('sha256', presented, 'base64url')];
     const key = JSON.stringify([owner, ...what]);
-    const kept = this.#usable(key, anew === true) ?? this.#begin(key, owner, rules, tenant, presented);
-    const { value, until } = await kept.token;
-    return { id: randomUUID(), value, version: kept.number, until: Math.min(until, this.#now() + LONGEST_LEASE) };
+    const kept = this.#usable(key, refused) ?? this.#begin(key, owner, rules, tenant, presented);
+    const { value, until, key: bound } = await kept.token;
+    const lent = { id: randomUUID(), value, version: kept.number, until: Math.min(until, this.#now() + LONGEST_LEASE) };
+    return bound === undefined ? lent : { ...lent, prove: prover(bound, rules.url, value) };
   }
 
-  #usable(key: string, anew: boolean): Kept | undefined {
+  #usable(key: string, refused: number | undefined): Kept | undefined {
     const kept = this.#kept.get(key);
     if (kept === undefined) return undefined;
     const age = this.#now() - kept.at;
+    // Another call may have had it made anew meanwhile.
+    const anew = refused === kept.number;
     if (anew && kept.value !== undefined && age < FRESH)
       throw new NotAuthorized('the server refuses a token that was made for it just now');
     if (!anew && this.#now() < kept.until - MARGIN) return kept;
@@ -104,14 +116,9 @@ export class CallerTokens {
   }
 
   async #exchange(owner: string, rules: ExchangeRules, tenant: string, presented: string) {
-    const { issuer, audience, scope, clientId, fetch } = rules;
-    const exchanger = this.#exchangers.get(fetch) ?? new Exchanger(fetch, this.#now);
-    this.#exchangers.set(fetch, exchanger);
+    const { issuer, audience, scope, clientId } = rules;
     const client = { id: clientId, ...(await rules.credential(tenant)) };
-    const asked = { issuer, audience, scope, client, presented };
-    const { value, expiresIn } = await exchanger.exchange(asked).catch((error: unknown) => {
-      throw error instanceof NotAuthorized ? error : new NotAuthorized(`${issuer}: ${String(error)}`);
-    });
+    const { value, expiresIn, bound } = await this.#get(rules, { audience, scope, client, presented });
     const digest = hash('sha256', value, 'base64url');
     if ((this.#owners.get(digest) ?? owner) !== owner)
       throw new NotAuthorized(`${issuer} gave the token of another caller: a shared identity is nobody's`);
@@ -123,7 +130,17 @@ export class CallerTokens {
     }
     const ends = (claimsOf(presented)?.exp ?? Number.POSITIVE_INFINITY) * 1000;
     const lasts = expiresIn === undefined ? UNTOLD : Math.min(expiresIn * 1000, LONGEST);
-    return { value, until: Math.min(ends, this.#now() + lasts) };
+    return { value, until: Math.min(ends, this.#now() + lasts), key: bound };
+  }
+
+  async #get({ issuer, fetch }: ExchangeRules, asked: Exchange) {
+    try {
+      const metadata = await this.#issuers.metadata(issuer, fetch);
+      const bound = await keyFor(metadata);
+      return { ...(await exchanged(metadata, asked, fetch, bound && DPoP({}, bound))), bound };
+    } catch (error) {
+      throw error instanceof NotAuthorized ? error : new NotAuthorized(`${issuer}: ${String(error)}`);
+    }
   }
 
   #forget(key: string, kept: Kept): void {

@@ -1,7 +1,15 @@
 import { allowInsecureRequests, customFetch } from 'oauth4webapi';
 
 /** The authorization that a server needs is not to be had; the message is for the operator and the log. */
-export class NotAuthorized extends Error {}
+export class NotAuthorized extends Error {
+  /** What the issuer calls it (RFC 6749 §5.2); undefined: it was not the issuer who said no. */
+  readonly code: string | undefined;
+
+  constructor(message: string, code?: string) {
+    super(message);
+    this.code = code;
+  }
+}
 
 /** A request to an issuer, or for a server's metadata; what it may reach is judged where it is made. */
 export type Fetch = (

@@ -29,7 +29,7 @@ export async function issuerMetadata(issuer: string, fetch: Fetch): Promise<Auth
   throw new NotAuthorized(`${issuer} has no metadata (RFC 8414)`);
 }
 
-const URLS = ['authorization_endpoint', 'token_endpoint', 'registration_endpoint'] as const;
+const URLS = ['authorization_endpoint', 'token_endpoint', 'registration_endpoint', 'revocation_endpoint'] as const;
 const LISTS = [
   'code_challenge_methods_supported',
   'dpop_signing_alg_values_supported',

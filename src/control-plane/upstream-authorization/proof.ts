@@ -1,5 +1,7 @@
 import { hash, randomUUID } from 'node:crypto';
-import { type CryptoKey, exportJWK, SignJWT } from 'jose';
+import { type CryptoKey, exportJWK, importJWK, type JWK, SignJWT } from 'jose';
+import { type AuthorizationServer, generateKeyPair } from 'oauth4webapi';
+import type { Lease } from '../../contract/secret-store.ts';
 
 /** A key that tokens are bound to. */
 export interface ProofKey {
@@ -7,7 +9,7 @@ export interface ProofKey {
   readonly publicKey: CryptoKey;
 }
 
-export const PROOF_ALGORITHM = 'ES256';
+const PROOF_ALGORITHM = 'ES256';
 
 /**
  * A proof for one request with a bound token (RFC 9449 §4.2).
@@ -31,4 +33,31 @@ export async function proof(
     .setJti(randomUUID())
     .setIssuedAt()
     .sign(key.privateKey);
+}
+
+/** A token that is lent; one that is bound to a key goes with what proves possession of that. */
+export interface TokenLease extends Lease {
+  readonly prove?: (method: string, nonce: string | undefined) => Promise<string>;
+}
+
+/** @param url of the server: no proof is ever for another */
+export function prover(key: ProofKey, url: string, token: string): NonNullable<TokenLease['prove']> {
+  return (method, nonce) => proof(key, { method, url, token, nonce });
+}
+
+/** A token is bound to a key of ours wherever the issuer can do that. */
+export async function keyFor(issuer: AuthorizationServer, extractable = false): Promise<ProofKey | undefined> {
+  if (!issuer.dpop_signing_alg_values_supported?.includes(PROOF_ALGORITHM)) return undefined;
+  return generateKeyPair(PROOF_ALGORITHM, { extractable });
+}
+
+/** @throws when it is no private key */
+export async function keyOf(jwk: JWK): Promise<ProofKey> {
+  const { d: _, key_ops: __, ...open } = jwk;
+  const [privateKey, publicKey] = await Promise.all([
+    importJWK({ ...jwk, key_ops: ['sign'] }, PROOF_ALGORITHM),
+    importJWK(open, PROOF_ALGORITHM, { extractable: true }),
+  ]);
+  if (privateKey instanceof Uint8Array || publicKey instanceof Uint8Array) throw new Error('no key pair');
+  return { privateKey, publicKey };
 }

@@ -54,5 +54,6 @@ function notGiven(issuer: AuthorizationServer, error: unknown): NotAuthorized {
   if (error instanceof NotAuthorized) return error;
   const said = error instanceof ResponseBodyError ? `${error.error} ${error.error_description ?? ''}` : '';
   const why = said === '' ? (error instanceof Error ? error.message : String(error)) : said.trim();
-  return new NotAuthorized(`${issuer.issuer} gave no token: ${why}`);
+  const code = error instanceof ResponseBodyError ? error.error : undefined;
+  return new NotAuthorized(`${issuer.issuer} gave no token: ${why}`, code);
 }

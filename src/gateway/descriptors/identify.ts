@@ -1,6 +1,6 @@
 import { isObject, type Json, type JsonObject } from '../../contract/json.ts';
 import { Refusal } from '../../contract/refusal.ts';
-import { STEP_UP_INPUT } from '../../contract/step-up.ts';
+import { AUTHORIZE_INPUT, STEP_UP_INPUT } from '../../contract/step-up.ts';
 import { type Frame, type Framed, Known, type Target } from '../../contract/tool-call.ts';
 import { actionOf, type Catalogue } from './catalogue.ts';
 import { decodeCursor } from './cursor.ts';
@@ -61,12 +61,19 @@ function tool(call: Framed, deps: IdentifyDeps): Target {
   };
 }
 
-/** The task is the gateway's: no server is to make another of it. So is what a client says of a confirmation. */
-function ownMembers({ params: { task, inputResponses } = {} }: Frame): readonly (readonly string[])[] {
-  const members = task === undefined ? [] : [['task']];
-  if (!isObject(inputResponses) || !Object.hasOwn(inputResponses, STEP_UP_INPUT)) return members;
-  const isAlone = Object.keys(inputResponses).length === 1;
-  return [...members, isAlone ? ['inputResponses'] : ['inputResponses', STEP_UP_INPUT]];
+const OWN_INPUTS: readonly string[] = [STEP_UP_INPUT, AUTHORIZE_INPUT];
+
+/** The task is the gateway's: no server is to make another of it. */
+function ownMembers(frame: Frame): readonly (readonly string[])[] {
+  return [...(frame.params?.task === undefined ? [] : [['task']]), ...ownInputs(frame)];
+}
+
+/** What a client says of a visit to our pages is for us alone. */
+function ownInputs({ params: { inputResponses } = {} }: Frame): readonly (readonly string[])[] {
+  if (!isObject(inputResponses)) return [];
+  const own = OWN_INPUTS.filter((key) => Object.hasOwn(inputResponses, key));
+  const isAlone = own.length > 0 && Object.keys(inputResponses).length === own.length;
+  return isAlone ? [['inputResponses']] : own.map((key) => ['inputResponses', key]);
 }
 
 function prompt(call: Framed, deps: IdentifyDeps): Target {
@@ -79,7 +86,7 @@ function prompt(call: Framed, deps: IdentifyDeps): Target {
     action: entry.action,
     pin: entry.pin,
     headers: paramHeaders(call, [], deps.decodeHeader),
-    ...ownParams(call.frame, renamed(call, ['name'], entry.pin.name)),
+    ...ownParams(call.frame, renamed(call, ['name'], entry.pin.name), ownInputs(call.frame)),
   };
 }
 
@@ -96,7 +103,7 @@ function resource(call: Framed, method: 'resources/read' | 'resources/subscribe'
     action: actionOf(server, method),
     pin: undefined,
     headers: paramHeaders(call, [], deps.decodeHeader),
-    ...ownParams(call.frame, renamed(call, ['uri'], own)),
+    ...ownParams(call.frame, renamed(call, ['uri'], own), ownInputs(call.frame)),
   };
 }
 

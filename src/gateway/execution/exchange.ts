@@ -1,10 +1,12 @@
 import type { Caller } from '../../contract/caller.ts';
 import type { EgressAttempt } from '../../contract/egress.ts';
+import { takesUrls } from '../../contract/step-up.ts';
 import type { Admitted } from '../../contract/tool-call.ts';
 import type { RpcAnswer, ServerRequest, UpstreamCall, UpstreamSession } from '../../contract/upstream.ts';
 import type { Loan } from '../../contract/wire-secret.ts';
 import { mayBeTask, toldCapabilities } from './capabilities.ts';
 import type { Embedding } from './embedded-request.ts';
+import { isRepeatable } from './input-required.ts';
 import { MidCall } from './mid-call.ts';
 
 const encoder = new TextEncoder();
@@ -23,6 +25,8 @@ export class Exchange implements UpstreamCall {
   readonly signal: AbortSignal;
   /** Taken at its dispatch, and given back at its end. */
   loan: Loan | undefined;
+  /** The person can be led to an address, and the request comes again when he has been there. */
+  readonly leads: boolean;
   readonly #embedding: Embedding;
   readonly #call: Admitted;
   readonly #caller: Caller;
@@ -47,6 +51,7 @@ export class Exchange implements UpstreamCall {
     this.headers = target.headers;
     this.asTask = target.task?.atServer ?? false;
     this.signal = signal;
+    this.leads = takesUrls(call.frame, caller.capabilities) && (!call.frame.modern || isRepeatable(target.method));
     this.#embedding = embedding;
     this.#call = call;
     this.#caller = caller;

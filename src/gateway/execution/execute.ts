@@ -9,10 +9,17 @@ import type { RpcAnswer, UpstreamCall } from '../../contract/upstream.ts';
 import { mayBeAsked } from './capabilities.ts';
 import type { Embedding } from './embedded-request.ts';
 import { Exchange } from './exchange.ts';
-import { HeldCall, isRepeatable } from './held-call.ts';
+import { HeldCall } from './held-call.ts';
 import type { HeldCalls } from './held-calls.ts';
-import { inputRequired, mayWantInput, rawResponses, readInputRequired, withOwnState } from './input-required.ts';
-import { type Lending, withCredentials } from './lending.ts';
+import {
+  inputRequired,
+  isRepeatable,
+  mayWantInput,
+  rawResponses,
+  readInputRequired,
+  withOwnState,
+} from './input-required.ts';
+import { type Before, type Lending, withCredentials } from './lending.ts';
 import type { MidCall } from './mid-call.ts';
 import { upstreamError, upstreamFailure } from './refusals.ts';
 import { judgeResponses, relayed, roundsInSession } from './rounds.ts';
@@ -29,6 +36,8 @@ interface RemoteFailure {
   readonly detail: string;
   /** The server did not take what the call was authorized by; nothing of it was executed. */
   readonly isUnauthorized: boolean;
+  /** The scopes that it says are missing (RFC 6750 §3.1); nothing was executed either. */
+  readonly lacking?: string | undefined;
 }
 
 /** Milliseconds after which a call that is not answered becomes a task, where the client knows tasks. */
@@ -90,11 +99,16 @@ async function ask(deps: ExecutionDeps, call: Admitted, exchange: Exchange): Pro
   if (remote === undefined) return withCredentials(lending, call, exchange, () => link.call(server, exchange));
   const { signal } = exchange;
   if (signal.aborted) throw new Refusal('unavailable', 'the caller has gone');
-  const once = (anew: boolean) => withCredentials(lending, call, exchange, () => askRemote(remote, exchange), anew);
+  let version: number | undefined;
+  const once = (before: Before) =>
+    withCredentials(lending, call, exchange, () => askRemote(remote, exchange, (lent) => (version = lent)), before);
   try {
-    return await once(false).catch((error: unknown) => {
-      if (error instanceof Refusal || !lending.needed(server) || !failureOf(error).isUnauthorized) throw error;
-      return once(true);
+    return await once({}).catch((error: unknown) => {
+      if (error instanceof Refusal || version === undefined) throw error;
+      const { isUnauthorized, lacking } = failureOf(error);
+      if (lacking !== undefined) return once({ lacking });
+      if (isUnauthorized) return once({ refused: version });
+      throw error;
     });
   } catch (error) {
     if (signal.aborted) throw new Refusal('unavailable', 'the caller has gone');
@@ -104,7 +118,12 @@ async function ask(deps: ExecutionDeps, call: Admitted, exchange: Exchange): Pro
   }
 }
 
-async function askRemote(remote: Remote, exchange: Exchange): Promise<RpcAnswer> {
+async function askRemote(
+  remote: Remote,
+  exchange: Exchange,
+  lent: (version: number | undefined) => void,
+): Promise<RpcAnswer> {
+  lent(exchange.loan?.leases[0]?.version);
   const answer = await remote.call(exchange);
   if (exchange.hasLent(answer.raw))
     throw new Refusal('upstream', 'the answer has the token in it that the call was lent');

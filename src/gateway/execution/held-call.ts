@@ -6,6 +6,7 @@ import { missingCapability } from './capabilities.ts';
 import { EmbeddedRefusal, errorTo, told } from './embedded-refusal.ts';
 import type { Embedding, Question } from './embedded-request.ts';
 import { Exchange } from './exchange.ts';
+import { isRepeatable } from './input-required.ts';
 
 /** What a held call's request is answered with: its end, or what the server wants to know before it goes on. */
 export type Turn =
@@ -158,9 +159,4 @@ export class HeldCall extends Exchange {
       waiter.resolve({ kind: 'asked', questions });
     }
   }
-}
-
-/** The methods that a client may be asked to repeat with more input (MCP 2026-07-28, Multi Round-Trip Requests). */
-export function isRepeatable(method: string): boolean {
-  return method === 'tools/call' || method === 'prompts/get' || method === 'resources/read';
 }

@@ -129,3 +129,8 @@ function parsed(raw: string, member: Member | undefined): Json | undefined {
 function malformed(detail: string): Refusal {
   return new Refusal('upstream', `a result that wants input: ${detail}`);
 }
+
+/** The methods that a client may be asked to repeat with more input (MCP 2026-07-28, Multi Round-Trip Requests). */
+export function isRepeatable(method: string): boolean {
+  return method === 'tools/call' || method === 'prompts/get' || method === 'resources/read';
+}

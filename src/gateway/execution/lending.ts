@@ -1,7 +1,7 @@
-import { decodeJwt } from 'jose';
+import { decodeJwt, type JWTPayload } from 'jose';
 import { Refusal } from '../../contract/refusal.ts';
 import type { Admitted } from '../../contract/tool-call.ts';
-import type { WireLease, WireUse } from '../../contract/wire-secret.ts';
+import type { ProofWish, WireLease, WireUse } from '../../contract/wire-secret.ts';
 import type { LeaseAnswer, LeaseWish } from '../../contract/zone-link.ts';
 import type { Exchange } from './exchange.ts';
 
@@ -14,36 +14,49 @@ export interface Lending {
   /** Never rejects. */
   lend(wish: LeaseWish): Promise<LeaseAnswer>;
   giveBack(leases: readonly string[]): void;
+  /** For one request with a bound token; undefined: it is not lent any more. Never rejects. */
+  prove(wish: ProofWish): Promise<string | undefined>;
   /** @throws Refusal `audit` when it cannot be written */
   record(call: Admitted, event: 'lease' | 'revoke', detail: string): Promise<void>;
 }
 
+/** What a server did with what it was shown before. */
+export type Before = Pick<LeaseWish, 'refused' | 'lacking'>;
+
 /**
  * Runs one request with the credentials that its server declares for this caller: lent now, when everything else has
  * been decided, on record before anybody has them, and given back when it is over, however it ends.
- * @param anew the server has refused what it was shown before
  * @throws Refusal `credential` when one of them is missing: a call that needs it would only fail somewhere else;
- *   `upstream` when the issuer of one of them gives none
+ *   `upstream` when the issuer of one of them gives none; `authorize` when the person has to let us have it first
  */
 export async function withCredentials<T>(
   lending: Lending,
   call: Admitted,
   exchange: Exchange,
   run: () => Promise<T>,
-  anew = false,
+  before: Before = {},
 ): Promise<T> {
   const { server } = call.target;
   if (!lending.needed(server)) return run();
-  const { tenant, id: subject } = call.subject;
-  const wish = { server, tenant, subject, incident: call.arrived.incident, ...shown(call, lending.exchanged(server)) };
-  const answer = await lending.lend(anew ? { ...wish, anew } : wish);
+  const { tenant, id: subject, kind } = call.subject;
+  const who = { server, tenant, subject, ...(kind === 'User' && { isPerson: true as const }) };
+  const { incident } = call.arrived;
+  const answer = await lending.lend({ ...who, incident, ...shown(call, lending.exchanged(server)), ...before });
   if ('missing' in answer) throw new Refusal('credential', answer.missing);
   if ('failed' in answer) throw new Refusal('upstream', answer.failed);
+  if ('visit' in answer) {
+    const { id, url } = answer.visit;
+    throw new Refusal(exchange.leads ? 'authorize-url' : 'authorize', `waits to be authorized as ${id}`, { id, url });
+  }
   const { leases } = answer;
   const uses = new Map<string, number>();
   try {
     await lending.record(call, 'lease', leases.map(lentWords).join(', '));
-    exchange.loan = { leases, used: (use) => void uses.set(wordsOf(use), (uses.get(wordsOf(use)) ?? 0) + 1) };
+    exchange.loan = {
+      leases,
+      used: (use) => void uses.set(wordsOf(use), (uses.get(wordsOf(use)) ?? 0) + 1),
+      prove: (wish) => lending.prove(wish),
+    };
     return await run();
   } finally {
     exchange.loan = undefined;
@@ -54,19 +67,23 @@ export async function withCredentials<T>(
   }
 }
 
-/** The caller's token, for zone 0's eyes, where it is of an issuer whose tokens are exchanged; it was verified before. */
-function shown({ arrived }: Admitted, issuers: readonly string[]): { readonly presented?: string } {
-  if (issuers.length === 0) return {};
+/**
+ * What the caller's token says of the client; and the token itself, for zone 0's eyes, where it is of an issuer whose
+ * tokens are exchanged. It was verified before.
+ */
+function shown({ arrived }: Admitted, issuers: readonly string[]): Pick<LeaseWish, 'client' | 'presented'> {
   const [, presented] = /^\S+ +(\S+)$/.exec(arrived.headers.authorization ?? '') ?? [];
   if (presented === undefined) return {};
-  return issuers.includes(issuerOf(presented)) ? { presented } : {};
+  const { iss = '', client_id: client } = claimsOf(presented);
+  const asking = typeof client === 'string' ? { client } : {};
+  return issuers.includes(iss) ? { ...asking, presented } : asking;
 }
 
-function issuerOf(token: string): string {
+function claimsOf(token: string): JWTPayload {
   try {
-    return decodeJwt(token).iss ?? '';
+    return decodeJwt(token);
   } catch {
-    return '';
+    return {};
   }
 }
 

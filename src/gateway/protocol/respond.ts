@@ -1,7 +1,7 @@
 import type { Answer } from '../../contract/answer.ts';
 import type { EdgeSettings } from '../../contract/bundle.ts';
-import { type Refusal, refusalRow } from '../../contract/refusal.ts';
-import { STEP_UP_INPUT } from '../../contract/step-up.ts';
+import { type Refusal, type RefusalCode, refusalRow } from '../../contract/refusal.ts';
+import { AUTHORIZE_INPUT, STEP_UP_INPUT } from '../../contract/step-up.ts';
 import type { Arrived, Frame } from '../../contract/tool-call.ts';
 import type { RpcAnswer } from '../../contract/upstream.ts';
 import { challenge, signIn } from './challenge.ts';
@@ -57,7 +57,8 @@ export function refusalAnswer(refusal: Refusal, call: Arrived, edge: EdgeSetting
   if (refusal.code === 'validation' && frame !== undefined && frame.method === 'tools/call' && hasToolErrors(frame)) {
     return resultAnswer(frame, toolError(row.text, mark, modern));
   }
-  if (refusal.code === 'step-up-url' && frame?.modern) return resultAnswer(frame, wantsConfirmation(refusal, mark));
+  const visit = visits[refusal.code];
+  if (visit !== undefined && frame?.modern) return resultAnswer(frame, wantsVisit(visit, refusal, mark));
   const error = {
     code: (modern ? row.rpcModern : undefined) ?? row.rpc,
     message: row.text,
@@ -81,22 +82,38 @@ function toolError(text: string, mark: Readonly<Record<string, string>>, modern:
   });
 }
 
-const CONFIRM = 'This call waits until you confirm it with your passkey. Open the address to see all of it.';
+/** A person has to go to an address of ours before the call can happen. */
+interface Visit {
+  readonly input: string;
+  readonly message: string;
+}
+
+const visits: Partial<Record<RefusalCode, Visit>> = {
+  'step-up-url': {
+    input: STEP_UP_INPUT,
+    message: 'This call waits until you confirm it with your passkey. Open the address to see all of it.',
+  },
+  'authorize-url': {
+    input: AUTHORIZE_INPUT,
+    message: 'This tool is somebody else’s, who wants to know for whom it is called. Open the address to see for what.',
+  },
+};
 
 /** MCP 2025-11-25, `URLElicitationRequiredError`; everybody else gets the members that the refusal has. */
 function dataOf({ code, data }: Refusal): Readonly<Record<string, unknown>> | undefined {
-  return code === 'step-up-url' ? { elicitations: [elicitation(data)] } : data;
+  const visit = visits[code];
+  return visit === undefined ? data : { elicitations: [elicitation(visit, data)] };
 }
 
-function elicitation(data: Refusal['data']) {
-  return { mode: 'url', elicitationId: data?.id, url: data?.url, message: CONFIRM };
+function elicitation({ message }: Visit, data: Refusal['data']) {
+  return { mode: 'url', elicitationId: data?.id, url: data?.url, message };
 }
 
 /** MCP 2026-07-28, Multi Round-Trip Requests: the client comes back with the same call when the person has been there. */
-function wantsConfirmation({ data }: Refusal, mark: Readonly<Record<string, string>>): string {
+function wantsVisit(visit: Visit, { data }: Refusal, mark: Readonly<Record<string, string>>): string {
   return JSON.stringify({
     resultType: 'input_required',
-    inputRequests: { [STEP_UP_INPUT]: { method: 'elicitation/create', params: elicitation(data) } },
+    inputRequests: { [visit.input]: { method: 'elicitation/create', params: elicitation(visit, data) } },
     _meta: { 'innerkeep/refusal': mark },
   });
 }

@@ -1,9 +1,9 @@
 import type { GatewayServer } from '../../contract/bundle.ts';
 import { canonicalJson } from '../../contract/canonical-json.ts';
-import { isObject, type JsonObject } from '../../contract/json.ts';
+import type { JsonObject } from '../../contract/json.ts';
 import { Refusal } from '../../contract/refusal.ts';
 import { findMember, readObject } from '../../contract/splice.ts';
-import type { CallToConfirm, Confirmation } from '../../contract/step-up.ts';
+import { type CallToConfirm, type Confirmation, takesUrls } from '../../contract/step-up.ts';
 import { type Authorized, Confirmed } from '../../contract/tool-call.ts';
 import type { OnceStates } from './once-states.ts';
 
@@ -50,7 +50,7 @@ async function confirmation(
   if (answer.kind === 'confirmed') return answer.id;
   if (answer.kind === 'full') throw new Refusal('overload', 'too many calls wait to be confirmed');
   const { id, url } = answer;
-  const code = takesUrls(call, capabilities) ? 'step-up-url' : 'step-up';
+  const code = takesUrls(call.frame, capabilities) ? 'step-up-url' : 'step-up';
   throw new Refusal(code, `waits to be confirmed as ${id}`, { id, url });
 }
 
@@ -71,10 +71,4 @@ function toConfirm({ subject, target, params }: Authorized, tool: string): CallT
     tool,
     arguments: shown,
   };
-}
-
-/** Elicitation in URL mode has to be declared (MCP 2025-11-25 and 2026-07-28, Elicitation). */
-function takesUrls({ frame }: Authorized, { elicitation }: JsonObject): boolean {
-  const has = frame.modern || frame.revision === '2025-11-25';
-  return has && isObject(elicitation) && isObject(elicitation.url);
 }

@@ -12,6 +12,7 @@ import { Exchange } from './http/exchange.ts';
 import { HttpFailure } from './http/failures.ts';
 import { Listenings } from './http/listenings.ts';
 import type { Session } from './http/sessions.ts';
+import { shownAs } from './http/shown-as.ts';
 import { SideChannel } from './http/side.ts';
 import { closeTarget, openTarget } from './http/target.ts';
 import { TaskLine } from './http/task-line.ts';
@@ -236,7 +237,7 @@ function partOf(call: UpstreamCall, method: string, params: Uint8Array, headers:
 /** A call's own token, where it has one: what else its subject has at the moment is not for it. */
 function authorizationOf(call: UpstreamCall | undefined): readonly string[] {
   const [token] = call?.loan?.leases ?? [];
-  return token === undefined ? [] : ['authorization', `Bearer ${token.value}`];
+  return token === undefined ? [] : ['authorization', shownAs(token)];
 }
 
 /** A request of our own beside the calls. */

@@ -19,6 +19,8 @@ export class UpstreamFailure extends Error {
   readonly detail: string;
   /** The server did not take what the request was authorized by; nothing of it was executed. */
   readonly isUnauthorized: boolean = false;
+  /** Scopes that the server says are missing, space separated (RFC 6750 §3.1); nothing was executed either. */
+  readonly lacking: string | undefined = undefined;
 
   constructor(code: RuntimeFailure, detail: string) {
     super(`${code}: ${detail}`);

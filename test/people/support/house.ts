@@ -45,7 +45,7 @@ ${servers}
     const asked = (input: string | URL, init: object) => undiciFetch(input, { ...init, dispatcher });
     return asked as unknown as typeof fetch;
   };
-  const handle = (asked: IssuerRequest) => ask(product, asked);
+  const handle = asker(product);
   return {
     product,
     fetch: trusting(),
@@ -63,6 +63,11 @@ ${servers}
       workspace.remove();
     },
   };
+}
+
+/** A way to the issuer of a running product, over the wire. */
+export function asker(product: Product): (asked: IssuerRequest) => Promise<IssuerAnswer> {
+  return (asked) => ask(product, asked);
 }
 
 function ask(product: Product, { method, url, headers, body }: IssuerRequest): Promise<IssuerAnswer> {

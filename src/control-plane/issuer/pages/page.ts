@@ -11,6 +11,8 @@ export interface Page {
   /** Has a form with a ceremony, and so the one script. */
   readonly scripted?: boolean;
   readonly wide?: boolean;
+  /** Where the browser goes on to by itself. */
+  readonly refresh?: string;
   /** Where the answer to a form may lead beyond ourselves: a CSP source, made by us. */
   readonly leadsTo?: string;
 }
@@ -26,11 +28,20 @@ const MARK = new Html(
  * A whole page under a policy that lets nothing in: no frame, no base, nothing from elsewhere, no script but ours
  * (CSP Level 3, nonces). What it shows is kept by no cache and named to no other site.
  */
-export function page({ title, body, status = 200, scripted = false, wide = false, leadsTo = '' }: Page): IssuerAnswer {
+export function page({
+  title,
+  body,
+  status = 200,
+  scripted = false,
+  wide = false,
+  leadsTo = '',
+  refresh,
+}: Page): IssuerAnswer {
   const nonce = randomBytes(16).toString('base64');
+  const onward = refresh === undefined ? [] : [html`<meta http-equiv="refresh" content="0; url=${refresh}">`];
   const whole = html`<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>${title} · innerkeep</title>
-<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="robots" content="noindex">
+<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="robots" content="noindex">${onward}
 <style nonce="${nonce}">${new Html(STYLE)}</style></head>
 <body><main${new Html(wide ? ' class="wide"' : '')}><div class="brand">${MARK}<span>innerkeep</span></div>${body}</main>
 ${new Html(scripted ? `<script type="module" nonce="${nonce}">${SCRIPT}</script>` : '')}</body></html>

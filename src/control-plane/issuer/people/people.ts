@@ -1,9 +1,11 @@
 import type { Provider } from 'oidc-provider';
 import type { IssuerAnswer, IssuerRequest } from '../../../contract/zone-link.ts';
+import type { CallerGrants } from '../../upstream-authorization/caller-grants.ts';
 import type { Artifacts } from '../artifacts.ts';
 import { problemPage } from '../pages/page.ts';
 import type { Confirmations } from '../step-up/confirmations.ts';
 import { confirmation } from '../step-up/page.ts';
+import { upstreamConsent, upstreamReturn } from '../upstream/consent.ts';
 import type { Accounts } from './accounts.ts';
 import type { Ceremonies } from './ceremonies.ts';
 import type { Challenges } from './challenges.ts';
@@ -20,11 +22,17 @@ export interface PeopleEvent {
   readonly detail?: string;
 }
 
+/** What people authorize us for at remote servers. */
+export type Upstreams = Pick<CallerGrants, 'waiting' | 'refuse' | 'agree' | 'back' | 'withdraw'>;
+
 export interface PeopleDeps {
   readonly accounts: Accounts;
   readonly ceremonies: Ceremonies;
   readonly challenges: Challenges;
   readonly confirmations: Confirmations;
+  readonly upstreams: Upstreams;
+  /** A person has done what an address was for. */
+  readonly visited: (id: string) => void;
   /** `https://HOST:PORT`. */
   readonly origin: string;
   readonly now: () => number;
@@ -32,20 +40,28 @@ export interface PeopleDeps {
   readonly report: (event: PeopleEvent) => void;
 }
 
-const PAGE = /^\/oauth\/(enrol|sign-in|confirm)\/([\w-]{20,64})$/;
+const PAGE = /^\/oauth\/(enrol|sign-in|confirm|upstream)\/([\w-]{20,64})$/;
+const RETURN = /^\/oauth\/authorized\/([a-z][a-z0-9-]{0,31})$/;
 
-/** The pages that people see; undefined: the path is none of them. */
+/**
+ * The pages that people see; undefined: the path is none of them.
+ * @param request its `url` is the path alone
+ */
 export async function peoplePages(
   deps: PeopleDeps,
   provider: Provider,
   request: IssuerRequest,
+  query: string,
 ): Promise<IssuerAnswer | undefined> {
+  const [, server] = RETURN.exec(request.url) ?? [];
+  if (server !== undefined) return upstreamReturn(deps, request, server, query);
   const [, room, id] = PAGE.exec(request.url) ?? [];
   if (room === undefined || id === undefined) return undefined;
   if (request.method !== 'GET' && request.method !== 'POST')
     return { status: 405, headers: { allow: 'GET, POST' }, body: '' };
   try {
     if (room === 'enrol') return await enrolment(deps, request, id);
+    if (room === 'upstream') return await upstreamConsent(deps, request, id);
     if (room === 'confirm') return await confirmation(deps, request, id);
     return await signIn(deps, provider, request, id);
   } catch (error) {

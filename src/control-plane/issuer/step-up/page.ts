@@ -47,7 +47,7 @@ ${ceremonyForm({ kind: 'get', options, label: 'Confirm with a passkey', fields: 
 }
 
 async function confirm(
-  { ceremonies, confirmations, report }: PeopleDeps,
+  { ceremonies, confirmations, visited, report }: PeopleDeps,
   waiting: WaitingCall,
   credential: string,
 ): Promise<IssuerAnswer> {
@@ -66,6 +66,7 @@ async function confirm(
     );
   }
   confirmations.confirm(waiting);
+  visited(id);
   report({ event: 'call-confirmed', subject: call.subject, tenant: call.tenant, detail: id });
   return page({
     title: 'Confirmed',

@@ -29,8 +29,9 @@ class Carrying {
 
   async #send(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): Promise<void> {
     const given = (options.headers ?? []) as string[];
-    const own = given.includes('authorization') ? [] : await this.#authorization.headers(options.method);
-    const headers = [...given, ...own];
+    const at = given.indexOf('authorization');
+    const own = at < 0 ? undefined : given[at + 1];
+    const headers = [...given, ...(await this.#authorization.headers(options.method, own))];
     this.#connections.dispatch({ ...options, headers }, new Listening(handler, this.#authorization));
   }
 

@@ -1,13 +1,19 @@
 import type { RemoteServer } from '../../../contract/bundle.ts';
 import type { Authorization } from '../../../contract/upstream.ts';
-import type { WireLease } from '../../../contract/wire-secret.ts';
+import type { Loan, WireLease } from '../../../contract/wire-secret.ts';
 import { systemResolver } from '../../egress/dial.ts';
 import { remoteUpstream } from '../http.ts';
 import { type RpcAnswer, type Upstream, type UpstreamCall, UpstreamFailure } from '../upstream.ts';
+import { HttpFailure } from './failures.ts';
+import { shownAs } from './shown-as.ts';
 
 /** Callers whose conversations are kept, and milliseconds without a call for which they are. */
 const MOST = 1000;
 const MAX_IDLE = 10 * 60_000;
+/** Times that one call may be told of another nonce. */
+const MOST_NONCES = 2;
+/** Characters of a nonce. */
+const LONGEST_NONCE = 1024;
 
 /**
  * A remote server to which every caller speaks with tokens of his own: connections, sessions and what the server is
@@ -37,13 +43,15 @@ class CallersUpstream implements Upstream {
   }
 
   async call(call: UpstreamCall): Promise<RpcAnswer> {
-    const [token] = call.loan?.leases ?? [];
-    if (token === undefined) throw new UpstreamFailure('upstream', 'nothing was lent to the call');
-    const caller = this.#caller(call.subject);
-    const giveBack = caller.lend(token);
-    call.loan?.used({ ref: token.ref, host: this.#host, path: this.#path });
+    const { loan, subject } = call;
+    const [token] = loan?.leases ?? [];
+    if (loan === undefined || token === undefined)
+      throw new UpstreamFailure('upstream', 'nothing was lent to the call');
+    const caller = this.#caller(subject);
+    const giveBack = caller.lend(token, loan);
+    loan.used({ ref: token.ref, host: this.#host, path: this.#path });
     try {
-      return await caller.upstream.call(call);
+      return await caller.call(call);
     } finally {
       giveBack();
       caller.usedAt = this.#now();
@@ -84,7 +92,9 @@ class Caller implements Authorization {
   readonly upstream: Upstream;
   usedAt = 0;
   /** What is lent to calls that run; the newest last. */
-  readonly #lent: WireLease[] = [];
+  readonly #lent: { readonly token: WireLease; readonly loan: Loan }[] = [];
+  /** What the server wants to find in the next proof. */
+  #nonce: string | undefined;
 
   constructor(open: (authorization: Authorization) => Upstream) {
     this.upstream = open(this);
@@ -95,18 +105,40 @@ class Caller implements Authorization {
   }
 
   /** @returns what ends it */
-  lend(token: WireLease): () => void {
-    this.#lent.push(token);
-    return () => void this.#lent.splice(this.#lent.indexOf(token), 1);
+  lend(token: WireLease, loan: Loan): () => void {
+    const lent = { token, loan };
+    this.#lent.push(lent);
+    return () => void this.#lent.splice(this.#lent.indexOf(lent), 1);
   }
 
-  /** For what is said beside the calls: the handshake, streams, the end of a session. */
-  async headers(): Promise<readonly string[]> {
-    const token = this.#lent.at(-1);
-    return token === undefined ? [] : ['authorization', `Bearer ${token.value}`];
+  /** What is refused for want of a newer nonce is not executed, and is said again with that one (RFC 9449 §9). */
+  async call(call: UpstreamCall): Promise<RpcAnswer> {
+    for (let told = 0; ; told++) {
+      const nonce = this.#nonce;
+      try {
+        return await this.upstream.call(call);
+      } catch (error) {
+        const isNew = error instanceof HttpFailure && error.wantsNonce && this.#nonce !== nonce;
+        if (!isNew || told >= MOST_NONCES) throw error;
+      }
+    }
   }
 
-  nonce(): void {}
+  /** Beside the calls are the handshake, streams, the end of a session: said with what was lent last. */
+  async headers(method: string, own: string | undefined): Promise<readonly string[]> {
+    const lent = this.#lent.findLast(({ token }) => own === undefined || shownAs(token) === own);
+    if (lent === undefined) return [];
+    const { token, loan } = lent;
+    const shown = own === undefined ? ['authorization', shownAs(token)] : [];
+    if (!token.isBound) return shown;
+    const proof = await loan.prove?.({ lease: token.id, method, nonce: this.#nonce });
+    if (proof === undefined) throw new UpstreamFailure('upstream', 'the token of the call is not lent any more');
+    return [...shown, 'dpop', proof];
+  }
+
+  nonce(value: string): void {
+    if (value.length <= LONGEST_NONCE) this.#nonce = value;
+  }
 }
 
 const NOTHING: Authorization = { headers: async () => [], nonce: () => {} };

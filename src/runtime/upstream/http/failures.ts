@@ -1,3 +1,4 @@
+import { oauthChallenge } from '../../../contract/challenges.ts';
 import { printable, UpstreamFailure } from '../upstream.ts';
 
 /** Characters of a body that go to the log. */
@@ -9,13 +10,22 @@ export class HttpFailure extends UpstreamFailure {
   /** `WWW-Authenticate`, as the server wrote it. */
   readonly challenge: string | undefined;
   override readonly isUnauthorized: boolean;
+  override readonly lacking: string | undefined;
+  /** The proof has to have a nonce of the server's in it (RFC 9449 §9). */
+  readonly wantsNonce: boolean;
 
   constructor(status: number, body: Buffer, challenge?: string) {
     const excerpt = printable(body.toString('utf8', 0, MAX_EXCERPT), MAX_EXCERPT);
-    super('upstream', `HTTP status ${status}${excerpt === '' ? '' : `: ${JSON.stringify(excerpt)}`}`);
+    const asked = challenge === undefined ? undefined : oauthChallenge(challenge)?.params;
+    const error = asked?.get('error');
+    const lacking = status === 403 && error === 'insufficient_scope' ? (asked?.get('scope') ?? '') : undefined;
+    const why = lacking === undefined ? '' : `, insufficient_scope ${JSON.stringify(lacking.slice(0, MAX_EXCERPT))}`;
+    super('upstream', `HTTP status ${status}${why}${excerpt === '' ? '' : `: ${JSON.stringify(excerpt)}`}`);
     this.status = status;
     this.challenge = challenge;
     this.isUnauthorized = status === 401;
+    this.wantsNonce = status === 401 && error === 'use_dpop_nonce';
+    this.lacking = lacking;
   }
 }
 
