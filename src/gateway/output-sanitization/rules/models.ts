@@ -1,4 +1,5 @@
 import { longToken, type Rule, token } from '../rule.ts';
+import { isDrawn, isMixed } from '../secret-shape.ts';
 
 /** Language models and what agents use beside them. */
 export const models: readonly Rule[] = [
@@ -15,7 +16,8 @@ export const models: readonly Rule[] = [
   {
     id: 'openai-key',
     hints: ['sk-'],
-    pattern: /(?<![A-Za-z0-9_-])sk-(?=[A-Za-z0-9_-]{0,60}\d)[A-Za-z0-9]{20}[A-Za-z0-9_-]{0,100}/y,
+    pattern: /(?<![A-Za-z0-9_-])sk-[A-Za-z0-9]{20}[A-Za-z0-9_-]{0,100}/y,
+    validate: (secret, context) => isMixed(secret) && isDrawn(secret, context),
     examples: ['sk-{mixed:48}'],
   },
   token('perplexity-key', ['pplx-'], '[A-Za-z0-9]{40,64}', 'pplx-{mixed:48}'),
