@@ -1,6 +1,6 @@
 import { HintScanner } from './hint-scanner.ts';
 import type { Rule } from './rule.ts';
-import { isVaried } from './secret-shape.ts';
+import { isDrawn } from './secret-shape.ts';
 
 /** A place that a rule wants replaced, in units of the text that was searched. */
 export interface Finding {
@@ -46,6 +46,8 @@ export class RuleSet {
 
 /** Enough for what a rule wants before its hint, and for what it wants to see before that. */
 const BEFORE = 160;
+/** Of what stands before a hint a rule's last word is shown this much. */
+const SEEN = 64;
 
 function tryRule(rule: Rule, text: string, at: number): Finding | undefined {
   rule.pattern.lastIndex = at;
@@ -63,7 +65,8 @@ function tryRule(rule: Rule, text: string, at: number): Finding | undefined {
     if (before === null) return undefined;
     start = at - before[0].length;
   }
-  const validate = rule.validate ?? (rule.measure === undefined ? isVaried : undefined);
-  if (validate !== undefined && !validate(text.slice(start, end))) return undefined;
+  const validate = rule.validate ?? (rule.measure === undefined ? isDrawn : undefined);
+  const context = { before: text.slice(Math.max(0, at - SEEN), at), matched: whole };
+  if (validate !== undefined && !validate(text.slice(start, end), context)) return undefined;
   return { start, end, rule };
 }

@@ -18,10 +18,25 @@ export interface Rule {
   readonly before?: RegExp;
   /** How much of a match, from its beginning, is the secret; 0: nothing. Group 1 then means nothing. */
   readonly measure?: (matched: string) => number;
-  /** The last word on a secret; without one, and without `measure`, it must be varied enough to be drawn at random. */
-  readonly validate?: (secret: string) => boolean;
+  /** The last word on a secret; without one, and without `measure`, it must look drawn at random. */
+  readonly validate?: (secret: string, context: Context) => boolean;
   /** Sticky `[…]*`: secrets of any length go on as long as this does. */
   readonly rest?: RegExp;
+  /**
+   * Made-up texts in which the rule must find the secret: it stands between `«` and `»`, or is the whole text.
+   * `{hex:40}` stands for so many characters of an alphabet (`ALPHABETS`), so that no file holds what looks real.
+   */
+  readonly examples: readonly string[];
+  /** Texts that look alike, in which no rule may find anything; written likewise. */
+  readonly spares?: readonly string[];
+}
+
+/** Where a secret stands. */
+export interface Context {
+  /** Up to 64 units before the hint. */
+  readonly before: string;
+  /** What the pattern matched, from the hint on. */
+  readonly matched: string;
 }
 
 /** UTF-16 units that a pattern may look ahead of its hint. */
@@ -29,18 +44,33 @@ export const REACH = 1024;
 /** UTF-16 units that a rule may look behind its hint. */
 export const BACK = 128;
 
+const LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ';
+
+/** Of what tokens are made, by the names that examples and rules of one's own use. */
+export const ALPHABETS = {
+  digits: '0123456789',
+  hex: '0123456789abcdef',
+  upper: `${LETTERS}0123456789`,
+  lower: `${LETTERS.toLowerCase()}0123456789`,
+  letters: `${LETTERS}${LETTERS.toLowerCase()}`,
+  mixed: `${LETTERS}${LETTERS.toLowerCase()}0123456789`,
+  base64url: `${LETTERS}${LETTERS.toLowerCase()}0123456789_-`,
+} as const;
+
+export type Alphabet = keyof typeof ALPHABETS;
+
 const TOKEN_REST = /[A-Za-z0-9_\-+/=.~]*/y;
 
 /** A token that is known by how it begins. `body` follows the prefix; a letter or digit before it makes it another word. */
-export function token(id: string, prefixes: readonly string[], body: string): Rule {
+export function token(id: string, prefixes: readonly string[], body: string, ...examples: readonly string[]): Rule {
   const alternatives = prefixes.map(literal).join('|');
   const pattern = new RegExp(`(?<![A-Za-z0-9])(?:${alternatives})${body}`, 'y');
-  return { id, hints: prefixes, pattern };
+  return { id, hints: prefixes, pattern, examples };
 }
 
 /** A token without an upper length: `body` is the least of it. */
-export function longToken(id: string, prefixes: readonly string[], body: string): Rule {
-  return { ...token(id, prefixes, body), rest: TOKEN_REST };
+export function longToken(id: string, prefixes: readonly string[], body: string, ...examples: readonly string[]): Rule {
+  return { ...token(id, prefixes, body, ...examples), rest: TOKEN_REST };
 }
 
 export function literal(text: string): string {
