@@ -178,11 +178,7 @@ test('agrees with the official suite, strictness aside, but for what the documen
   }
   const table = read('docs/detectors.md');
   for (const [name, count] of Object.entries(verdicts))
-    assert.match(
-      table,
-      new RegExp(`^\\| ${RegExp.escape(name)} \\| ${count.toLocaleString('en')} \\|`, 'm'),
-      `${name}: ${count}`,
-    );
+    assert.ok(table.includes(`\n| ${name} | ${count.toLocaleString('en')} |`), `${name}: ${count}`);
 });
 
 test('a named exception opens that level and no other', () => {
