@@ -23,6 +23,8 @@ export interface PinnedServer {
 export interface ToolSettings {
   /** JSON Pointers into the tool's inputSchema at which additional properties stay allowed. */
   readonly open_schema?: readonly string[];
+  /** JSON Pointers into the arguments, `*` for each element of an array, whose strings are code. */
+  readonly code?: readonly string[];
   /** A person confirms each call with a passkey. */
   readonly step_up?: 'mfa' | undefined;
 }

@@ -199,6 +199,12 @@ export function configSchema(base: string) {
               .array(z.string().regex(/^(\/([^~/]|~[01])*)*$/, 'a JSON Pointer, such as /properties/filter'))
               .default([])
               .describe("JSON Pointers into the tool's input schema at which further properties stay allowed."),
+            code: z
+              .array(z.string().regex(/^(\/([^~/]|~[01])+)+$/, 'a JSON Pointer, such as /script or /edits/*/text'))
+              .default([])
+              .describe(
+                'JSON Pointers into the arguments (`*`: each element) whose strings are code: injection shapes pass.',
+              ),
             step_up: z
               .literal('mfa')
               .optional()

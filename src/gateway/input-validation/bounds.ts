@@ -9,7 +9,29 @@ export const bounds = {
   members: 1000,
   /** Containers inside each other; the outermost counts as 1. */
   depth: 15,
+  /** Of one call, all in all: UTF-16 units of strings and keys, and values of any kind. */
+  total: 256 * 1024,
+  values: 10_000,
 } as const;
+
+/** Why values that are each within bounds are too much together; undefined: they are not. */
+export function tooMuch(value: Json): string | undefined {
+  const left = { units: bounds.total, values: bounds.values };
+  count(value, left);
+  if (left.units < 0) return `more than ${bounds.total} characters in all`;
+  return left.values < 0 ? `more than ${bounds.values} values in all` : undefined;
+}
+
+function count(value: Json, left: { units: number; values: number }): void {
+  left.values--;
+  if (typeof value === 'string') left.units -= value.length;
+  if (typeof value !== 'object' || value === null || left.values < 0 || left.units < 0) return;
+  const isList = isArray(value);
+  for (const [key, member] of Object.entries(value)) {
+    if (!isList) left.units -= key.length;
+    count(member, left);
+  }
+}
 
 /** Why a value is out of bounds, with the JSON Pointer (RFC 6901) of the place, below `pointer`; undefined: it is not. */
 export function outOfBounds(value: Json, pointer = '', depth = 1): string | undefined {

@@ -17,6 +17,10 @@ const STEPS_TO_EXPLAIN = 5_000;
 export interface CompiledInput {
   /** What is wrong with the arguments, with JSON Pointer and keyword, for the log; undefined: nothing. */
   check(args: JsonObject): string | undefined;
+  /** Whether the schema itself lets a value through, strictness aside. */
+  fits(value: Json): boolean;
+  /** JSON Pointers into the arguments at which strings are code. */
+  readonly code: ReadonlySet<string>;
   /** JSON Pointers of the levels of the schema at which properties that nobody declared are let through. */
   readonly open: readonly string[];
 }
@@ -30,6 +34,7 @@ export function compileInput(pin: PinnedDescriptor, settings: ToolSettings): Com
   const document = new SchemaDocument(pin.name, inputSchemaOf(pin));
   for (const pointer of settings.open_schema ?? []) openAt(document, pointer);
   const { budget, root } = document;
+  for (const pointer of settings.code ?? []) checkDeclared(document, pointer);
   const validators = new Map<SchemaNode, (value: Json) => boolean>();
   const holds = (node: SchemaNode, value: Json): boolean => {
     let validator = validators.get(node);
@@ -42,11 +47,15 @@ export function compileInput(pin: PinnedDescriptor, settings: ToolSettings): Com
   const strictness = new AdditionalProperties(root, holds);
   warmUp(document, () => holds(root, {}));
   return {
+    code: new Set(settings.code),
     open: findOpenLevels(root),
-    check(args) {
+    fits(value) {
       budget.left = STEPS;
+      return holds(root, value);
+    },
+    check(args) {
       try {
-        return holds(root, args) ? strictness.find(args) : explain(document, args);
+        return this.fits(args) ? strictness.find(args) : explain(document, args);
       } catch (error) {
         if (error instanceof RangeError) return `/: ${error.message}`;
         throw error;
@@ -109,6 +118,13 @@ function openAt(document: SchemaDocument, pointer: string): void {
   if (node === undefined) document.fail(pointer, 'open_schema names no schema that is in use there');
   const closedByAuthor = typeof node.plain === 'object' && node.plain.additionalProperties === false;
   if (!closedByAuthor) node.additional ??= 'open';
+}
+
+/** A slip in a name would leave the field that was meant without its exception, and nobody would know why. */
+function checkDeclared(document: SchemaDocument, pointer: string): void {
+  const { properties, declares } = document.root;
+  const first = pointer.split('/')[1]?.replaceAll('~1', '/').replaceAll('~0', '~') ?? '';
+  if (declares && !properties.has(first)) document.fail(pointer, 'code names no argument of it');
 }
 
 function compileNode(document: SchemaDocument, node: SchemaNode): (value: Json) => boolean {

@@ -1,15 +1,17 @@
-import { isObject, type JsonObject } from '../../contract/json.ts';
+import { isObject, type Json, type JsonObject } from '../../contract/json.ts';
 import { Refusal } from '../../contract/refusal.ts';
 import { type Known, type Target, Validated } from '../../contract/tool-call.ts';
-import { outOfBounds } from './bounds.ts';
+import { outOfBounds, tooMuch } from './bounds.ts';
 import type { CompiledInput } from './compile.ts';
 import { shownToken } from './json-pointer.ts';
 import { noLookalikes, paramsMembers } from './known-members.ts';
 import { completionArguments, cursorOnly, promptArguments, resourceUri } from './other-methods.ts';
 import { checkRepeated } from './repeated.ts';
+import { unfit } from './strings.ts';
 
 /**
- * The stage that lets only well-formed calls on (checklist `input.strict`, `input.bounds`).
+ * The stage that lets only well-formed calls on (checklist `input.strict`, `input.bounds`, `input.unicode`,
+ * `input.injection`).
  *
  * `inputs` holds the compiled schema of each action `SERVER/TOOL`; a tool that is not in it is refused. What is
  * handed on as `arguments`: of tools/call and prompts/get the arguments, of resources/read and
@@ -31,22 +33,30 @@ function argumentsOf({ method, params, pin, action }: Target, { inputs }: Valida
     case 'tools/call':
       return toolArguments(inputs.get(action), params);
     case 'prompts/get':
-      return promptArguments(params, pin);
+      return clean(promptArguments(params, pin));
     case 'resources/read':
     case 'resources/subscribe':
-      return resourceUri(params);
+      return clean(resourceUri(params));
     case 'completion/complete':
-      return completionArguments(params, pin);
+      return clean(completionArguments(params, pin));
     case 'resources/list':
       return cursorOnly(params);
   }
 }
 
+function clean(args: JsonObject): JsonObject {
+  const why = unfit(args, NO_CODE);
+  if (why !== undefined) throw new Refusal('params', why);
+  return args;
+}
+
+const NO_CODE: ReadonlySet<string> = new Set();
+
 function toolArguments(input: CompiledInput | undefined, params: JsonObject): JsonObject {
   const args = params.arguments ?? (params.arguments === undefined ? Object.freeze({}) : undefined);
   if (!isObject(args)) throw new Refusal('validation', '/arguments: not an object');
   if (input === undefined) throw new Refusal('validation', 'the pinned inputSchema could not be compiled');
-  const why = input.check(args);
+  const why = input.check(args) ?? unfit(args, input.code);
   if (why !== undefined) throw new Refusal('validation', `/arguments${why}`);
   return args;
 }
@@ -62,7 +72,14 @@ function checkBounds(params: JsonObject, method: Target['method']): void {
       checkRepeated(params);
       continue;
     }
-    const why = outOfBounds(key, '') ?? (member === undefined ? undefined : outOfBounds(member, `/${shownToken(key)}`));
+    const why = outOfBounds(key, '') ?? (member === undefined ? undefined : beyond(member, `/${shownToken(key)}`));
     if (why !== undefined) throw new Refusal(isTool && key === 'arguments' ? 'validation' : 'params', why);
   }
+}
+
+function beyond(member: Json, pointer: string): string | undefined {
+  const why = outOfBounds(member, pointer);
+  if (why !== undefined) return why;
+  const much = tooMuch(member);
+  return much && `${pointer}: ${much}`;
 }
