@@ -36,7 +36,9 @@ try {
     nonceKey,
   };
   const fetchPublic = () => Promise.reject(new Error('no fetch in this bench'));
-  const stage = authenticateStage({ bundle: () => bundle, fetchPublic, state: memoryStore(Date.now), now: Date.now });
+  const sources = { demand: () => {}, bad: () => {} };
+  const state = memoryStore(Date.now);
+  const stage = authenticateStage({ bundle: () => bundle, fetchPublic, state, now: Date.now, sources });
   const wish = { tenant: 'acme', groups: ['ops'], audience: MCP, ttlSeconds: 3600 };
 
   const calls: Arrived[] = [];

@@ -31,7 +31,8 @@ export async function setting(): Promise<Setting> {
   const upstream = await start('echo-upstream.ts', []);
   const origin = `http://127.0.0.1:${upstream.port}`;
   const workspace = new Workspace({
-    'innerkeep.yaml': 'edge: { listen: "127.0.0.1:0" }\nadmin: { listen: "127.0.0.1:0" }\n',
+    'innerkeep.yaml':
+      'edge: { listen: "127.0.0.1:0" }\nadmin: { listen: "127.0.0.1:0" }\nlimits: { per_subject: { rate: 100000/min, burst: 10000 } }\n',
     'policies/bench.cedar': policy.replaceAll('Action::"echo/echo", ', '').replace('[Action::"tiny/echo"]', '[]'),
   });
   cpSync(join(here, 'tiny'), join(workspace.dir, 'tiny'), { recursive: true });

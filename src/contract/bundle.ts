@@ -1,5 +1,6 @@
 import type { PinnedServer, ToolSettings } from './descriptors.ts';
 import type { EgressRule } from './egress.ts';
+import type { Limits } from './limits.ts';
 import type { WantedSecret, WireSecret } from './wire-secret.ts';
 
 /** What zone 0 hands to zone 1: all that a gateway decides by. Swapped whole, never in parts. */
@@ -15,6 +16,7 @@ export interface GatewayBundle {
   readonly revoked: readonly string[];
   readonly policies: readonly PolicySource[];
   readonly servers: readonly GatewayServer[];
+  readonly limits: Limits;
 }
 
 export interface EdgeSettings {

@@ -1,4 +1,5 @@
 import type { JsonObject } from './json.ts';
+import type { RateLimit } from './limits.ts';
 
 /** One tool, prompt or resource template as the server wrote it: raw JSON text and its SHA-256 (`sha256-BASE64`). */
 export interface PinnedDescriptor {
@@ -27,4 +28,6 @@ export interface ToolSettings {
   readonly code?: readonly string[];
   /** A person confirms each call with a passkey. */
   readonly step_up?: 'mfa' | undefined;
+  /** Of all its callers together. */
+  readonly rate?: RateLimit | undefined;
 }

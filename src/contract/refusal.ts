@@ -115,6 +115,7 @@ export const refusals = {
     reason: 'approval',
     standard: 'MCP 2025-11-25 elicitation, URL mode',
   },
+  rate: { http: 429, rpc: 1429, text: 'Too many requests', reason: 'rate', standard: 'RFC 6585 §4' },
   overload: { http: 429, rpc: 1429, text: 'Too many requests', reason: 'rate', standard: 'RFC 6585 §4' },
   isolation: {
     http: 200,
@@ -151,7 +152,7 @@ export class Refusal extends Error {
   readonly detail: string;
   /** Extra members of the JSON-RPC error's `data` that the protocol itself prescribes (e.g. `supported`). */
   readonly data: Readonly<Record<string, unknown>> | undefined;
-  /** What a challenge in the answer's head has to tell: the nonce (RFC 9449 §9), the scopes (RFC 6750 §3.1). */
+  /** What the answer's head has to tell: the nonce (RFC 9449 §9), the scopes (RFC 6750 §3.1), seconds (RFC 9110 §10.2.3). */
   readonly challenge: string | undefined;
 
   constructor(code: RefusalCode, detail: string, data?: Readonly<Record<string, unknown>>, challenge?: string) {

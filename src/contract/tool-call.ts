@@ -2,6 +2,7 @@ import type { ClientCertificate } from './client-certificate.ts';
 import type { PinnedDescriptor } from './descriptors.ts';
 import type { EventStream } from './event-stream.ts';
 import type { Json, JsonObject } from './json.ts';
+import type { Reservation } from './limits.ts';
 import type { Verdict } from './policy-engine.ts';
 import type { RpcAnswer } from './upstream.ts';
 
@@ -9,7 +10,7 @@ import type { RpcAnswer } from './upstream.ts';
  * The states of one call. Each class is made in one place, by the stage that is named after it, out of the
  * state before it; the `#stage` field makes the types nominal, so that a skipped or swapped stage does not compile.
  *
- *   Arrived → Authenticated → Framed → Known → Validated → Authorized → Confirmed → Admitted → Executed → Sanitized
+ *   Arrived → Authenticated → Framed → Known → Validated → Authorized → Confirmed → Limited → Admitted → Executed → Sanitized
  */
 export type Revision = '2024-11-05' | '2025-03-26' | '2025-06-18' | '2025-11-25' | '2026-07-28';
 
@@ -228,6 +229,30 @@ export class Confirmed {
   }
 }
 
+/** There was room for it in every limit, and what it may cost is reserved. */
+export class Limited {
+  readonly #stage = 'limited';
+  readonly arrived: Arrived;
+  readonly subject: Subject;
+  readonly frame: Frame;
+  readonly target: Target;
+  readonly params: ValidParams;
+  readonly verdict: Verdict;
+  readonly confirmation: string | undefined;
+  /** Of a tool that costs money. */
+  readonly reserved: Reservation | undefined;
+  constructor(from: Confirmed, reserved: Reservation | undefined) {
+    this.arrived = from.arrived;
+    this.subject = from.subject;
+    this.frame = from.frame;
+    this.target = from.target;
+    this.params = from.params;
+    this.verdict = from.verdict;
+    this.confirmation = from.confirmation;
+    this.reserved = reserved;
+  }
+}
+
 /** The intent is on record; only now may anything happen. */
 export class Admitted {
   readonly #stage = 'admitted';
@@ -236,12 +261,14 @@ export class Admitted {
   readonly frame: Frame;
   readonly target: Target;
   readonly params: ValidParams;
-  constructor(from: Confirmed) {
+  readonly reserved: Reservation | undefined;
+  constructor(from: Limited) {
     this.arrived = from.arrived;
     this.subject = from.subject;
     this.frame = from.frame;
     this.target = from.target;
     this.params = from.params;
+    this.reserved = from.reserved;
   }
 }
 

@@ -12,6 +12,7 @@ import type {
   Frame,
   Framed,
   Known,
+  Limited,
   Sanitized,
   Validated,
 } from '../contract/tool-call.ts';
@@ -22,6 +23,8 @@ export interface Rooms {
   readonly version: number;
   authenticate(call: Arrived): Promise<Authenticated>;
   guard(call: Authenticated): void;
+  /** Whatever is sent counts, also what no tool will ever see. */
+  pace(call: Authenticated | Framed): void;
   /** GET and DELETE: streams that carry no call, and the end of a session; resolves when a stream is over. */
   stream(call: Authenticated): Promise<Answer>;
   /** One message, or the members of a batch, each good or refused. */
@@ -37,6 +40,10 @@ export interface Rooms {
   authorize(call: Validated): Authorized;
   /** Has a person confirm the call where its tool wants that; the answer comes with the call's repetition. */
   confirm(call: Authorized, capabilities: Caller['capabilities']): Promise<Confirmed>;
+  /** Takes a token of every limit, and reserves what the call may cost. */
+  limit(call: Confirmed): Promise<Limited>;
+  /** What was reserved becomes what it cost; nobody waits for that. Each limited call comes here once. */
+  settle(call: Limited | Admitted, outcome: Executed | Refusal | undefined): void;
   execute(call: Admitted, caller: Caller): Promise<Executed>;
   sanitize(call: Executed): Sanitized;
   /** `resources/subscribe` and `resources/unsubscribe`. */
@@ -77,6 +84,7 @@ export function createPipeline(deps: PipelineDeps): (arrived: Arrived) => Promis
       const authenticated = await rooms.authenticate(arrived);
       trail.authenticated(authenticated);
       rooms.guard(authenticated);
+      rooms.pace(authenticated);
       if (arrived.httpMethod !== 'POST') return await stream(authenticated, trail, rooms, deps);
       await arrived.body();
       // Who sends slowly must not be judged by a policy, or let in with a token, that has been withdrawn meanwhile.
@@ -118,7 +126,12 @@ async function batch(
     messages.map(async (message) => {
       const trail = new AuditTrail(deps.audit, arrived, rooms.version);
       trail.authenticated({ subject });
-      if (message instanceof Refusal) return { answer: await refuse(message, { arrived, trail, rooms, deps }) };
+      try {
+        if (message instanceof Refusal) throw message;
+        rooms.pace(message);
+      } catch (error) {
+        return { answer: await refuse(error, { arrived, trail, rooms, deps }) };
+      }
       return walk(message, trail, rooms, deps);
     }),
   );
@@ -180,17 +193,39 @@ async function further(
     return answer;
   }
   const admitted = await admit(framed, caller, trail, rooms);
-  const begun = rooms.begin(admitted, caller);
+  const begun = beginning(admitted, caller, rooms);
   if (begun !== undefined) return Promise.race([begun.answer, tracked(begun, admitted, trail, rooms, deps)]);
   if (admitted.target.method === 'resources/subscribe') {
-    const answer = await rooms.subscribe(admitted, caller);
+    const answer = await rooms.subscribe(admitted, caller).finally(() => rooms.settle(admitted, undefined));
     await trail.completed(answer.body.length);
     return answer;
   }
-  const executed = await rooms.execute(admitted, caller);
-  const sanitized = rooms.sanitize(executed);
+  const sanitized = await run(admitted, caller, rooms);
   await trail.completed(sanitized.result.length, sanitized.redacted);
   return rooms.respond(sanitized);
+}
+
+function beginning(admitted: Admitted, caller: Caller, rooms: Rooms): Begun | undefined {
+  try {
+    return rooms.begin(admitted, caller);
+  } catch (error) {
+    rooms.settle(admitted, error instanceof Refusal ? error : undefined);
+    throw error;
+  }
+}
+
+/** The call itself. Whatever comes of it, what it was let in for is settled. */
+async function run(admitted: Admitted, caller: Caller, rooms: Rooms): Promise<Sanitized> {
+  let outcome: Executed | Refusal | undefined;
+  try {
+    outcome = await rooms.execute(admitted, caller);
+    return rooms.sanitize(outcome);
+  } catch (error) {
+    if (error instanceof Refusal) outcome ??= error;
+    throw error;
+  } finally {
+    rooms.settle(admitted, outcome);
+  }
 }
 
 /** The rest of the line of what may go on behind its answer. What comes of it is on record before anybody gets it. */
@@ -203,7 +238,7 @@ async function tracked(
 ): Promise<Answer> {
   const { arrived, frame } = admitted;
   try {
-    const sanitized = rooms.sanitize(await rooms.execute(admitted, begun.caller));
+    const sanitized = await run(admitted, begun.caller, rooms);
     begun.keep(sanitized);
     await trail.completed(sanitized.result.length, sanitized.redacted);
     begun.complete();
@@ -224,6 +259,7 @@ async function admitWatched(framed: Framed, caller: Caller, rooms: Rooms, deps: 
   trail.framed(framed);
   try {
     const admitted = await admit(framed, caller, trail, rooms);
+    rooms.settle(admitted, undefined);
     await trail.completed(0);
     return admitted;
   } catch (error) {
@@ -238,7 +274,13 @@ async function admit(framed: Framed, { capabilities }: Caller, trail: AuditTrail
   const validated = rooms.validate(known);
   const authorized = rooms.authorize(validated);
   const confirmed = await rooms.confirm(authorized, capabilities);
-  return trail.admit(confirmed);
+  const limited = await rooms.limit(confirmed);
+  try {
+    return await trail.admit(limited);
+  } catch (error) {
+    rooms.settle(limited, new Refusal('audit', String(error)));
+    throw error;
+  }
 }
 
 interface Refused {

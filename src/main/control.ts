@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { GatewayBundle } from '../contract/bundle.ts';
 import { standardRoutes } from '../control-plane/admin-api/routes.ts';
 import { openAdminApi } from '../control-plane/admin-api/server.ts';
-import { type Config, trustedIssuers } from '../control-plane/config/load.ts';
+import { type Config, limitsOf, trustedIssuers } from '../control-plane/config/load.ts';
 import { own } from '../control-plane/config/own.ts';
 import { type Issuer, openIssuer } from '../control-plane/issuer/issuer.ts';
 import type { KnownClient } from '../control-plane/issuer/provider.ts';
@@ -119,7 +119,7 @@ export async function startControl(configFile: string, state: string, stopping: 
         ...(config.identity.dpop.nonce && { nonceKey }),
         ...trust.workloads(),
       };
-      return gateway.apply({ edge, ...trusted, policies, servers }, asked);
+      return gateway.apply({ edge, ...trusted, policies, servers, limits: limitsOf(asked) }, asked);
     });
     const leases = new Leases({
       store,

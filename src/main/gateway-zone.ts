@@ -16,6 +16,7 @@ import { BundleRefused, openBundle } from '../gateway/bundles/open-bundle.ts';
 import { HeldCalls } from '../gateway/execution/held-calls.ts';
 import { RuntimeLink } from '../gateway/execution/runtime-link.ts';
 import { StateSeal } from '../gateway/execution/sealed-state.ts';
+import { Pace } from '../gateway/limits/pace.ts';
 import { redact } from '../gateway/output-sanitization/redact.ts';
 import { redactJson } from '../gateway/output-sanitization/redact-json.ts';
 import { createPipeline, type Rooms } from '../gateway/pipeline.ts';
@@ -113,6 +114,7 @@ class GatewayZone {
       edgeBudget: edgeBudget(EDGE_RECORDS, Date.now),
     };
     const tasks = new Tasks({ clock });
+    const pace = new Pace(() => performance.now());
     this.#standing = {
       clock,
       authenticate: authenticateStage({
@@ -120,6 +122,10 @@ class GatewayZone {
         fetchPublic: openOutbound(),
         state,
         now: Date.now,
+        sources: {
+          demand: (remote) => pace.demandSource(remote, this.#inForce().limits),
+          bad: (remote) => pace.badSource(remote, this.#inForce().limits),
+        },
       }),
       sessions: new Sessions({ clock }),
       tasks,
@@ -138,6 +144,8 @@ class GatewayZone {
       confirm: (call) => this.asker.ask(call),
       onceStates: new OnceStates(Date.now),
       led: new Led(),
+      pace,
+      state,
       audit,
       fault,
     };

@@ -45,7 +45,7 @@ export class InForce {
 
   async #replace(asked: Served): Promise<boolean> {
     demandSameZones(this.#served, asked);
-    const swapped = ({ policies, servers }: Served) => ({ policies, servers });
+    const swapped = ({ policies, servers, config }: Served) => ({ policies, servers, limits: config.limits });
     if (isDeepStrictEqual(swapped(asked), swapped(this.#served))) return false;
     await this.#apply(asked);
     this.#served = asked;

@@ -2,6 +2,7 @@ import packageJson from '../../package.json' with { type: 'json' };
 import type { GatewayBundle } from '../contract/bundle.ts';
 import type { Clock } from '../contract/clock.ts';
 import { splice } from '../contract/splice.ts';
+import type { StateStore } from '../contract/state-store.ts';
 import type { Admitted } from '../contract/tool-call.ts';
 import { loadCedar } from '../drivers/policy-engine/cedar/load.ts';
 import { type AuditDeps, AuditTrail } from '../gateway/audit/trail.ts';
@@ -22,6 +23,8 @@ import type { RuntimeLink } from '../gateway/execution/runtime-link.ts';
 import type { StateSeal } from '../gateway/execution/sealed-state.ts';
 import { compileInputs } from '../gateway/input-validation/compile.ts';
 import { validateStage } from '../gateway/input-validation/validate.ts';
+import type { Pace } from '../gateway/limits/pace.ts';
+import { limitStage } from '../gateway/limits/stage.ts';
 import { redactJson } from '../gateway/output-sanitization/redact-json.ts';
 import { sanitizeStage } from '../gateway/output-sanitization/sanitize.ts';
 import type { Rooms } from '../gateway/pipeline.ts';
@@ -63,6 +66,8 @@ export interface Standing {
   readonly confirm: StepUpDeps['confirm'];
   readonly onceStates: OnceStates;
   readonly led: Led;
+  readonly pace: Pace;
+  readonly state: StateStore;
   readonly audit: AuditDeps;
   /** What went wrong with us; nobody waits for it. */
   readonly fault: (error: unknown, incident?: string) => void;
@@ -96,13 +101,15 @@ export function furnish(
     confirm,
     onceStates,
     led,
+    pace,
+    state,
     audit,
     fault,
   }: Standing,
   link: RuntimeLink,
   remotes: ReadonlyMap<string, Remote>,
 ): Furnished {
-  const { servers, edge } = bundle;
+  const { servers, edge, limits } = bundle;
   const { engine, problems } = loadCedar(
     bundle.policies,
     servers.map(({ pins }) => pins),
@@ -165,6 +172,7 @@ export function furnish(
     version: bundle.version,
     authenticate,
     guard: (call) => guard(call, edge),
+    pace: ({ subject }) => pace.message(subject, limits),
     stream: async (call) => {
       if (call.arrived.httpMethod === 'DELETE') sessions.end(call);
       else if (call.arrived.transport === 'sse') await sessions.listenSse(call);
@@ -206,6 +214,8 @@ export function furnish(
       continues: (call, state) => seal.isGood(call, state),
       once: onceStates,
     }),
+    limit: limitStage({ limits, servers, store: state }),
+    settle: () => {},
     execute: executeStage({
       link,
       remotes,

@@ -75,10 +75,10 @@ test('refuses an unknown key of a later capability instead of ignoring the contr
   const keys = (
     await problems(
       t,
-      'limits: { per_subject: { rate: 100/min } }\nservers: { a: { url: "https://x.example/mcp", tools: { t: { cost: {} } } } }\n',
+      'telemetry: { otlp: "https://x.example" }\nservers: { a: { url: "https://x.example/mcp", tools: { t: { approval: {} } } } }\n',
     )
   ).map(({ key, line }) => `${line} ${key}`);
-  assert.deepEqual(keys.sort(), ['1 limits', '2 servers.a.tools.t.cost']);
+  assert.deepEqual(keys.sort(), ['1 telemetry', '2 servers.a.tools.t.approval']);
 });
 
 test('names every problem at once, never the first alone', async (t) => {

@@ -35,6 +35,7 @@ export class Gateway {
       `  listen: ${GATEWAY_ADDRESS}:${shim.port}`,
       `  allowed_origins: ["http://localhost:${shim.port}"]`,
       'admin: { listen: 127.0.0.1:0 }',
+      'limits: { per_subject: { rate: 100000/min, burst: 10000 } }',
       '',
     ];
     return new Gateway(shim, new Workspace({ 'innerkeep.yaml': configuration.join('\n'), [POLICY]: '' }));

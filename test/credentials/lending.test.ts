@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { Refusal } from '../../src/contract/refusal.ts';
-import { Admitted, Authorized, Confirmed, Validated } from '../../src/contract/tool-call.ts';
+import { Admitted, Authorized, Confirmed, Limited, Validated } from '../../src/contract/tool-call.ts';
 import type { LeaseAnswer, LeaseWish } from '../../src/contract/zone-link.ts';
 import type { Exchange } from '../../src/gateway/execution/exchange.ts';
 import { withCredentials } from '../../src/gateway/execution/lending.ts';
@@ -12,7 +12,7 @@ import { lease, SECRET } from './support.ts';
 const pin = { name: 'tool', raw: '{}', digest: '' };
 const validated = new Validated(known({ method: 'tools/call', pin }, '{"name":"tool"}'), { arguments: {}, raw: '{}' });
 const authorized = new Authorized(validated, { allow: true, policies: [], detail: '' });
-const call = new Admitted(new Confirmed(authorized, undefined));
+const call = new Admitted(new Limited(new Confirmed(authorized, undefined), undefined));
 
 /** Zone 0 and the record, as one list of what happened. */
 function world(answer: LeaseAnswer, record: (event: string) => void = () => {}) {

@@ -18,6 +18,7 @@ const VALUES: Readonly<Record<string, string>> = {
 
 const config = (port: number) => `edge: { listen: "127.0.0.1:0" }
 admin: { listen: "127.0.0.1:0" }
+limits: { per_subject: { rate: 100000/min, burst: 10000 } }
 servers:
   notes:
     root: ./tool

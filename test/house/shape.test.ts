@@ -10,6 +10,7 @@ const states = [
   'Validated',
   'Authorized',
   'Confirmed',
+  'Limited',
   'Admitted',
   'Executed',
   'Sanitized',

@@ -9,6 +9,7 @@ import {
   Confirmed,
   type Executed,
   Known,
+  Limited,
   type Target,
   Validated,
 } from '../../src/contract/tool-call.ts';
@@ -135,7 +136,7 @@ export function request(client: Client = {}) {
     ask: client.ask,
     session: undefined,
   };
-  return { call: new Admitted(new Confirmed(authorized, undefined)), caller, notifications };
+  return { call: new Admitted(new Limited(new Confirmed(authorized, undefined), undefined)), caller, notifications };
 }
 
 /** The answer that a client would read, with the state where it has one. */

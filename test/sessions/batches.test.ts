@@ -12,6 +12,7 @@ test('a member of a batch that is refused is answered, also where the answer has
     version: 1,
     authenticate: async () => from.call,
     guard: () => {},
+    pace: () => {},
     frame: async () => [ping(), ping()],
     attend: (call) => {
       const attendance = sessions.attend(call);

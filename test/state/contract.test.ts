@@ -77,7 +77,7 @@ for (const { name, skip, open } of drivers) {
 
 test('memory: full, it forgets nothing before its time, and cannot tell of anything new', async () => {
   const clock = { at: 0 };
-  const store = memoryStore(() => clock.at, 1000);
+  const store = memoryStore(() => clock.at, { bound: 1000 });
   for (let at = 0; at < 1000; at++) assert.equal(await store.once(`${at}`, at < 500 ? 60_000 : 600_000), true);
   await assert.rejects(store.once('new', 1000), StateUnavailable);
   assert.equal(await store.once('0', 1000), false);

@@ -9,6 +9,7 @@ import {
   Authenticated,
   Confirmed,
   Framed,
+  Limited,
   type Revision,
   type Subject,
 } from '../../src/contract/tool-call.ts';
@@ -140,7 +141,11 @@ export function house(policies: string, servers = [server('files', ['read', 'wri
   const identify = identifyStage({ catalogue, visibility: shown, visible, decodeHeader: (value) => value });
   const validate = validateStage({ inputs: new Map() });
   const authorize = authorizeStage({ engine, servers, now });
-  return { view, admit: (call: Framed) => new Admitted(new Confirmed(authorize(validate(identify(call))), undefined)) };
+  return {
+    view,
+    admit: (call: Framed) =>
+      new Admitted(new Limited(new Confirmed(authorize(validate(identify(call))), undefined), undefined)),
+  };
 }
 
 export interface Asked {

@@ -11,6 +11,7 @@ import {
   Executed as ExecutedCall,
   Framed,
   Known,
+  Limited,
   type Subject,
   type Target,
   Validated,
@@ -77,5 +78,9 @@ export function executed(result: string, continuation?: string): Executed {
     raw: '{}',
   });
   const authorized = new Authorized(validated, { allow: true, policies: [], detail: '' });
-  return new ExecutedCall(new Admitted(new Confirmed(authorized, undefined)), result, continuation);
+  return new ExecutedCall(
+    new Admitted(new Limited(new Confirmed(authorized, undefined), undefined)),
+    result,
+    continuation,
+  );
 }

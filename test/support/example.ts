@@ -49,7 +49,7 @@ export async function startExample(): Promise<Example> {
 }
 
 function onFreePorts(text: string): string {
-  return `edge: { listen: "127.0.0.1:0" }\nadmin: { listen: "127.0.0.1:0" }\n${text.replace(/^(edge|admin):.*\n(?:[ \t]+.*\n)*/gm, '')}`;
+  return `edge: { listen: "127.0.0.1:0" }\nadmin: { listen: "127.0.0.1:0" }\nlimits: { per_subject: { rate: 100000/min, burst: 10000 } }\n${text.replace(/^(edge|admin):.*\n(?:[ \t]+.*\n)*/gm, '')}`;
 }
 
 /** Somebody else's server, over HTTP with sessions: the one that the example also runs in a sandbox. */

@@ -12,7 +12,8 @@ let workspace: Workspace;
 let product: Product;
 before(async () => {
   workspace = new Workspace({
-    'innerkeep.yaml': 'edge: { listen: "127.0.0.1:0" }\nadmin: { listen: "127.0.0.1:0" }\n',
+    'innerkeep.yaml':
+      'edge: { listen: "127.0.0.1:0" }\nadmin: { listen: "127.0.0.1:0" }\nlimits: { per_subject: { rate: 100000/min, burst: 10000 } }\n',
     'policies/p.cedar':
       'permit (principal in Tenant::"acme", action == Action::"tiny/echo", resource == Tenant::"acme");\n',
   });

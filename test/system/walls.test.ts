@@ -9,6 +9,7 @@ import { verifies } from '../support/verifies.ts';
 
 const config = `edge: { listen: "127.0.0.1:0" }
 admin: { listen: "127.0.0.1:0" }
+limits: { per_subject: { rate: 100000/min, burst: 10000 } }
 servers:
   hostile:
     root: ./hostile

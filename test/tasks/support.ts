@@ -1,7 +1,15 @@
 import assert from 'node:assert/strict';
 import type { Caller } from '../../src/contract/caller.ts';
 import { Refusal, type RefusalCode } from '../../src/contract/refusal.ts';
-import { Admitted, Authorized, Confirmed, Known, type Sanitized, Validated } from '../../src/contract/tool-call.ts';
+import {
+  Admitted,
+  Authorized,
+  Confirmed,
+  Known,
+  Limited,
+  type Sanitized,
+  Validated,
+} from '../../src/contract/tool-call.ts';
 import type { TaskLimits } from '../../src/gateway/tasks/limits.ts';
 import type { Task } from '../../src/gateway/tasks/task.ts';
 import { Tasks } from '../../src/gateway/tasks/tasks.ts';
@@ -36,7 +44,12 @@ export function openTasks(limits: Partial<TaskLimits> = {}) {
     } as const;
     const valid = new Validated(new Known(call, target), { arguments: {}, raw: ' '.repeat(wish.padding ?? 2) });
     const task = tasks.begin(
-      new Admitted(new Confirmed(new Authorized(valid, { allow: true, policies: [], detail: '' }), undefined)),
+      new Admitted(
+        new Limited(
+          new Confirmed(new Authorized(valid, { allow: true, policies: [], detail: '' }), undefined),
+          undefined,
+        ),
+      ),
       caller,
     );
     assert.ok(task !== undefined);

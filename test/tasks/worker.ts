@@ -20,7 +20,8 @@ export async function startWorker(
   policy: string,
 ): Promise<{ workspace: Workspace; product: Product; alice: string; end: () => Promise<void> }> {
   const workspace = new Workspace({
-    'innerkeep.yaml': 'edge: { listen: "127.0.0.1:0" }\nadmin: { listen: "127.0.0.1:0" }\n',
+    'innerkeep.yaml':
+      'edge: { listen: "127.0.0.1:0" }\nadmin: { listen: "127.0.0.1:0" }\nlimits: { per_subject: { rate: 100000/min, burst: 10000 } }\n',
     'policies/p.cedar': policy,
   });
   try {

@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { PolicySource, TrustedIssuer } from '../../contract/bundle.ts';
+import type { Limits } from '../../contract/limits.ts';
 import { type Finding, findings, YamlFile } from './document.ts';
 import { checkPaths } from './paths.ts';
 import { ConfigError, configError } from './problem.ts';
@@ -70,6 +71,12 @@ export function trustedIssuers(config: Config): TrustedIssuer[] {
     ...(audience === undefined ? {} : { audience }),
     ...(ca === undefined ? {} : { ca: readText(ca, 'a PEM file is needed') }),
   }));
+}
+
+/** As the gateways have them. */
+export function limitsOf({ limits }: Config): Limits {
+  const { per_subject: perSubject, per_tenant: perTenant, per_source: perSource } = limits;
+  return { perSubject, perSource, ...(perTenant !== undefined && { perTenant }) };
 }
 
 /** What the sandbox's driver is shown has no links in it; the directory itself may not be there yet. */

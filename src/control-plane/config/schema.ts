@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { type EgressRule, isInnerNetwork, ruleFault } from '../../contract/egress.ts';
+import { limits, rateLimit } from './limits.ts';
 import { duration, listen, size } from './units.ts';
 import { upstreamAuth } from './upstream-auth.ts';
 import { checkSecrets, wireSecret } from './wire-secret.ts';
@@ -209,6 +210,7 @@ export function configSchema(base: string) {
               .literal('mfa')
               .optional()
               .describe('A person confirms each single call with a passkey; no token stands for that.'),
+            rate: rateLimit.optional().describe('Calls of all callers together.'),
           }),
         )
         .default({})
@@ -307,6 +309,7 @@ export function configSchema(base: string) {
       )
       .prefault({})
       .describe('The MCP servers, by name; each is exactly one of `package`, `root` and `url`.'),
+    limits,
     state: stateStore,
   });
   // `state` is the state directory, everywhere else.

@@ -1,20 +1,35 @@
-import { type StateStore, StateUnavailable } from '../../contract/state-store.ts';
+import { type Spent, type StateStore, StateUnavailable } from '../../contract/state-store.ts';
+import { TokenBuckets } from '../../contract/token-buckets.ts';
+import { Ledger } from './memory/ledger.ts';
 
 /** Keys that are held at most; some 100 bytes each. */
 const BOUND = 500_000;
 /** Milliseconds of the clock whose keys are forgotten together. */
 const SLOT = 10_000;
 
+export interface MemorySettings {
+  /** Keys of `once` that are held at most. */
+  readonly bound?: number;
+  /** Milliseconds since whenever; never goes back or jumps. */
+  readonly steady?: () => number;
+  readonly spent?: readonly Spent[];
+}
+
 /**
  * The state of one gateway process, lost with it. When it is full nothing is forgotten before its time: whoever could
  * fill it would choose what is.
  * @param now milliseconds since the epoch
  */
-export function memoryStore(now: () => number, bound = BOUND): StateStore {
+export function memoryStore(
+  now: () => number,
+  { bound = BOUND, steady = () => performance.now(), spent = [] }: MemorySettings = {},
+): StateStore {
   const until = new Map<string, number>();
   /** Keys by the end of their time, so that forgetting costs no search. */
   const slots = new Map<number, string[]>();
   let current = 0;
+  const buckets = new TokenBuckets();
+  const ledger = new Ledger(now, spent);
 
   const forget = (time: number): void => {
     current = time;
@@ -36,6 +51,24 @@ export function memoryStore(now: () => number, bound = BOUND): StateStore {
       if (others === undefined) slots.set(slot, [key]);
       else others.push(key);
       return true;
+    },
+    async take({ own, shared, further, reserve }) {
+      const time = steady();
+      const all = shared === undefined ? [own, ...further] : [own, shared, ...further];
+      let longest = { key: own.key, wait: 0 };
+      for (const bucket of all) {
+        const wait = buckets.wait(bucket, time);
+        if (wait > longest.wait) longest = { key: bucket.key, wait };
+      }
+      if (longest.wait === 0 && shared !== undefined)
+        longest = { key: shared.key, wait: buckets.unfair(own, shared, time) };
+      if (longest.wait > 0) return { kind: 'rate', ...longest };
+      for (const bucket of all) buckets.take(bucket, time);
+      if (shared !== undefined) buckets.countFair(own, shared, time);
+      return reserve === undefined ? { kind: 'taken' } : ledger.reserve(reserve);
+    },
+    async settle(settlement) {
+      return ledger.settle(settlement);
     },
     async close() {
       until.clear();

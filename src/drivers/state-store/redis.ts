@@ -1,5 +1,7 @@
 import { Redis } from 'ioredis';
 import { type StateStore, StateUnavailable } from '../../contract/state-store.ts';
+import { type LimitsSettings, RedisLimits } from './redis/limits.ts';
+import { scripts } from './redis/scripts.ts';
 
 /** Milliseconds for an answer; a call waits for it. */
 const TIMEOUT = 1000;
@@ -11,7 +13,7 @@ const LONGEST_RETRY = 1000;
  * @param url `redis://` or `rediss://`
  * @throws StateUnavailable when it is not there, refuses our credentials, or may forget keys before their time
  */
-export async function openRedisStore(url: string): Promise<StateStore> {
+export async function openRedisStore(url: string, settings: LimitsSettings = {}): Promise<StateStore> {
   const redis = new Redis(url, {
     lazyConnect: true,
     connectTimeout: TIMEOUT,
@@ -27,10 +29,13 @@ export async function openRedisStore(url: string): Promise<StateStore> {
   redis.on('error', (error: Error) => {
     problem = error.message;
   });
+  const limits = new RedisLimits(scripts(redis), settings);
   try {
     await redis.connect();
     demandMemory(await redis.info('memory'));
+    await limits.ready();
   } catch (error) {
+    limits.close();
     redis.disconnect();
     throw unavailable(error, problem);
   }
@@ -42,7 +47,16 @@ export async function openRedisStore(url: string): Promise<StateStore> {
         throw unavailable(error, problem);
       }
     },
+    async take(demand) {
+      try {
+        return await limits.take(demand);
+      } catch (error) {
+        throw unavailable(error, problem);
+      }
+    },
+    settle: (settlement) => limits.settle(settlement),
     async close() {
+      limits.close();
       redis.disconnect();
     },
   };

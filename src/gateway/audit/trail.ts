@@ -5,9 +5,9 @@ import {
   Admitted,
   type Arrived,
   type Authenticated,
-  type Confirmed,
   type Framed,
   type Known,
+  type Limited,
   type Sanitized,
 } from '../../contract/tool-call.ts';
 
@@ -68,7 +68,7 @@ export class AuditTrail {
   }
 
   /** Writes the intent. A call whose intent cannot be written does not happen. */
-  async admit(call: Confirmed): Promise<Admitted> {
+  async admit(call: Limited): Promise<Admitted> {
     const { params, verdict, confirmation } = call;
     const confirmed = confirmation === undefined ? {} : { confirmation };
     const digest = this.#deps.digest(params.raw);

@@ -27,7 +27,7 @@ export interface BindingRules {
 }
 
 export interface BindingDeps {
-  readonly state: StateStore;
+  readonly state: Pick<StateStore, 'once'>;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
 }

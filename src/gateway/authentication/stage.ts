@@ -17,6 +17,14 @@ export interface AuthenticationDeps extends BindingDeps {
   /** The bundle in force; asked at each call. */
   readonly bundle: () => Pick<GatewayBundle, 'edge' | 'issuers' | 'revoked' | 'nonceKey' | 'spiffe'>;
   readonly fetchPublic: FetchPublic;
+  readonly sources: Sources;
+}
+
+/** Addresses from which proofs come that prove nothing. */
+export interface Sources {
+  /** Throws the refusal of one that has sent too many; what is known to be good is not asked about. */
+  demand(remote: string): void;
+  bad(remote: string): void;
 }
 
 /** What follows from one bundle. */
@@ -50,10 +58,20 @@ export function authenticateStage(deps: AuthenticationDeps): (call: Arrived) => 
     const { authorization } = call.headers;
     if (bundle.edge.clientCa !== undefined) demandTrusted(call.certificate, deps.now());
     const isWorkload = authorization === undefined && domain !== undefined && call.certificate !== undefined;
-    const known = isWorkload ? domain.workload(call.certificate, deps.now()) : await byToken(call, trust);
+    const known = isWorkload ? domain.workload(call.certificate, deps.now()) : await byTokenCounted(call, trust);
     const ends = bundle.edge.clientCa === undefined ? known.until : (call.certificate?.notAfter ?? 0);
     return new Authenticated(call, known.subject, Math.min(known.until, ends));
   };
+
+  async function byTokenCounted(call: Arrived, rules: Trust): Promise<Known> {
+    try {
+      return await byToken(call, rules);
+    } catch (error) {
+      const isBad = error instanceof Refusal && error.code === 'unauthenticated';
+      if (isBad && call.headers.authorization !== undefined) deps.sources.bad(call.remote);
+      throw error;
+    }
+  }
 
   async function byToken(call: Arrived, rules: Trust): Promise<Known> {
     const { scheme, token } = credentials(call.headers.authorization);
@@ -63,6 +81,7 @@ export function authenticateStage(deps: AuthenticationDeps): (call: Arrived) => 
     if (pending) await pending;
     let verdict = known && stillHolds(known, deps.now()) ? known : undefined;
     if (!verdict) {
+      deps.sources.demand(call.remote);
       verdict = await verify(token, rules, rules.resource, deps.now());
       // A bundle that came while we waited for keys has emptied the cache of what the old one's issuers said.
       if (trust !== undefined && isSame(rules, trust)) cache.put(digest, verdict);

@@ -126,7 +126,7 @@ function unauthenticated(call: Arrived, edge: EdgeSettings): Answer {
 }
 
 function extraHeaders(refusal: Refusal, status: number): Readonly<Record<string, string>> {
-  if (status === 429) return { 'retry-after': '1' };
+  if (status === 429) return { 'retry-after': refusal.challenge ?? '1' };
   if (refusal.code === 'http-method') return { allow: 'POST, GET, DELETE' };
   // RFC 9470 §3, as 403: another token, for which clients would sign in anew on a 401, is not what helps.
   if (refusal.code === 'step-up')

@@ -32,7 +32,8 @@ export interface Gateway {
 
 export async function startGateway(): Promise<Gateway> {
   const workspace = new Workspace({
-    'innerkeep.yaml': 'edge: { listen: "127.0.0.1:0" }\nadmin: { listen: "127.0.0.1:0" }\nservers: {}\n',
+    'innerkeep.yaml':
+      'edge: { listen: "127.0.0.1:0" }\nadmin: { listen: "127.0.0.1:0" }\nlimits: { per_subject: { rate: 100000/min, burst: 10000 } }\nservers: {}\n',
     'policies/all.cedar': '',
   });
   const remotes: Remote[] = [];

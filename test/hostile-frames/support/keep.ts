@@ -30,7 +30,8 @@ export class Keep {
     ...add: readonly (readonly string[])[]
   ): Promise<Keep> {
     const workspace = new Workspace({
-      'innerkeep.yaml': 'edge: { listen: "127.0.0.1:0" }\nadmin: { listen: "127.0.0.1:0" }\n',
+      'innerkeep.yaml':
+        'edge: { listen: "127.0.0.1:0" }\nadmin: { listen: "127.0.0.1:0" }\nlimits: { per_subject: { rate: 100000/min, burst: 10000 }, per_source: { rate: 100000/min, burst: 10000 } }\n',
       'policies/p.cedar': policies,
       ...files,
     });

@@ -32,7 +32,7 @@ export interface Asking {
 export function gateway(
   t: TestContext,
   foreign: readonly TrustedIssuer[] = [],
-  { deadline = 2000, state }: { readonly deadline?: number; readonly state?: StateStore } = {},
+  { deadline = 2000, state }: { readonly deadline?: number; readonly state?: Pick<StateStore, 'once'> } = {},
 ) {
   const clock = { at: Date.parse('2026-11-22T12:00:00Z') };
   const now = () => clock.at;
@@ -66,6 +66,7 @@ export function gateway(
     bundle: () => bundle,
     now,
     state: state ?? memoryStore(now),
+    sources: { demand: () => {}, bad: () => {} },
     fetchPublic: (url, options) => {
       fetched.push(url);
       return outbound(url, options);

@@ -32,6 +32,7 @@ export async function openHouse(identity = ''): Promise<House> {
   const servers = read('examples/first-call/innerkeep.yaml').replace(/^[\s\S]*?(?=^servers:)/m, '');
   const config = `edge: { listen: "127.0.0.1:0", unauthenticated: 401 }
 admin: { listen: "127.0.0.1:0" }
+limits: { per_subject: { rate: 100000/min, burst: 10000 } }
 identity: ${identity || `{ clients: { stock: { name: Stock Client, redirect_uris: ["${REDIRECT}"] } } }`}
 ${servers}
     tools: { echo: { step_up: mfa } }

@@ -1,0 +1,78 @@
+/**
+ * A token bucket, as the generic cell rate algorithm keeps it (ITU-T I.371 annex A): it holds `burst` tokens, and gets
+ * one more each `interval` milliseconds.
+ */
+export interface Bucket extends RateLimit {
+  readonly key: string;
+}
+
+/** `rate` and `burst` of the configuration; a `Bucket` without its key. */
+export interface RateLimit {
+  readonly interval: number;
+  readonly burst: number;
+}
+
+/** What the operator allows. */
+export interface Limits {
+  readonly perSubject: RateLimit;
+  /** Of all subjects of a tenant together; absent: each subject's own is all. */
+  readonly perTenant?: RateLimit;
+  /** Of failed authentications of one source address, at one gateway. */
+  readonly perSource: RateLimit;
+}
+
+/** Money for one period. All amounts are whole micro-dollars. */
+export interface Budget {
+  /** Names the period too: another one begins with nothing spent. */
+  readonly key: string;
+  readonly limit: number;
+  /** Milliseconds for which it is remembered without being touched; longer than its period. */
+  readonly ttl: number;
+}
+
+/** What one call asks for, all of it or nothing. */
+export interface Demand {
+  /** The caller's own. */
+  readonly own: Bucket;
+  /**
+   * What many callers share. While less than half of it is left, nobody gets more of what it gets in a slot of `FAIR_SLOT`
+   * milliseconds than his part, evenly over the slot: one that asks often leaves the others theirs.
+   */
+  readonly shared?: Bucket | undefined;
+  readonly further: readonly Bucket[];
+  readonly reserve?: Reservation | undefined;
+}
+
+export interface Reservation {
+  /** Unique, so that it is settled once. */
+  readonly id: string;
+  readonly amount: number;
+  readonly budgets: readonly Budget[];
+}
+
+/** Milliseconds. */
+export const FAIR_SLOT = 10_000;
+
+export type Taken =
+  | { readonly kind: 'taken' }
+  /** The bucket that has no token, and milliseconds until it has. Nothing was taken. */
+  | { readonly kind: 'rate'; readonly key: string; readonly wait: number }
+  /** The budget that has not so much left. The tokens are taken: an attempt is one. */
+  | { readonly kind: 'budget'; readonly key: string; readonly spent: number; readonly held: number };
+
+/** What a reserved call turned out to cost; nothing where it did not happen. */
+export interface Settlement extends Reservation {
+  readonly actual: number;
+}
+
+/** What a budget has come to by a settlement. */
+export interface Spending {
+  readonly key: string;
+  readonly limit: number;
+  readonly spent: number;
+  /** The highest of `WARNINGS` that this settlement has reached, and none before it. */
+  readonly reached?: number | undefined;
+}
+
+/** Percent of a budget at which its owner is told. */
+export const WARNINGS: readonly number[] = [50, 80, 95, 100];
