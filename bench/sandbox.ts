@@ -9,7 +9,7 @@ import { sandboxDrivers } from '../src/main/sandbox-drivers.ts';
 import { SandboxPool } from '../src/runtime/sandboxing/pool.ts';
 import { plainDriver } from '../test/runtime/plain-driver.ts';
 import { childrenBytes, cpuMeter } from './support/cpu-group.ts';
-import { echo, end, fresh, type ServerName, serverNamed, servers } from './support/fresh.ts';
+import { echo, end, faster, fresh, type ServerName, serverNamed, servers } from './support/fresh.ts';
 
 const { values: asked } = parseArgs({
   options: {
@@ -38,10 +38,27 @@ const rounds = Number(asked.rounds);
 const make = sandboxDrivers[asked.driver as SandboxDriverName];
 if (make === undefined) throw new Error(`no driver ${asked.driver}`);
 const cpu = cpuMeter();
-const drivers: Readonly<Record<string, SandboxDriver>> = {
-  none: plainDriver(),
-  [asked.driver]: make({ node: process.execPath, forbidden: [] }),
-};
+const none = plainDriver();
+const boxes = make({ node: process.execPath, forbidden: [] });
+
+/** A server and what it is started in; the first is a mere process. */
+interface Way {
+  readonly sandbox: string;
+  readonly driver: SandboxDriver;
+  readonly server: SandboxedServer;
+}
+
+async function waysOf(name: ServerName): Promise<readonly Way[]> {
+  const server = serverNamed(name, asked.driver as SandboxDriverName);
+  const ways = [
+    { sandbox: 'none', driver: none, server },
+    { sandbox: asked.driver, driver: boxes, server },
+  ];
+  if (name !== 'sdk' || asked.driver.startsWith('microvm')) return ways;
+  for (const kind of ['bundle', 'snapshot'] as const)
+    ways.push({ sandbox: `${asked.driver}, ${kind}`, driver: boxes, server: await faster(server, boxes, kind) });
+  return ways;
+}
 
 interface Samples {
   readonly cold: number[];
@@ -119,33 +136,34 @@ async function burst(server: SandboxedServer, driver: SandboxDriver) {
 
 const rows = [];
 const ratios: Record<string, unknown> = {};
+const empty = (): Samples => ({ cold: [], cpu: [], first: [], later: [] });
 for (const name of asked.server.split(',') as ServerName[]) {
-  const server = serverNamed(name, asked.driver as SandboxDriverName);
-  const samples = Object.keys(drivers).map((driver) => ({ driver, cold: [], cpu: [], first: [], later: [] }));
+  const ways = await waysOf(name);
+  const samples = ways.map(empty);
   for (let turn = 0; turn < rounds + 2; turn++)
-    for (const [index, driver] of Object.values(drivers).entries()) {
-      const kept = turn < 2 ? { cold: [], cpu: [], first: [], later: [] } : samples[index];
-      if (kept !== undefined) await once(server, driver, kept);
-    }
+    for (const [index, { server, driver }] of ways.entries())
+      await once(server, driver, (turn < 2 ? undefined : samples[index]) ?? empty());
   const measured = [];
-  for (const { driver, cold, cpu, first, later } of samples) {
-    const of = drivers[driver] as SandboxDriver;
+  for (const [index, { sandbox, server, driver }] of ways.entries()) {
+    const { cold, cpu, first, later } = samples[index] ?? empty();
     measured.push({
-      ...{ server: name, sandbox: driver, cold_ms: quantile(cold, 0.5), cpu_ms: quantile(cpu, 0.5) },
+      ...{ server: name, sandbox, cold_ms: quantile(cold, 0.5), cpu_ms: quantile(cpu, 0.5) },
       ...{ cpu_ms_least: quantile(cpu, 0), first_call_ms: quantile(first, 0.5), later_call_ms: quantile(later, 0.5) },
-      ...{ per_second: round(await throughput(server, of)), idle_mib: round((await idleBytes(server, of)) / 2 ** 20) },
+      per_second: round(await throughput(server, driver)),
+      idle_mib: round((await idleBytes(server, driver)) / 2 ** 20),
     });
   }
   rows.push(...measured);
-  const [none, boxed] = measured;
-  if (none === undefined || boxed === undefined) continue;
-  ratios[name] = {
-    cpu: round(boxed.cpu_ms / none.cpu_ms),
-    cpu_least: round(boxed.cpu_ms_least / none.cpu_ms_least),
-    first_call_added_ms: round(boxed.first_call_ms - none.first_call_ms),
-    later_call_added_ms: round(boxed.later_call_ms - none.later_call_ms),
-    burst: await burst(server, drivers[asked.driver] as SandboxDriver),
-  };
+  const [mere, ...boxed] = measured as [(typeof measured)[number], ...typeof measured];
+  for (const one of boxed)
+    ratios[`${name}, ${one.sandbox}`] = {
+      cpu: round(one.cpu_ms / mere.cpu_ms),
+      cpu_least: round(one.cpu_ms_least / mere.cpu_ms_least),
+      first_call_added_ms: round(one.first_call_ms - mere.first_call_ms),
+      later_call_added_ms: round(one.later_call_ms - mere.later_call_ms),
+    };
+  const [, { server, driver }] = ways as [Way, Way];
+  ratios[`${name}, burst`] = await burst(server, driver);
 }
 
 const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { cwd: import.meta.dirname, encoding: 'utf8' });

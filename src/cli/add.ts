@@ -19,7 +19,7 @@ import { npmSettings } from '../control-plane/packages/npm-settings.ts';
 import { type Installed, installPackage } from '../control-plane/packages/package-server.ts';
 import { runtimeServer, sourceOf } from '../control-plane/packages/pins-for.ts';
 import { type Describe, demandServable, type Inspect, lockedServer } from '../control-plane/packages/review.ts';
-import { type Bundle, startPin } from '../control-plane/packages/start-pin.ts';
+import { type Bundle, type StartPin, startPin } from '../control-plane/packages/start-pin.ts';
 import { Store } from '../control-plane/packages/store.ts';
 import { addRequest, blockFor } from './add-request.ts';
 import { type Ask, type Io, personAtTerminal, printable } from './terminal.ts';
@@ -122,16 +122,18 @@ function summary({ pins, openLevels, command, start, provenance, scripts = [] }:
   };
 }
 
+function startLines(start: StartPin): string[] {
+  if ('plain' in start) return [`  started from its files: ${printable(start.plain)}`];
+  if ('snapshot' in start) return [`  started from a snapshot: ${start.snapshot}`];
+  const { bundle, noSnapshot } = start;
+  return [`  started from one module: ${bundle}`, `  not from a snapshot: ${printable(noSnapshot ?? 'not tried')}`];
+}
+
 function report(name: string, locked: LockedServer, facts: readonly string[]): string {
   const { pins, openLevels, command, start } = locked;
   const lines = [`${name}: ${locked.source}`, ...facts.map((fact) => `  ${printable(fact)}`)];
   if (command !== undefined) lines.push(`  command: ${printable(command.join(' '))}`);
-  if (start !== undefined)
-    lines.push(
-      'bundle' in start
-        ? `  started from one module: ${start.bundle}`
-        : `  started from its files: ${printable(start.plain)}`,
-    );
+  if (start !== undefined) lines.push(...startLines(start));
   lines.push(`  protocol: ${printable(pins.protocolVersion)}, ${printable(JSON.stringify(pins.serverInfo))}`);
   if (pins.instructions !== undefined) lines.push(`  instructions: ${printable(pins.instructions)}`);
   for (const [kind, list] of [

@@ -104,8 +104,8 @@ export interface SandboxedServer {
   readonly command: readonly string[];
   /** Host path of that copy in the content-addressed store. */
   readonly root: string;
-  /** Digest of the one module, made of those files, that it is started from; absent: from the files themselves. */
-  readonly bundle?: string;
+  /** What it is started from, where that is not those files themselves. */
+  readonly start?: FasterStart;
   readonly mounts: readonly Mount[];
   /** What it can reach; absent or empty: no network at all. */
   readonly egress?: readonly EgressRule[];
@@ -119,6 +119,16 @@ export interface SandboxedServer {
   readonly deadline: number;
   /** Bytes of one frame from the server. */
   readonly maxResult: number;
+}
+
+/** Digests of modules that are made of a server's files; the first that this machine can start from is taken, else the files. */
+export interface FasterStart {
+  /** Of the one whose libraries a start-up snapshot of node holds evaluated. */
+  readonly snapshot?: string;
+  /** Of the one with all in it. */
+  readonly bundle?: string;
+  /** The start is refused where it would be another one. */
+  readonly only?: true;
 }
 
 export interface Mount {

@@ -104,9 +104,14 @@ export interface Visit {
   readonly url: string;
 }
 
-/** `forbidden`: host paths that no mount may show. */
+/** `forbidden`: host paths that no mount may show; `kept`: where what servers are started from is kept. */
 export type ToRuntimeZone =
-  | { readonly kind: 'open'; readonly bundle: RuntimeBundle; readonly forbidden: readonly string[] }
+  | {
+      readonly kind: 'open';
+      readonly bundle: RuntimeBundle;
+      readonly forbidden: readonly string[];
+      readonly kept: string;
+    }
   | { readonly kind: 'probe'; readonly node: string }
   | {
       readonly kind: 'bundle';
@@ -119,12 +124,14 @@ export type FromRuntimeZone =
   | { readonly kind: 'ready' }
   /** Of every driver that there is. */
   | { readonly kind: 'probed'; readonly probes: readonly SandboxProbe[] }
-  /** What the server is to be started from. */
-  | { readonly kind: 'bundled'; readonly start: StartPin }
+  | { readonly kind: 'bundled'; readonly made: FasterStarts }
   | ZoneRefusal;
 
-/** The digest of a server's bundle, or why it is started from its files. */
-export type StartPin = { readonly bundle: string } | { readonly plain: string };
+/** What a server could be started from, each with its digest, or why it cannot; FasterStart says what they are. */
+export interface FasterStarts {
+  readonly snapshot: { readonly digest: string } | { readonly plain: string };
+  readonly bundle: { readonly digest: string } | { readonly plain: string };
+}
 
 /** The zone cannot do what the configuration asks for; nothing has been started that would do less. */
 export interface ZoneRefusal {

@@ -5,7 +5,7 @@ import type { RuntimeServer, SandboxedServer } from '../contract/bundle.ts';
 import { Refusal } from '../contract/refusal.ts';
 import type { LiveDescriptors } from '../contract/runtime-link.ts';
 import type { SandboxProbe } from '../contract/sandbox-driver.ts';
-import type { FromRuntimeZone, StartPin, ToRuntimeZone, ZoneRefusal } from '../contract/zone-link.ts';
+import type { FasterStarts, FromRuntimeZone, ToRuntimeZone, ZoneRefusal } from '../contract/zone-link.ts';
 import { ConfigError, SafetyError } from '../control-plane/config/problem.ts';
 import { removal } from '../control-plane/packages/removal.ts';
 import { startZone, type Zone } from '../control-plane/zones/start-zone.ts';
@@ -44,7 +44,11 @@ export async function openRuntime(
   };
   const bundle = { socket, servers, node: process.execPath };
   try {
-    const { zone } = await ask({ kind: 'open', bundle, forbidden: [state, folder] }, 'ready', fault);
+    const { zone } = await ask(
+      { kind: 'open', bundle, forbidden: [state, folder], kept: join(state, 'starts') },
+      'ready',
+      fault,
+    );
     const stop = async (): Promise<void> => {
       await zone.stop(RUNTIME_GRACE);
       remove();
@@ -79,13 +83,13 @@ export async function describe(server: RuntimeServer, config: string, state: str
 }
 
 /** What a server could be started from, made in a sandbox. */
-export async function bundle(server: SandboxedServer, state: string): Promise<StartPin> {
+export async function bundle(server: SandboxedServer, state: string): Promise<FasterStarts> {
   const question = { kind: 'bundle', server, node: process.execPath, forbidden: [state] } as const;
   const { zone, message } = await ask(question, 'bundled', (_, message) => {
     throw new SafetyError(message);
   });
   await zone.stop(RUNTIME_GRACE);
-  return message.start;
+  return message.made;
 }
 
 /** What each sandbox driver can enforce on this machine. */

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import type { RuntimeBundle, RuntimeServer, SandboxedServer } from '../contract/bundle.ts';
 import type { SandboxDriver, SandboxProbe } from '../contract/sandbox-driver.ts';
 import type { FromRuntimeZone, ToRuntimeZone, ZoneRefusal } from '../contract/zone-link.ts';
-import { bundled } from '../drivers/sandbox-driver/host/bundling/bundling.ts';
+import { bundled, type Made } from '../drivers/sandbox-driver/host/bundling/bundling.ts';
 import { started } from '../drivers/sandbox-driver/host/bundling/started.ts';
 import { checkMounts } from '../drivers/sandbox-driver/host/check-mounts.ts';
 import type { MachineOptions } from '../drivers/sandbox-driver/host/machine.ts';
@@ -44,11 +44,11 @@ async function open(message: ToRuntimeZone, send: (message: FromRuntimeZone) => 
   }
   if (message.kind === 'bundle') {
     const { server, node, forbidden } = message;
-    const made = await bundled(sandboxDrivers[server.driver]({ node, forbidden }), server);
-    send({ kind: 'bundled', start: 'plain' in made ? made : { bundle: made.digest } });
+    const { snapshot, bundle } = await bundled(sandboxDrivers[server.driver]({ node, forbidden }), server);
+    send({ kind: 'bundled', made: { snapshot: digested(snapshot), bundle: digested(bundle) } });
     return async () => {};
   }
-  const { bundle, forbidden } = message;
+  const { bundle, forbidden, kept } = message;
   const sandboxed = bundle.servers.filter((server) => server.kind === 'sandboxed');
   const drivers = driversFor(sandboxed, { node: bundle.node, forbidden });
   const refusal = (await enforced(drivers)) ?? (await mountable(drivers, sandboxed));
@@ -57,7 +57,7 @@ async function open(message: ToRuntimeZone, send: (message: FromRuntimeZone) => 
     return async () => {};
   }
   const egress = { directory: egressDirectory(dirname(bundle.socket)), resolve: systemResolver() };
-  const servers = await asStarted(bundle, drivers);
+  const servers = await asStarted(bundle, drivers, kept);
   const runtime = await startRuntime({ bundle: { ...bundle, servers }, drivers, now: Date.now, log, egress });
   send({ kind: 'ready' });
   return async () => {
@@ -69,21 +69,30 @@ async function open(message: ToRuntimeZone, send: (message: FromRuntimeZone) => 
 }
 
 /** Each server as it is started on this machine, for as long as the runtime lives. */
-async function asStarted({ servers, socket }: RuntimeBundle, drivers: Drivers): Promise<readonly RuntimeServer[]> {
+async function asStarted(
+  { servers, socket }: RuntimeBundle,
+  drivers: Drivers,
+  kept: string,
+): Promise<readonly RuntimeServer[]> {
   const all: RuntimeServer[] = [];
   const folder = startsFolder(socket);
-  if (servers.some((server) => server.kind === 'sandboxed' && server.bundle !== undefined))
+  if (servers.some((server) => server.kind === 'sandboxed' && server.start !== undefined))
     mkdirSync(folder, { mode: 0o700 });
   for (const server of servers) {
     const driver = server.kind === 'sandboxed' ? drivers[server.driver] : undefined;
     if (server.kind !== 'sandboxed' || driver === undefined) all.push(server);
     else {
-      const { server: begun, plain } = await started(driver, server, join(folder, server.name));
-      if (plain !== undefined) log({ event: 'start', server: server.name, from: 'files', reason: plain });
+      const { server: begun, against } = await started(driver, server, join(folder, server.name), kept);
+      if (against.length > 0 && server.start?.only) throw new Error(against.join('; '));
+      for (const reason of against) log({ event: 'start', server: server.name, not_from: reason });
       all.push(begun);
     }
   }
   return all;
+}
+
+function digested(one: Made): { readonly digest: string } | { readonly plain: string } {
+  return 'plain' in one ? one : { digest: one.digest };
 }
 
 /** Below a folder that is this user's alone; the sandboxes' own user has to walk through it to its one socket. */

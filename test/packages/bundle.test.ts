@@ -1,73 +1,26 @@
 import assert from 'node:assert/strict';
-import { chmodSync, cpSync, existsSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { suite, type TestContext, test } from 'node:test';
-import type { RuntimeServer, SandboxedServer } from '../../src/contract/bundle.ts';
-import type { StartPin } from '../../src/contract/zone-link.ts';
+import { suite, test } from 'node:test';
 import { startPin } from '../../src/control-plane/packages/start-pin.ts';
-import { bundle, describe } from '../../src/main/runtime-client.ts';
 import { absent } from '../sandbox/support/hosted.ts';
 import { scratch } from '../support/scratch.ts';
-
-const modules = join(import.meta.dirname, '../../node_modules');
-
-function server(root: string, command: readonly string[]): SandboxedServer {
-  // The sandbox's user reads it, as it reads the store.
-  chmodSync(root, 0o755);
-  const limits = { memory: 256 << 20, deadline: 30_000, maxResult: 4 << 20 };
-  return { kind: 'sandboxed', name: 'mine', driver: 'bubblewrap', root, command, mounts: [], ...limits };
-}
-
-const asked = (one: RuntimeServer) => describe(one, 'innerkeep.yaml', '/nowhere/state');
-const made = (one: SandboxedServer) => bundle(one, '/nowhere/state');
-
-function digestOf(start: StartPin): string {
-  assert.ok('bundle' in start, JSON.stringify(start));
-  return start.bundle;
-}
-
-/** A package and all that it depends on, as they are installed here. */
-function install(root: string, name: string): void {
-  const from = join(modules, name);
-  const to = join(root, 'node_modules', name);
-  if (existsSync(to) || !existsSync(from)) return;
-  cpSync(from, to, { recursive: true });
-  const { dependencies = {} } = JSON.parse(readFileSync(join(from, 'package.json'), 'utf8'));
-  for (const dependency of Object.keys(dependencies)) install(root, dependency);
-}
-
-/** A server with one tool, which describes itself as `expression` says. */
-function telling(t: TestContext, expression: string, head = '', more: Readonly<Record<string, string>> = {}): string {
-  const text = `${head}
-import { createInterface } from 'node:readline';
-const description = String(${expression});
-const results = {
-  initialize: { protocolVersion: '2025-11-25', capabilities: { tools: {} }, serverInfo: { name: 's', version: '1' } },
-  'tools/list': { tools: [{ name: 'tell', description, inputSchema: { type: 'object' } }] },
-};
-createInterface({ input: process.stdin }).on('line', (line) => {
-  const { id, method } = JSON.parse(line);
-  const answer = results[method] ? { result: results[method] } : { error: { code: -32601, message: 'no' } };
-  if (id !== undefined) console.log(JSON.stringify({ jsonrpc: '2.0', id, ...answer }));
-});
-`;
-  return scratch(t, { 'dist/server.mjs': text, ...more });
-}
-
-const told = async (one: SandboxedServer): Promise<string> => JSON.parse((await asked(one)).tools[0] ?? '').description;
+import { digestOf, install, rooms, server, telling } from './support/telling.ts';
 
 suite('a server that starts from one module', { skip: absent('bubblewrap') }, () => {
   test('an SDK server answers byte for byte as from its files, and two bundles of it are the same', async (t) => {
+    const { asked, made } = rooms(t);
     const sdk = readFileSync(join(import.meta.dirname, '../../bench/support/sdk/server.mjs'), 'utf8');
     const root = scratch(t, { 'server.mjs': sdk });
     for (const name of ['@modelcontextprotocol/sdk', 'zod']) install(root, name);
     const plain = server(root, ['node', 'server.mjs']);
-    const digest = digestOf(await made(plain));
-    assert.equal(digestOf(await made(plain)), digest);
-    assert.deepEqual(await asked({ ...plain, bundle: digest }), await asked(plain));
+    const bundle = digestOf((await made(plain)).bundle);
+    assert.equal(digestOf((await made(plain)).bundle), bundle);
+    assert.deepEqual(await asked({ ...plain, start: { bundle, only: true } }), await asked(plain));
   });
 
   test('it sees its own arguments, environment, files and places, and nothing of the start', async (t) => {
+    const { told, made } = rooms(t);
     const root = telling(
       t,
       `JSON.stringify([process.argv, process.execArgv, process.env, process.cwd(), import.meta.url, import.meta.dirname,
@@ -84,31 +37,38 @@ exports.word = require('node:path').basename(require('./word.json').word);`,
       },
     );
     const plain = server(root, ['node', 'dist/server.mjs', 'one', '--two']);
-    const bundled = { ...plain, bundle: digestOf(await made(plain)) };
+    const bundled = { ...plain, start: { bundle: digestOf((await made(plain)).bundle), only: true } } as const;
     assert.equal(await told(bundled), await told(plain));
     assert.match(await told(bundled), /"\/srv\/dist\/server\.mjs","one","--two"/);
   });
 
   test('nothing is evaluated before the start: clock and randomness are of each start alone', async (t) => {
+    const { told, asked, made } = rooms(t);
     const plain = server(telling(t, '[crypto.randomUUID(), Math.random(), Date.now(), performance.timeOrigin]'), [
       'node',
       'dist/server.mjs',
     ]);
-    const bundled = { ...plain, bundle: digestOf(await made(plain)) };
+    const bundled = { ...plain, start: { bundle: digestOf((await made(plain)).bundle), only: true } } as const;
     const [one, two] = [(await told(bundled)).split(','), (await told(bundled)).split(',')];
     for (const [index, value] of one.entries()) assert.notEqual(value, two[index]);
     const start = await startPin(plain, await asked(plain), made, asked);
-    assert.deepEqual(start, { plain: 'its bundle says other things of itself' });
+    assert.deepEqual(start, { plain: 'it says other things of itself from its bundle' });
   });
 
-  test('a module that is not the pinned one is not run: the server starts from its files', async (t) => {
-    const plain = server(telling(t, "new Error().stack.includes('/opt/innerkeep/start/bundle.mjs')"), [
-      'node',
-      'dist/server.mjs',
-    ]);
-    const digest = digestOf(await made(plain));
-    assert.equal(await told({ ...plain, bundle: digest }), 'true');
-    assert.equal(await told({ ...plain, bundle: digest.replace(/.$/, (end) => (end === '0' ? '1' : '0')) }), 'false');
+  test('a module that is not the pinned one is not run, also when it was kept: its files are, or nothing', async (t) => {
+    const { told, made, state } = rooms(t);
+    const root = telling(t, "new Error().stack.includes('/opt/innerkeep/start/bundle.mjs')");
+    const plain = server(root, ['node', 'dist/server.mjs']);
+    const bundle = digestOf((await made(plain)).bundle);
+    const other = bundle.replace(/.$/, (end) => (end === '0' ? '1' : '0'));
+    assert.equal(await told({ ...plain, start: { bundle } }), 'true');
+    assert.equal(await told({ ...plain, start: { bundle: other } }), 'false');
+    await assert.rejects(told({ ...plain, start: { bundle: other, only: true } }), /the lock pins/);
+    const kept = join(state, 'starts');
+    const before = readFileSync(join(kept, bundle), 'utf8');
+    for (const name of readdirSync(kept)) writeFileSync(join(kept, name), before.replace('true', 'false'));
+    assert.equal(await told({ ...plain, start: { bundle, only: true } }), 'true');
+    assert.equal(readFileSync(join(kept, bundle), 'utf8'), before, 'made anew from the files');
   });
 
   const unsafe: readonly (readonly [what: string, head: string, reason: RegExp])[] = [
@@ -132,10 +92,11 @@ exports.word = require('node:path').basename(require('./word.json').word);`,
       'dist/a.node': '',
       'dist/sloppy.cjs': 'undeclared = 1;',
     };
+    const { made } = rooms(t);
     for (const [what, head, reason] of unsafe) {
-      const start = await made(server(telling(t, "''", head, more), ['node', 'dist/server.mjs']));
-      assert.ok('plain' in start, `${what}: ${JSON.stringify(start)}`);
-      assert.match(start.plain, reason, what);
+      const { bundle } = await made(server(telling(t, "''", head, more), ['node', 'dist/server.mjs']));
+      assert.ok('plain' in bundle, `${what}: ${JSON.stringify(bundle)}`);
+      assert.match(bundle.plain, reason, what);
     }
     for (const command of [
       ['node', '--no-warnings', 'dist/server.mjs'],

@@ -4,7 +4,7 @@ import type { TestContext } from 'node:test';
 import { add } from '../../src/cli/add.ts';
 import { tools } from '../../src/cli/tools.ts';
 import type { LiveDescriptors } from '../../src/contract/runtime-link.ts';
-import type { StartPin } from '../../src/contract/zone-link.ts';
+import type { FasterStarts } from '../../src/contract/zone-link.ts';
 import { unservable } from '../../src/main/unservable.ts';
 import { scratch } from './scratch.ts';
 
@@ -35,7 +35,7 @@ export function addRooms(
   const rooms = {
     home,
     says: (): LiveDescriptors => live(echo),
-    start: { plain: 'not tried' } as StartPin,
+    starts: { snapshot: { plain: 'not tried' }, bundle: { plain: 'not tried' } } as FasterStarts,
     out: '',
     answer: undefined as boolean | undefined,
     read: (path: string): string | undefined =>
@@ -58,7 +58,7 @@ export function addRooms(
       config: join(home, 'innerkeep.yaml'),
       state: join(home, '.innerkeep'),
       describe: async () => rooms.says(),
-      bundle: async () => rooms.start,
+      bundle: async () => rooms.starts,
       inspect: unservable,
       ask,
       env,

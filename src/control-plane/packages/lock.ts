@@ -10,6 +10,8 @@ import { descriptorDigest } from './pins.ts';
 
 const integrity = z.string().regex(/^sha(512|384|256)-[A-Za-z0-9+/=]+( sha(512|384|256)-[A-Za-z0-9+/=]+)*$/);
 const json = z.record(z.string(), z.json());
+const digest = z.string().regex(/^sha256-[0-9a-f]{64}$/);
+
 const descriptor = z.strictObject({ name: z.string(), raw: z.string(), digest: z.string() });
 
 const lockedPackage = z.strictObject({ name: z.string().optional(), version: z.string(), integrity });
@@ -26,8 +28,14 @@ const lockedServer = z.strictObject({
   digest: z.string().optional(),
   /** Inside the sandbox. */
   command: z.array(z.string()).optional(),
-  /** What it is started from: one module with this digest, made of its files; or those themselves, and why. */
-  start: z.union([z.strictObject({ bundle: z.string() }), z.strictObject({ plain: z.string() })]).optional(),
+  /** What it is started from: modules with these digests, made of its files; or those themselves; and why no faster way. */
+  start: z
+    .union([
+      z.strictObject({ snapshot: digest, bundle: digest }),
+      z.strictObject({ bundle: digest, noSnapshot: z.string().optional() }),
+      z.strictObject({ plain: z.string() }),
+    ])
+    .optional(),
   /** The configuration's arguments, which `command` ends with. */
   args: z.array(z.string()).optional(),
   /** Install scripts of the tree; never run. */

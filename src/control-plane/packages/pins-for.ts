@@ -10,6 +10,7 @@ import { copyDirectory } from './directory.ts';
 import { type Lock, type LockedServer, lockPath, pinnedServer } from './lock.ts';
 import type { NpmSettings } from './npm-settings.ts';
 import type { LockedFiles } from './package-server.ts';
+import { fasterStart } from './start-pin.ts';
 import { Store } from './store.ts';
 
 /** A remote server has no sandbox whose deadline could be set. */
@@ -135,7 +136,7 @@ export function runtimeServer(
     driver: driverOf(server.sandbox),
     command: locked.command ?? [],
     root: new Store(config.state).path(locked.digest ?? ''),
-    ...(locked.start !== undefined && 'bundle' in locked.start && { bundle: locked.start.bundle }),
+    ...fasterStart(locked.start),
     mounts: server.mounts,
     egress: server.sandbox.egress.map(withAuthority),
     ...(server.secrets.length > 0 && { secrets: server.secrets.map(onTheWire) }),

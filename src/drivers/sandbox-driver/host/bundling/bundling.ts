@@ -7,9 +7,9 @@ import type { SandboxDriver, SandboxProfile } from '../../../../contract/sandbox
 import { output } from './output.ts';
 
 const MIB = 1 << 20;
-/** Bytes of a bundle, with what JSON makes of them. */
-const most = 64 * MIB;
-/** Milliseconds for one bundle. */
+/** Bytes of both modules, with what JSON makes of them. */
+const most = 128 * MIB;
+/** Milliseconds for both. */
 const patience = 60_000;
 
 /** Where our programs lie in the sandbox. */
@@ -19,40 +19,55 @@ export const programs: Mount = {
   mode: 'ro',
 };
 
-/** A server's entry and all that it loads as one module, or why it is started from its files. */
-export type Bundled = { readonly code: string; readonly digest: string } | { readonly plain: string };
+/** What a server could be started from, or why it is not. */
+export type Made = { readonly code: string; readonly digest: string } | { readonly plain: string };
+
+export interface Bundled {
+  /** A server's entry and all that it loads as one module. */
+  readonly bundle: Made;
+  /** The same in two parts, of which the first, the libraries, may be evaluated before the start. */
+  readonly snapshot: Made;
+}
 
 /**
- * Makes one module of a node server, in a sandbox without network: what the bundler reads is the server's, and nothing
+ * Makes modules of a node server, in a sandbox without network: what the bundler reads is the server's, and nothing
  * of the host is there to be read. The same files and the same bundler make the same bytes.
  * Never rejects: what stands against it is returned.
  */
 export async function bundled(driver: SandboxDriver, server: SandboxedServer): Promise<Bundled> {
   const [program, entry = ''] = server.command;
   if (program !== 'node' || entry === '' || entry.startsWith('-'))
-    return { plain: 'its command is not node with a file' };
-  if (server.driver !== 'bubblewrap' && server.driver !== 'gvisor') return { plain: `not in a ${server.driver}` };
+    return neither('its command is not node with a file');
+  if (server.driver !== 'bubblewrap' && server.driver !== 'gvisor') return neither(`not in a ${server.driver}`);
   try {
-    const { root } = server;
-    const said = JSON.parse(await output(driver, bundler(entry, root), most, patience)) as Partial<
-      Record<'code' | 'plain', unknown>
-    >;
-    const { code } = said;
-    if (typeof code !== 'string') return { plain: String(said.plain).slice(0, 300) };
-    return { code, digest: `sha256-${createHash('sha256').update(code).digest('hex')}` };
+    const said = JSON.parse(await output(driver, bundler(server.command.slice(1), server.root), most, patience));
+    return { bundle: made(said.bundle), snapshot: made(said.snapshot) };
   } catch (error) {
-    return { plain: `it could not be bundled: ${error instanceof Error ? error.message : error}`.slice(0, 300) };
+    return neither(`it could not be bundled: ${error instanceof Error ? error.message : error}`);
   }
 }
 
-function bundler(entry: string, root: string): SandboxProfile {
+/** As it stands in the lock. */
+export function digestOf(content: string | Uint8Array): string {
+  return `sha256-${createHash('sha256').update(content).digest('hex')}`;
+}
+
+function neither(plain: string): Bundled {
+  return { bundle: made({ plain }), snapshot: made({ plain }) };
+}
+
+function made({ code, plain }: Readonly<Partial<Record<'code' | 'plain', unknown>>>): Made {
+  return typeof code === 'string' ? { code, digest: digestOf(code) } : { plain: String(plain).slice(0, 300) };
+}
+
+function bundler(command: readonly string[], root: string): SandboxProfile {
   const { resolve } = createRequire(import.meta.url);
   const library = realpathSync(resolve('esbuild'));
   const binary = realpathSync(createRequire(library).resolve(`@esbuild/linux-${process.arch}/bin/esbuild`));
   const [at, binaryAt] = ['/opt/innerkeep/esbuild', '/opt/innerkeep/esbuild-binary'];
   return {
     name: 'bundler',
-    command: ['node', `${programs.to}/bundle.mjs`, `${at}/main.js`, binaryAt, entry],
+    command: ['node', `${programs.to}/bundle.mjs`, `${at}/main.js`, binaryAt, ...command],
     root,
     mounts: [programs, { from: dirname(library), to: at, mode: 'ro' }, { from: binary, to: binaryAt, mode: 'ro' }],
     memory: 1024 * MIB,

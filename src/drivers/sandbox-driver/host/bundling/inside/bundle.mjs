@@ -1,106 +1,51 @@
-// Runs in a sandbox: prints, as JSON, one module out of the server's entry and all that it loads (`code`), or why that
-// module could do anything else than the server's own files would (`plain`).
-//   node bundle.mjs ESBUILD ESBUILD-BINARY ENTRY
-import { readFileSync } from 'node:fs';
-import { dirname, extname, resolve } from 'node:path';
+// Runs in a sandbox and prints, as JSON, what the server at ENTRY could be started from instead of its files: one module
+// (`bundle`), and one whose first part may be evaluated beforehand (`snapshot`). Each is `{ code }`, or `{ plain }`: why
+// it could do anything else than the server's own files would.
+//   node bundle.mjs ESBUILD ESBUILD-BINARY ENTRY ARG…
+import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { check, Plain, places, rules } from './bundler.mjs';
+import { inTwoParts } from './two-parts.mjs';
 
-const [, , esbuildModule, binary, entry] = process.argv;
+const [, , library, binary, ...command] = process.argv;
+const [entry] = command;
 process.env.ESBUILD_BINARY_PATH = binary;
-const { default: esbuild } = await import(esbuildModule);
+const { default: esbuild } = await import(library);
 
-/** What is computed at run time cannot be bundled; what esbuild would only warn of. */
-const errors = Object.fromEntries(
-  [
-    'direct-eval',
-    'indirect-require',
-    'unsupported-dynamic-import',
-    'unsupported-require-call',
-    'require-resolve-not-external',
-    'import-is-undefined',
-    'call-import-namespace',
-    'commonjs-variable-in-esm',
-  ].map((name) => [name, 'error']),
-);
+/** What CommonJS files load of node itself. */
+const banner = `import { createRequire as $createRequire } from 'node:module';
+const require = $createRequire(${JSON.stringify(pathToFileURL(resolve(entry)).href)});`;
 
-/** Modules that load code by ways that a bundler does not see. */
-const loaders = /^(node:)?(module|worker_threads|cluster|vm|inspector|inspector\/promises|repl)$/;
-
-const loaderOf = { '.js': 'js', '.cjs': 'js', '.mjs': 'js', '.ts': 'ts', '.cts': 'ts', '.mts': 'ts' };
-
-class Plain extends Error {}
-
-/** Each file keeps what it knows of its own place. */
-const places = {
-  name: 'places',
-  setup(build) {
-    build.onLoad({ filter: /\.[cm]?[jt]s$|\/[^/.]+$/ }, ({ path }) => {
-      const source = readFileSync(path, 'utf8').replace(/^#!.*/, '');
-      const loader = loaderOf[extname(path)] ?? 'js';
-      if (!/import\.meta|__dirname|__filename/.test(source)) return { contents: source, loader };
-      const [file, directory] = [JSON.stringify(path), JSON.stringify(dirname(path))];
-      const { code } = esbuild.transformSync(source, {
-        loader,
-        tsconfigRaw: {},
-        define: {
-          ...{ __filename: file, __dirname: directory, 'import.meta.filename': file, 'import.meta.dirname': directory },
-          'import.meta.url': JSON.stringify(pathToFileURL(path).href),
-        },
-      });
-      if (/\bimport\.meta\b/.test(code)) throw new Plain(`${path} uses import.meta beyond its path`);
-      return { contents: code, loader: 'js' };
+async function made() {
+  try {
+    const { outputFiles, metafile } = await esbuild.build({
+      ...rules,
+      entryPoints: [entry],
+      banner: { js: banner },
+      plugins: [places(esbuild)],
     });
-  },
-};
-
-/** Files that bundling would run by other rules, or could not find where they look themselves. */
-function check({ inputs, outputs }) {
-  for (const [path, { format, imports }] of Object.entries(inputs)) {
-    // One module is strict as a whole.
-    if (format === 'cjs' && extname(path) !== '.json' && !strict(readFileSync(path, 'utf8')))
-      throw new Plain(`${path} is not in strict mode`);
-    for (const { path: name, external, kind } of imports)
-      if (external && loaders.test(name)) throw new Plain(`${path} loads code by ${name} (${kind})`);
+    check(metafile);
+    return {
+      bundle: { code: outputFiles[0].text },
+      snapshot: await whole(() => inTwoParts(esbuild, metafile, command)),
+    };
+  } catch (error) {
+    return { bundle: { plain: reason(error) }, snapshot: { plain: reason(error) } };
   }
-  for (const { imports } of Object.values(outputs))
-    for (const { path: name, kind } of imports)
-      if (loaders.test(name)) throw new Plain(`it loads code by ${name} (${kind})`);
 }
 
-function strict(source) {
-  return /^(\s|#!.*\n|\/\/.*\n|\/\*[\s\S]*?\*\/)*(['"])use strict\2/.test(source);
+async function whole(make) {
+  try {
+    return { code: await make() };
+  } catch (error) {
+    return { plain: reason(error) };
+  }
 }
 
-try {
-  const { outputFiles, metafile } = await esbuild.build({
-    absWorkingDir: '/srv',
-    entryPoints: [entry],
-    bundle: true,
-    write: false,
-    metafile: true,
-    platform: 'node',
-    format: 'esm',
-    target: 'esnext',
-    // As node resolves, and nothing that a manifest or a comment says of side effects is believed.
-    mainFields: ['main'],
-    conditions: ['module-sync', 'node-addons'],
-    ignoreAnnotations: true,
-    keepNames: true,
-    charset: 'utf8',
-    legalComments: 'none',
-    tsconfigRaw: {},
-    logLevel: 'silent',
-    logOverride: errors,
-    // What CommonJS files load of node itself.
-    banner: {
-      js: `import { createRequire as $createRequire } from 'node:module';
-const require = $createRequire(${JSON.stringify(pathToFileURL(resolve(entry)).href)});`,
-    },
-    plugins: [places],
-  });
-  check(metafile);
-  console.log(JSON.stringify({ code: outputFiles[0].text }));
-} catch (error) {
+function reason(error) {
+  if (!(error instanceof Plain) && error.errors === undefined) return error.stack;
   const [{ text, location } = { text: error.message }] = error.errors ?? [];
-  console.log(JSON.stringify({ plain: location ? `${location.file}:${location.line}: ${text}` : text }));
+  return location ? `${location.file}:${location.line}: ${text}` : text;
 }
+
+console.log(JSON.stringify(await made()));
