@@ -40,8 +40,8 @@ import {
   relayedAnswer,
   resultAnswer,
 } from '../gateway/protocol/respond.ts';
-import type { Led } from '../gateway/sessions/led.ts';
 import { screenStage } from '../gateway/result-injection/screen.ts';
+import type { Led } from '../gateway/sessions/led.ts';
 import type { Sessions } from '../gateway/sessions/sessions.ts';
 import type { OnceStates } from '../gateway/step-up/once-states.ts';
 import { type StepUpDeps, stepUpStage } from '../gateway/step-up/stage.ts';
