@@ -56,5 +56,7 @@ export interface AuditRecord {
   readonly bytes?: number;
   /** Rule id → number of replacements by the output filter. */
   readonly redacted?: Readonly<Record<string, number>>;
+  /** Of an outcome: its result is suspected of giving orders to the model. */
+  readonly suspected?: { readonly score: number; readonly reasons: readonly string[] };
   readonly remote?: string;
 }

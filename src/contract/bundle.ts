@@ -81,6 +81,10 @@ export interface GatewayServer {
   readonly deadline: number;
   /** Bytes of one result. */
   readonly maxResult: number;
+  /** What is done with results that give the model orders; absent: they are marked. */
+  readonly suspected?: 'mark' | 'quarantine' | 'record';
+  /** Digests of those that the operator has read and lets through; absent: none. */
+  readonly approved?: readonly string[];
 }
 
 /** What zone 0 hands to zone 2. */

@@ -116,6 +116,14 @@ export const refusals = {
     standard: 'MCP 2025-11-25 elicitation, URL mode',
   },
   rate: { http: 429, rpc: 1429, text: 'Too many requests', reason: 'rate', standard: 'RFC 6585 §4' },
+  /** The result gives the model orders, and waits for the operator to read it. */
+  approval: {
+    http: 200,
+    rpc: 1403,
+    text: 'The answer waits for approval',
+    reason: 'approval',
+    standard: 'OWASP LLM01:2025',
+  },
   overload: { http: 429, rpc: 1429, text: 'Too many requests', reason: 'rate', standard: 'RFC 6585 §4' },
   isolation: {
     http: 200,

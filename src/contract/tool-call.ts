@@ -10,7 +10,8 @@ import type { RpcAnswer } from './upstream.ts';
  * The states of one call. Each class is made in one place, by the stage that is named after it, out of the
  * state before it; the `#stage` field makes the types nominal, so that a skipped or swapped stage does not compile.
  *
- *   Arrived → Authenticated → Framed → Known → Validated → Authorized → Confirmed → Limited → Admitted → Executed → Sanitized
+ *   Arrived → Authenticated → Framed → Known → Validated → Authorized → Confirmed → Limited → Admitted → Executed
+ *     → Screened → Sanitized
  */
 export type Revision = '2024-11-05' | '2025-03-26' | '2025-06-18' | '2025-11-25' | '2026-07-28';
 
@@ -293,6 +294,32 @@ export class Executed {
   }
 }
 
+/** How much a result gives orders to the model, where that is suspected; a label that the call's history can carry. */
+export interface Suspected {
+  readonly score: number;
+  /** The heaviest first: `override`, `exfiltration`, … */
+  readonly reasons: readonly string[];
+}
+
+/** The result has been looked at for orders to the model, and marked where it has to be. */
+export class Screened {
+  readonly #stage = 'screened';
+  readonly arrived: Arrived;
+  readonly frame: Frame;
+  readonly target: Target;
+  readonly result: string;
+  readonly continuation: string | undefined;
+  readonly suspected: Suspected | undefined;
+  constructor(from: Executed, result: string, suspected: Suspected | undefined) {
+    this.arrived = from.arrived;
+    this.frame = from.frame;
+    this.target = from.target;
+    this.result = result;
+    this.continuation = from.continuation;
+    this.suspected = suspected;
+  }
+}
+
 /** What the caller receives. */
 export class Sanitized {
   readonly #stage = 'sanitized';
@@ -301,9 +328,11 @@ export class Sanitized {
   readonly result: string;
   /** Rule id → replacements. */
   readonly redacted: Readonly<Record<string, number>> | undefined;
-  constructor(from: Executed, result: string, redacted: Readonly<Record<string, number>> | undefined) {
+  readonly suspected: Suspected | undefined;
+  constructor(from: Screened, result: string, redacted: Readonly<Record<string, number>> | undefined) {
     this.frame = from.frame;
     this.result = result;
     this.redacted = redacted;
+    this.suspected = from.suspected;
   }
 }

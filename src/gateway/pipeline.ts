@@ -14,6 +14,7 @@ import type {
   Known,
   Limited,
   Sanitized,
+  Screened,
   Validated,
 } from '../contract/tool-call.ts';
 import { type AuditDeps, AuditTrail } from './audit/trail.ts';
@@ -45,7 +46,9 @@ export interface Rooms {
   /** What was reserved becomes what it cost; nobody waits for that. Each limited call comes here once. */
   settle(call: Limited | Admitted, outcome: Executed | Refusal | undefined): void;
   execute(call: Admitted, caller: Caller): Promise<Executed>;
-  sanitize(call: Executed): Sanitized;
+  /** Looks for orders to the model in what a server answered. */
+  screen(call: Executed): Screened;
+  sanitize(call: Screened): Sanitized;
   /** `resources/subscribe` and `resources/unsubscribe`. */
   subscribe(call: Admitted, caller: Caller): Promise<Answer>;
   /** `subscriptions/listen`: each resource that it names is admitted like a call. Resolves when the stream is over. */
@@ -197,11 +200,11 @@ async function further(
   if (begun !== undefined) return Promise.race([begun.answer, tracked(begun, admitted, trail, rooms, deps)]);
   if (admitted.target.method === 'resources/subscribe') {
     const answer = await rooms.subscribe(admitted, caller).finally(() => rooms.settle(admitted, undefined));
-    await trail.completed(answer.body.length);
+    await trail.completed({ result: answer.body });
     return answer;
   }
   const sanitized = await run(admitted, caller, rooms);
-  await trail.completed(sanitized.result.length, sanitized.redacted);
+  await trail.completed(sanitized);
   return rooms.respond(sanitized);
 }
 
@@ -219,7 +222,7 @@ async function run(admitted: Admitted, caller: Caller, rooms: Rooms): Promise<Sa
   let outcome: Executed | Refusal | undefined;
   try {
     outcome = await rooms.execute(admitted, caller);
-    return rooms.sanitize(outcome);
+    return rooms.sanitize(rooms.screen(outcome));
   } catch (error) {
     if (error instanceof Refusal) outcome ??= error;
     throw error;
@@ -240,7 +243,7 @@ async function tracked(
   try {
     const sanitized = await run(admitted, begun.caller, rooms);
     begun.keep(sanitized);
-    await trail.completed(sanitized.result.length, sanitized.redacted);
+    await trail.completed(sanitized);
     begun.complete();
     return rooms.respond(sanitized);
   } catch (error) {
@@ -260,7 +263,7 @@ async function admitWatched(framed: Framed, caller: Caller, rooms: Rooms, deps: 
   try {
     const admitted = await admit(framed, caller, trail, rooms);
     rooms.settle(admitted, undefined);
-    await trail.completed(0);
+    await trail.completed({ result: '' });
     return admitted;
   } catch (error) {
     throw await recorded(error, framed.arrived, trail, deps);

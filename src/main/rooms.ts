@@ -40,6 +40,7 @@ import {
   relayedAnswer,
   resultAnswer,
 } from '../gateway/protocol/respond.ts';
+import { screenStage } from '../gateway/result-injection/screen.ts';
 import type { Led } from '../gateway/sessions/led.ts';
 import type { Sessions } from '../gateway/sessions/sessions.ts';
 import type { OnceStates } from '../gateway/step-up/once-states.ts';
@@ -226,6 +227,10 @@ export function furnish(
       seal,
       held,
       stillMay: mayNow,
+    }),
+    screen: screenStage({
+      action: (server) => byName.get(server)?.suspected ?? 'mark',
+      approved: (server) => byName.get(server)?.approved ?? [],
     }),
     sanitize: sanitizeStage({
       outbound: ({ target, arrived, frame: { modern } }, raw) =>

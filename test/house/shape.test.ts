@@ -13,6 +13,7 @@ const states = [
   'Limited',
   'Admitted',
   'Executed',
+  'Screened',
   'Sanitized',
 ];
 

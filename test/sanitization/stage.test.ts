@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { Refusal } from '../../src/contract/refusal.ts';
 import { redactJson } from '../../src/gateway/output-sanitization/redact-json.ts';
 import { sanitizeStage } from '../../src/gateway/output-sanitization/sanitize.ts';
-import { executed } from '../support/calls.ts';
+import { screened as executed } from '../support/calls.ts';
 import { verifies } from '../support/verifies.ts';
 import { samples } from './samples.ts';
 

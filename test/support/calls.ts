@@ -12,6 +12,7 @@ import {
   Framed,
   Known,
   Limited,
+  Screened,
   type Subject,
   type Target,
   Validated,
@@ -83,4 +84,9 @@ export function executed(result: string, continuation?: string): Executed {
     result,
     continuation,
   );
+}
+
+/** The same, when it has been looked at for orders to the model, and there are none. */
+export function screened(result: string, continuation?: string): Screened {
+  return new Screened(executed(result, continuation), result, undefined);
 }

@@ -220,6 +220,16 @@ export function configSchema(base: string) {
         .optional()
         .describe("Whose the server's resources are; absent: every caller's own tenant's."),
       max_result: size.prefault('4MiB').describe('Largest result of one call.'),
+      suspected_results: z
+        .enum(['mark', 'quarantine', 'record'])
+        .default('mark')
+        .describe(
+          'Results that give the model orders: marked as untrusted data, kept back until approved, or only on record.',
+        ),
+      approved_results: z
+        .array(z.string().regex(/^sha256-[A-Za-z0-9+/]{43}=$/, 'a digest, as the audit log has it'))
+        .default([])
+        .describe('Digests of quarantined results that the operator has read and lets through.'),
     })
     .superRefine(exactlyOne('package', 'root', 'url'))
     .superRefine(belongsTo('package', 'args'))

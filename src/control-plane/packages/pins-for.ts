@@ -100,6 +100,8 @@ export function pinsFor(config: Config, lock: Lock): Pinned {
       tools: server.tools,
       deadline: server.url === undefined ? server.sandbox.deadline : REMOTE_DEADLINE,
       maxResult: server.max_result,
+      suspected: server.suspected_results,
+      approved: server.approved_results,
       ...(server.resource === undefined ? {} : { tenant: server.resource.tenant }),
     });
     if (runs.kind === 'sandboxed') runtime.push(runs);

@@ -109,8 +109,9 @@ export class AuditTrail {
     return this.#write({ event: 'answer', bytes });
   }
 
-  completed(bytes: number, redacted?: Sanitized['redacted']): Promise<void> {
-    return this.#write({ event: 'outcome', code: 'ok', bytes, ...(redacted && { redacted }) });
+  completed({ result, redacted, suspected }: Pick<Sanitized, 'result'> & Partial<Sanitized>): Promise<void> {
+    const found = { ...(redacted && { redacted }), ...(suspected && { suspected }) };
+    return this.#write({ event: 'outcome', code: 'ok', bytes: result.length, ...found });
   }
 
   async refused(refusal: Refusal): Promise<void> {

@@ -1,12 +1,12 @@
 import { Refusal } from '../../contract/refusal.ts';
 import { appendMembers, readObject, splice } from '../../contract/splice.ts';
 import { MalformedJson, parseUnfrozen } from '../../contract/strict-json.ts';
-import { type Executed, Sanitized } from '../../contract/tool-call.ts';
+import { Sanitized, type Screened } from '../../contract/tool-call.ts';
 import { redactJson } from './redact-json.ts';
 
 export interface SanitizeDeps {
   /** Turns the server's own names into those that the caller knows; raw JSON to raw JSON. */
-  readonly outbound: (call: Executed, raw: string) => string;
+  readonly outbound: (call: Screened, raw: string) => string;
   /** Bytes of one result of that server. */
   readonly maxResult: (server: string) => number;
 }
@@ -16,7 +16,7 @@ export interface SanitizeDeps {
  * texts of tool errors.
  * @throws Refusal `size`, `upstream`
  */
-export function sanitizeStage(deps: SanitizeDeps): (call: Executed) => Sanitized {
+export function sanitizeStage(deps: SanitizeDeps): (call: Screened) => Sanitized {
   return (call) => {
     const { server } = call.target;
     const { result, continuation } = call;

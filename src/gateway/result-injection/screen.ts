@@ -1,0 +1,50 @@
+import { createHash } from 'node:crypto';
+import { Refusal } from '../../contract/refusal.ts';
+import { type Executed, Screened, type Suspected } from '../../contract/tool-call.ts';
+import { SUSPECTED, suspicion } from '../../contract/untrusted-text/score.ts';
+import { marked } from './marked.ts';
+
+export interface ScreenDeps {
+  /** What is done with a suspected result of that server. */
+  readonly action: (server: string) => ResultAction;
+  /** SHA-256 of results, `sha256-BASE64`, that the operator has read and lets through. */
+  readonly approved: (server: string) => readonly string[];
+}
+
+/** `mark`: delimited and labelled as untrusted data; `quarantine`: kept back until approved; `record`: only on record. */
+export type ResultAction = 'mark' | 'quarantine' | 'record';
+
+/** UTF-16 units of a quarantined result that its record shows. */
+const EXCERPT = 2000;
+
+/**
+ * The stage that looks whether what a server answers gives orders to the model (OWASP LLM01:2025). What it finds is a
+ * label of the call from here on.
+ * @throws Refusal `approval`
+ */
+export function screenStage({ action, approved }: ScreenDeps): (call: Executed) => Screened {
+  return (call) => {
+    const { result, arrived, target } = call;
+    const suspected = suspectedOf(result);
+    const what = suspected === undefined ? 'record' : action(target.server);
+    if (suspected !== undefined && what === 'quarantine') demandApproval(call, suspected, approved(target.server));
+    const shown = suspected === undefined || what === 'record' ? result : marked(result, suspected, arrived.incident);
+    return new Screened(call, shown, suspected);
+  };
+}
+
+function suspectedOf(result: string): Suspected | undefined {
+  const { score, reasons } = suspicion(result, 'result');
+  return score < SUSPECTED ? undefined : { score: Math.round(score * 100) / 100, reasons };
+}
+
+function demandApproval(
+  { result, target }: Executed,
+  { score, reasons }: Suspected,
+  approved: readonly string[],
+): void {
+  const digest = `sha256-${createHash('sha256').update(result).digest('base64')}`;
+  if (approved.includes(digest)) return;
+  const why = `suspected (${score}: ${reasons.join(', ')})`;
+  throw new Refusal('approval', `${target.server}: ${why}: result ${digest}: ${result.slice(0, EXCERPT)}`);
+}
