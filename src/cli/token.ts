@@ -11,6 +11,7 @@ innerkeep token --revoke TOKEN                        refuse a token (or the jti
   --audience URL     default: the MCP URL of the innerkeep up that runs with this state directory
   --ttl 10m          life: a number with s, m or h; at most 24h
   --dpop-jwk FILE    bind the token to this key (RFC 9449); a public key in JWK form
+  --scope S          limit it to mcp:SERVER, mcp:SERVER/TOOL or mcp:SERVER#METHOD; may be repeated
   --acr mfa          mark a sign-in with a second factor; it never satisfies a step_up
   --json             one JSON document
 `;
@@ -65,6 +66,7 @@ function parse(argv: string[]) {
         ttl: { type: 'string', default: '10m' },
         'dpop-jwk': { type: 'string' },
         acr: { type: 'string' },
+        scope: { type: 'string', multiple: true },
         revoke: { type: 'string' },
         json: { type: 'boolean', default: false },
         help: { type: 'boolean', short: 'h', default: false },
@@ -77,7 +79,7 @@ function parse(argv: string[]) {
 }
 
 async function tokenRequest(wish: ReturnType<typeof parse>): Promise<TokenRequest> {
-  const { subject, tenant, audience, acr, 'dpop-jwk': jwkFile } = wish;
+  const { subject, tenant, audience, acr, scope, 'dpop-jwk': jwkFile } = wish;
   if (subject === undefined) throw new Usage('--subject is missing');
   if (tenant === undefined) throw new Usage('--tenant is missing');
   if (acr !== undefined && acr !== 'mfa') throw new Usage('--acr: only mfa');
@@ -88,6 +90,7 @@ async function tokenRequest(wish: ReturnType<typeof parse>): Promise<TokenReques
     ttlSeconds: seconds(wish.ttl),
     ...(audience === undefined ? {} : { audience }),
     ...(acr === undefined ? {} : { acr }),
+    ...(scope === undefined ? {} : { scopes: scope }),
     ...(jwkFile === undefined ? {} : { dpopJkt: await thumbprint(jwkFile) }),
   };
 }

@@ -10,7 +10,7 @@ const commands: Readonly<Record<string, readonly [synopsis: string, text: string
     'A stdio side of the gateway, for clients that start a command. Gets and renews its own token.',
   ],
   token: [
-    'token --subject S --tenant T [--group G…] [--audience URL] [--ttl 10m] [--dpop-jwk FILE] [--acr mfa] | --revoke TOKEN',
+    'token --subject S --tenant T [--group G…] [--audience URL] [--ttl 10m] [--dpop-jwk FILE] [--scope S…] [--acr mfa] | --revoke TOKEN',
     'A token of the embedded issuer of the running up, alone on stdout; or takes one back.',
   ],
   people: [

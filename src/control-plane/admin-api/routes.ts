@@ -13,6 +13,7 @@ const tokenWish = z.strictObject({
   audience: z.string().optional(),
   ttlSeconds: z.number().int(),
   dpopJkt: z.string().optional(),
+  scopes: z.array(z.string()).optional(),
   acr: z.literal('mfa').optional(),
 });
 const invitation = z.strictObject({
@@ -68,7 +69,7 @@ export function standardRoutes(deps: StandardDeps): AdminRoutes {
     'GET /admin/leases': { handle: () => answerJson({ leases: deps.leases() }) },
     'POST /admin/token': {
       handle: async ({ body }) => {
-        const { audience, dpopJkt, acr, ...wish } = read(tokenWish, body);
+        const { audience, dpopJkt, acr, scopes, ...wish } = read(tokenWish, body);
         refuseUseless(deps.externalIssuers);
         const token = await refusing(() =>
           deps.issuer.mint({
@@ -76,6 +77,7 @@ export function standardRoutes(deps: StandardDeps): AdminRoutes {
             audience: audience ?? deps.mcp,
             ...(dpopJkt === undefined ? {} : { dpopJkt }),
             ...(acr === undefined ? {} : { acr }),
+            ...(scopes === undefined ? {} : { scopes }),
           }),
         );
         return answerJson({ token });

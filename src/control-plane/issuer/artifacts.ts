@@ -26,6 +26,8 @@ export interface Artifacts {
   issued(jti: string, grantId: string, life: number): void;
   /** A browser is nobody's from now on. @param uid by which a session is looked up, not what its browser presents */
   endSession(uid: string): void;
+  /** Clients that a subject lets use tools, each once. */
+  clients(subject: string): readonly string[];
   /** Ends every session and grant of a subject, and whatever hangs on them. */
   forget(subject: string): void;
 }
@@ -59,6 +61,13 @@ export function openArtifacts(
     },
     endSession(uid) {
       store.prepare("DELETE FROM artifacts WHERE model = 'Session' AND uid = ?").run(uid);
+    },
+    clients(subject) {
+      const rows = store
+        .prepare("SELECT payload FROM artifacts WHERE subject = ? AND model = 'Grant' AND until > ?")
+        .all(subject, Math.floor(now() / 1000));
+      const ids = rows.map(({ payload }) => payloads.parse(JSON.parse(String(payload))).clientId);
+      return [...new Set(ids.map(String))].toSorted();
     },
     forget(subject) {
       const grants = store.prepare("SELECT digest FROM artifacts WHERE subject = ? AND model = 'Grant'").all(subject);

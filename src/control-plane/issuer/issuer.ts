@@ -51,6 +51,8 @@ export interface TokenWish {
   readonly ttlSeconds: number;
   /** SHA-256 thumbprint of the key that the token is bound to (RFC 9449 §6.1, RFC 7638). */
   readonly dpopJkt?: string;
+  /** What it is limited to: `mcp:SERVER`, `mcp:SERVER/TOOL` or `mcp:SERVER#METHOD`; absent: nothing but policy. */
+  readonly scopes?: readonly string[];
   /** Marks a sign-in now; `auth_time` goes with it. */
   readonly acr?: 'mfa';
 }
@@ -62,6 +64,9 @@ const METHODS = new Set(['GET', 'HEAD', 'POST', 'OPTIONS']);
 /** What of the provider is served; it has more paths of its own than we have uses for. */
 const ENDPOINT =
   /^\/(?:oauth\/(?:authorize(?:\/[\w-]{20,64})?|token|jwks|revoke)|\.well-known\/(?:openid-configuration|oauth-authorization-server))$/;
+
+/** RFC 6749 §3.3, in our own words. */
+const SCOPE = /^mcp:[a-z][a-z0-9-]{0,31}(?:[/#][\x21\x23-\x5b\x5d-\x7e]{1,256})?$/;
 
 /** How long an id stays on the list beyond the longest life of a token of ours, seconds; covers the verifiers' skew. */
 const REVOCATION_MARGIN = 60;
@@ -116,7 +121,7 @@ export function openIssuer(options: IssuerOptions): Issuer {
     origin: issuerUrl,
     now,
     report,
-    endSession: artifacts.endSession,
+    artifacts,
   };
   const dispatch = provider.callback();
   const { host, protocol } = new URL(issuerUrl);
@@ -182,6 +187,7 @@ const NO_UPSTREAMS: Upstreams = {
   agree: () => Promise.reject(new Error('nobody is sent anywhere')),
   back: async () => undefined,
   withdraw: () => [],
+  list: () => [],
 };
 
 async function noDocuments(): Promise<never> {
@@ -217,6 +223,7 @@ async function mint(provider: Provider, resources: readonly string[], wish: Toke
     iat: now,
     exp: now + wish.ttlSeconds,
     jkt: wish.dpopJkt,
+    ...(wish.scopes === undefined ? {} : { scope: wish.scopes.join(' ') }),
     extra: {
       tenant: wish.tenant,
       groups: wish.groups ?? [],
@@ -237,6 +244,10 @@ function check(wish: TokenWish, resources: readonly string[]): void {
   demand(resources.includes(wish.audience), `audience: one of ${resources.join(', ')}`);
   const { ttlSeconds: ttl } = wish;
   demand(Number.isInteger(ttl) && ttl >= 1 && ttl <= MAX_TTL, `ttl: 1 second to ${MAX_TTL / 3600} hours`);
+  const { scopes = [] } = wish;
+  const areOurs = scopes.every((scope) => SCOPE.test(scope)) && scopes.length <= 64;
+  demand(areOurs, 'scope: mcp:SERVER, mcp:SERVER/TOOL or mcp:SERVER#METHOD; at most 64');
+  demand(wish.scopes === undefined || scopes.length > 0, 'scope: none would limit it to nothing');
   demand(wish.dpopJkt === undefined || /^[\w-]{43}$/.test(wish.dpopJkt), 'dpop: not a SHA-256 thumbprint (RFC 7638)');
 }
 

@@ -6,6 +6,7 @@ import type { Arrived } from '../../contract/tool-call.ts';
 import type { Confirmation } from './confirmation.ts';
 import type { Nonces } from './nonces.ts';
 import { PROOF_WINDOW, type Proof, proofVerifier } from './proof.ts';
+import { Shares } from './shares.ts';
 
 /** Milliseconds that the clocks of two gateways may differ by: so much longer is a proof remembered. */
 const MARGIN = 10_000;
@@ -36,12 +37,13 @@ export interface BindingDeps {
  * Is whoever presents a token the one that it was made for? A bound one counts only with its proof, in the scheme of its
  * kind: a stolen one is worth nothing without the key (RFC 9449 §7, RFC 8705 §3).
  * @throws Refusal unauthenticated; dpop-nonce for a proof that is good but for its nonce; unavailable where nobody can
- * tell whether it has been used
+ * tell whether it has been used; overload for a key that would take the store from the others
  */
 export function binding(deps: BindingDeps): (call: Arrived, token: Presented, rules: BindingRules) => Promise<void> {
   const verify = proofVerifier();
   /** A call whose body took longer than a bundle's life is authenticated again, and its proof is the one that it used. */
   const used = new WeakMap<Arrived, string>();
+  const shares = new Shares(2 * PROOF_WINDOW * 1000 + MARGIN);
 
   return async (call, { scheme, digest, confirmation }, { resource, nonces }) => {
     if (confirmation?.key === undefined) {
@@ -63,6 +65,7 @@ export function binding(deps: BindingDeps): (call: Arrived, token: Presented, ru
   async function spend(call: Arrived, thumbprint: string, { jti, iat }: Proof, now: number): Promise<void> {
     const key = hash('sha256', JSON.stringify([thumbprint, jti]), 'base64url');
     if (used.get(call) === key) return;
+    if (!shares.take(thumbprint, now)) throw new Refusal('overload', 'too many proofs of one key');
     const ttl = (iat + PROOF_WINDOW) * 1000 - now + MARGIN;
     let isFirst: boolean;
     try {

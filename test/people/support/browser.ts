@@ -2,6 +2,7 @@ import { createHash, X509Certificate } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import type { TestContext } from 'node:test';
+import { connect } from 'node:tls';
 import { type Browser, type BrowserContext, type CDPSession, chromium, type Page } from 'playwright-core';
 
 const executablePath = (process.env.PATH ?? '')
@@ -67,6 +68,18 @@ export async function openPage(
         void (await cdp.send('WebAuthn.setUserVerified', { authenticatorId: id, isUserVerified: verified })),
     },
   };
+}
+
+/** Of the certificate that is shown at that origin, to whoever trusts its authority. */
+export function spkiAt(origin: string, ca: string): Promise<string> {
+  const { port, hostname } = new URL(origin);
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host: '127.0.0.1', port: Number(port), servername: hostname, ca }, () => {
+      resolve(spkiOf(String(socket.getPeerX509Certificate())));
+      socket.destroy();
+    });
+    socket.on('error', reject);
+  });
 }
 
 /** SHA-256 of a certificate's key, base64: what chromium is told to take for a good one. */

@@ -6,6 +6,7 @@ import { problemPage } from '../pages/page.ts';
 import type { Confirmations } from '../step-up/confirmations.ts';
 import { confirmation } from '../step-up/page.ts';
 import { upstreamConsent, upstreamReturn } from '../upstream/consent.ts';
+import { accountPage } from './account.ts';
 import type { Accounts } from './accounts.ts';
 import type { Ceremonies } from './ceremonies.ts';
 import type { Challenges } from './challenges.ts';
@@ -23,7 +24,7 @@ export interface PeopleEvent {
 }
 
 /** What people authorize us for at remote servers. */
-export type Upstreams = Pick<CallerGrants, 'waiting' | 'refuse' | 'agree' | 'back' | 'withdraw'>;
+export type Upstreams = Pick<CallerGrants, 'waiting' | 'refuse' | 'agree' | 'back' | 'withdraw' | 'list'>;
 
 export interface PeopleDeps {
   readonly accounts: Accounts;
@@ -36,7 +37,7 @@ export interface PeopleDeps {
   /** `https://HOST:PORT`. */
   readonly origin: string;
   readonly now: () => number;
-  readonly endSession: Artifacts['endSession'];
+  readonly artifacts: Pick<Artifacts, 'endSession' | 'clients' | 'forget'>;
   readonly report: (event: PeopleEvent) => void;
 }
 
@@ -56,10 +57,12 @@ export async function peoplePages(
   const [, server] = RETURN.exec(request.url) ?? [];
   if (server !== undefined) return upstreamReturn(deps, request, server, query);
   const [, room, id] = PAGE.exec(request.url) ?? [];
-  if (room === undefined || id === undefined) return undefined;
+  const isAccount = request.url === '/oauth/account';
+  if ((room === undefined || id === undefined) && !isAccount) return undefined;
   if (request.method !== 'GET' && request.method !== 'POST')
     return { status: 405, headers: { allow: 'GET, POST' }, body: '' };
   try {
+    if (room === undefined || id === undefined) return await accountPage(deps, request);
     if (room === 'enrol') return await enrolment(deps, request, id);
     if (room === 'upstream') return await upstreamConsent(deps, request, id);
     if (room === 'confirm') return await confirmation(deps, request, id);

@@ -101,12 +101,12 @@ async function authenticate(
 }
 
 /** The session ends, and the client's request begins anew without one. */
-async function switchPerson({ endSession }: PeopleDeps, interaction: Interaction): Promise<IssuerAnswer> {
+async function switchPerson({ artifacts }: PeopleDeps, interaction: Interaction): Promise<IssuerAnswer> {
   const params = new URLSearchParams();
   for (const [name, value] of Object.entries(interaction.params))
     for (const one of [value].flat()) if (typeof one === 'string') params.append(name, one);
   await interaction.destroy();
-  if (interaction.session !== undefined) endSession(interaction.session.uid);
+  if (interaction.session !== undefined) artifacts.endSession(interaction.session.uid);
   return see(`${new URL(interaction.returnTo).pathname.replace(/\/[^/]+$/, '')}?${params}`);
 }
 
