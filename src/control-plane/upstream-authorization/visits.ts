@@ -33,6 +33,7 @@ export interface Away {
 
 interface Kept {
   readonly visit: WaitingVisit;
+  readonly digest: string;
   /** Milliseconds since the epoch. */
   until: number;
   away: Away | undefined;
@@ -52,15 +53,16 @@ export class Visits {
   want(wanted: Wanted): WaitingVisit | undefined {
     this.#prune();
     const digest = digestOf(wanted);
-    const all = [...this.#kept.values()].map(({ visit }) => visit);
-    const known = all.find((visit) => digestOf(visit) === digest);
-    if (known !== undefined) return known;
-    const own = all.filter(({ subject, tenant }) => subject === wanted.subject && tenant === wanted.tenant);
+    const all = [...this.#kept.values()];
+    const known = all.find((kept) => kept.digest === digest);
+    if (known !== undefined) return known.visit;
+    const { subject, tenant } = wanted;
+    const own = all.filter(({ visit }) => visit.subject === subject && visit.tenant === tenant);
     const [oldest] = own;
-    if (own.length >= PER_SUBJECT && oldest !== undefined) this.#kept.delete(oldest.id);
+    if (own.length >= PER_SUBJECT && oldest !== undefined) this.#kept.delete(oldest.visit.id);
     if (this.#kept.size >= TOTAL) return undefined;
     const visit = { ...wanted, id: randomBytes(16).toString('base64url') };
-    this.#kept.set(visit.id, { visit, until: this.#now() + WAITING, away: undefined });
+    this.#kept.set(visit.id, { visit, digest, until: this.#now() + WAITING, away: undefined });
     return visit;
   }
 
