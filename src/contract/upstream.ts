@@ -63,6 +63,8 @@ export interface UpstreamListening {
   readonly uris: readonly string[];
   readonly subject: string;
   readonly signal: AbortSignal;
+  /** What is lent for as long as it lasts: what is in it changes meanwhile. Absent: nothing. */
+  readonly loan?: Loan;
   /** The server has accepted every subscription. */
   ready(): void;
   /** Receives each `notifications/resources/updated` and `…/resources/list_changed`: a whole message, not judged. */

@@ -93,6 +93,7 @@ export async function startControl(configFile: string, state: string, stopping: 
       externalIssuers: config.identity.issuers.map(({ issuer }) => issuer),
       // Whoever begins a sign-in names the URL: no private address, whatever it is called.
       fetchPublic: (url) => outbound(url, { trustedHost: '', ca: undefined }),
+      proofNonces: config.identity.dpop.nonce,
       upstreams: grants,
       visited: (visit) => gateway.visited(visit),
       now: Date.now,

@@ -4,7 +4,7 @@ import type { GatewayBundle } from '../contract/bundle.ts';
 import { Refusal } from '../contract/refusal.ts';
 import type { BundleId } from '../contract/signed-bundle.ts';
 import type { StateStore } from '../contract/state-store.ts';
-import type { Subject } from '../contract/tool-call.ts';
+import type { Admitted, Subject } from '../contract/tool-call.ts';
 import type { UpstreamListening } from '../contract/upstream.ts';
 import type { FromGateway, GatewayOpening, IssuerAnswer, IssuerRequest, ToGateway } from '../contract/zone-link.ts';
 import { AuditLogBroken, openFileSink } from '../drivers/audit-sink/file.ts';
@@ -16,6 +16,7 @@ import { BundleRefused, openBundle } from '../gateway/bundles/open-bundle.ts';
 import { HeldCalls } from '../gateway/execution/held-calls.ts';
 import { RuntimeLink } from '../gateway/execution/runtime-link.ts';
 import { StateSeal } from '../gateway/execution/sealed-state.ts';
+import { withStandingLoan } from '../gateway/execution/standing-loan.ts';
 import { Pace } from '../gateway/limits/pace.ts';
 import { redact } from '../gateway/output-sanitization/redact.ts';
 import { redactJson } from '../gateway/output-sanitization/redact-json.ts';
@@ -86,6 +87,7 @@ class GatewayZone {
   readonly #link: RuntimeLink;
   #held: BundleId | undefined;
   #stillMay: Furnished['stillMay'] = () => false;
+  #lending: Furnished['lending'] | undefined;
   #upstreams: ReadonlyMap<string, Upstream> = new Map();
   readonly #standing: Standing;
   readonly lender: Lender;
@@ -130,7 +132,7 @@ class GatewayZone {
       sessions: new Sessions({ clock }),
       tasks,
       subscriptions: new Subscriptions({
-        listen: (server, listening) => this.#listen(server, listening),
+        listen: (server, listening, call) => this.#listen(server, listening, call),
         clock,
         redact: (json) => redactJson(json).json,
         watchTask: (call, id, tell) => tasks.watch(call, id, tell),
@@ -211,7 +213,12 @@ class GatewayZone {
   /** @throws Error naming what of the bundle cannot be used */
   #prepare(bundle: GatewayBundle): () => void {
     const remotes = this.#remotes.prepare(bundle.servers);
-    const { rooms, view, permits, stillMay, leftOut } = furnish(bundle, this.#standing, this.#link, remotes.upstreams);
+    const { rooms, view, permits, stillMay, lending, leftOut } = furnish(
+      bundle,
+      this.#standing,
+      this.#link,
+      remotes.upstreams,
+    );
     if (this.#asksClients) this.#edge.renew({ clientAuthorities: authoritiesOf(bundle) });
     return () => {
       remotes.swap();
@@ -219,6 +226,7 @@ class GatewayZone {
       this.#rooms = rooms;
       this.#standing.tasks.judgeBy(permits);
       this.#stillMay = stillMay;
+      this.#lending = lending;
       this.#bundle = bundle;
       for (const tool of leftOut) log({ event: 'tool-left-out', ...tool });
       this.#tell(bundle, view);
@@ -239,12 +247,17 @@ class GatewayZone {
     void subscriptions.bundleApplied(view, open);
   }
 
-  async #listen(server: string, listening: UpstreamListening): Promise<void> {
-    const remote = this.#upstreams.get(server);
+  async #listen(server: string, listening: UpstreamListening, call: Admitted): Promise<void> {
+    const [remote, lending] = [this.#upstreams.get(server), this.#lending];
     if (remote === undefined) return this.#link.listen(server, listening);
     try {
-      await remote.listen(listening);
+      if (!lending?.needed(server)) await remote.listen(listening);
+      else
+        await withStandingLoan(lending, clock, call, (loan, over) =>
+          remote.listen({ ...listening, loan, signal: AbortSignal.any([listening.signal, over]) }),
+        );
     } catch (error) {
+      if (error instanceof Refusal) throw error;
       const { code, detail } = asFailure(error);
       throw new Refusal(code, detail);
     }

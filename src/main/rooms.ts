@@ -80,6 +80,7 @@ export interface Furnished {
   readonly permits: Permits;
   /** Whether a call that was admitted before would be permitted now. */
   readonly stillMay: (call: Admitted) => boolean;
+  readonly lending: Lending;
   readonly leftOut: Catalogue['leftOut'];
 }
 
@@ -281,5 +282,5 @@ export function furnish(
   const permits: Permits = (...question) => decide(...question).allow;
   const stillMay = ({ subject, target, params }: Admitted) =>
     permits(subject, target.server, target.action, argumentsOf(target, params) ?? {});
-  return { rooms, view, permits, stillMay, leftOut: catalogue.leftOut };
+  return { rooms, view, permits, stillMay, lending, leftOut: catalogue.leftOut };
 }

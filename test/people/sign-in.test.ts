@@ -165,13 +165,18 @@ test('a code that was asked for with a key is redeemed with that key alone, and 
   const { publicKey, privateKey } = await generateKeyPair('ES256');
   const jwk = await exportJWK(publicKey);
   const jkt = await calculateJwkThumbprint(jwk);
+  let nonce: string | undefined;
   const proof = () =>
-    new SignJWT({ htm: 'POST', htu: `${door.origin}/oauth/token`, jti: crypto.randomUUID() })
+    new SignJWT({ htm: 'POST', htu: `${door.origin}/oauth/token`, jti: crypto.randomUUID(), ...(nonce && { nonce }) })
       .setProtectedHeader({ alg: 'ES256', typ: 'dpop+jwt', jwk })
       .setIssuedAt()
       .sign(privateKey);
   const without = await tokens(door, visitor, { dpop_jkt: jkt });
   assert.equal(without.body.error, 'invalid_grant');
+  const early = await tokens(door, visitor, { dpop_jkt: jkt }, { dpop: await proof() });
+  assert.deepEqual([early.status, early.body.error], [400, 'use_dpop_nonce'], 'RFC 9449 §8');
+  ({ nonce } = early);
+  assert.equal((await door.redeem(early.redeemed, { dpop: await proof() })).status, 200, 'the code was not used up');
   const once = await proof();
   const bound = await tokens(
     door,

@@ -86,7 +86,9 @@ test('a person is shown every character of the arguments, and none of them is ma
   verifies('authn.human');
   const unshown = (html: string) =>
     html
-      .replace(/<mark[^>]*>U\+([0-9A-F]+)<\/mark>/g, (_, hex) => String.fromCodePoint(Number.parseInt(hex, 16)))
+      .replace(/<mark[^>]*>U\+([0-9A-F]+)(?:×(\d+))?<\/mark>/g, (_, hex, times = 1) =>
+        String.fromCodePoint(Number.parseInt(hex, 16)).repeat(Number(times)),
+      )
       .replace(/<\/?(?:pre|bdi)[^>]*>/g, '');
   const plain = (html: string) =>
     unshown(html).replace(
@@ -107,6 +109,13 @@ test('a person is shown every character of the arguments, and none of them is ma
     foreign(attack).text,
     /U\+202E.*U\+2066.*U\+200B.*U\+00AD.*U\+3164.*&lt;script&gt;.*U\+0000.*U\+FE0F.*U\+E0041/,
   );
+  // Nothing is pushed out of sight, nor written over.
+  const pushed = shownArguments(
+    canonicalJson(JSON.stringify({ note: `hi${' '.repeat(20_000)}`, total: 1_000_000 })),
+  ).text;
+  assert.match(pushed, /U\+0020×19996/);
+  assert.ok(pushed.length < 300);
+  assert.match(foreign(`a${'\u0301\u0302'.repeat(50)}b`).text, /^<bdi>a\u0301\u0302\u0301<mark.*U\+0302/);
 });
 
 /** The stage, and calls of a tool that wants confirmation. */

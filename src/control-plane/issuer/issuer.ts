@@ -82,6 +82,8 @@ export interface IssuerOptions {
   readonly externalIssuers?: readonly string[];
   /** For clients whose id is the URL of their metadata; absent: there are none such. */
   readonly fetchPublic?: FetchPublic;
+  /** Whether DPoP proofs must carry a nonce of ours; they must, if absent. */
+  readonly proofNonces?: boolean;
   /** Absent: nobody authorizes us for anything. */
   readonly upstreams?: Upstreams;
   /** A person has confirmed the call that was given this id. */
@@ -107,7 +109,8 @@ export function openIssuer(options: IssuerOptions): Issuer {
     options.revokedMore?.();
   });
   const accounts = new Accounts(store, now, options.externalIssuers ?? []);
-  const provider = makeProvider({ issuerUrl, resources, clients, keys, artifacts, accounts, fetchPublic });
+  const { proofNonces = true } = options;
+  const provider = makeProvider({ issuerUrl, resources, clients, keys, artifacts, accounts, fetchPublic, proofNonces });
   const challenges = openChallenges(now);
   const ceremonies = new Ceremonies({ accounts, challenges, origin: issuerUrl });
   const confirmations = new Confirmations(issuerUrl, now);

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { type Configuration, errors, Provider, type ResourceServer } from 'oidc-provider';
 import { isEmbeddedSubject } from '../../contract/identity.ts';
 import type { Artifacts } from './artifacts.ts';
@@ -30,6 +31,8 @@ export interface ProviderDeps {
   readonly artifacts: Artifacts;
   readonly accounts: Accounts;
   readonly fetchPublic: FetchPublic;
+  /** Whether proofs at the token endpoint must carry a nonce of ours. */
+  readonly proofNonces: boolean;
 }
 
 /** JWT access tokens for one audience (RFC 9068, RFC 8707). @throws InvalidTarget for any other resource */
@@ -55,7 +58,7 @@ function bounded(fetchPublic: FetchPublic): NonNullable<Configuration['fetch']> 
 
 /** The provider with its endpoints under /oauth: codes with PKCE and consent, each time; rotated refresh tokens; DPoP. */
 export function makeProvider(deps: ProviderDeps): Provider {
-  const { issuerUrl, resources, clients, keys, artifacts, accounts, fetchPublic } = deps;
+  const { issuerUrl, resources, clients, keys, artifacts, accounts, fetchPublic, proofNonces } = deps;
   const configuration: Configuration = {
     adapter: (model) => artifacts.adapter(model),
     jwks: keys,
@@ -142,7 +145,8 @@ export function makeProvider(deps: ProviderDeps): Provider {
       userinfo: { enabled: false },
       rpInitiatedLogout: { enabled: false },
       pushedAuthorizationRequests: { enabled: false },
-      dPoP: { enabled: true },
+      // RFC 9449 §8: nobody makes proofs long before they are used.
+      dPoP: { enabled: true, nonceSecret: randomBytes(32), requireNonce: () => proofNonces },
       // RFC 7009 §2.1: a client takes back what is its own.
       revocation: { enabled: true, allowedPolicy: (_context, client, token) => token.clientId === client.clientId },
       resourceIndicators: {

@@ -43,7 +43,9 @@ export class Vault {
       if (!isFor(found, name) || found.version !== version) throw new Error('of another name');
       return { version, value: unseal(this.#key, found) };
     } catch {
-      throw new StateError(`${file} was altered, or sealed with another key; remove it, or put its value again with secrets rotate`);
+      throw new StateError(
+        `${file} was altered, or sealed with another key; remove it, or put its value again with secrets rotate`,
+      );
     }
   }
 

@@ -2,6 +2,7 @@ import { hash } from 'node:crypto';
 import type { JWK } from 'jose';
 import { z } from 'zod';
 import type { SecretName } from '../../contract/secret-store.ts';
+import { StateError } from '../pki/state-files.ts';
 import type { Vault } from '../secrets/vault.ts';
 import { NotAuthorized } from './fetching.ts';
 import type { GrantRules } from './grant-rules.ts';
@@ -56,7 +57,10 @@ export class GrantStore {
     this.#vault = vault;
     for (const name of vault.list()) {
       const found = vault.newest(name);
-      if (found === undefined) continue;
+      if (found === undefined)
+        throw new StateError(
+          `grants: the file of ${name.subject} of ${name.tenant} is not where it was written; remove it`,
+        );
       this.#keep({
         whose: granteeOf(name),
         grant: grant.parse(JSON.parse(found.value)) as Grant,

@@ -36,8 +36,32 @@ export async function withCredentials<T>(
   run: () => Promise<T>,
   before: Before = {},
 ): Promise<T> {
+  if (!lending.needed(call.target.server)) return run();
+  const leases = await borrowed(lending, call, exchange.leads, before);
+  const uses = new Uses();
+  try {
+    await lending.record(call, 'lease', leases.map(lentWords).join(', '));
+    exchange.loan = { leases, used: (use) => uses.add(use), prove: (wish) => lending.prove(wish) };
+    return await run();
+  } finally {
+    exchange.loan = undefined;
+    lending.giveBack(leases.map(({ id }) => id));
+    await lending.record(call, 'revoke', uses.wordsFor(leases));
+  }
+}
+
+/**
+ * What the server's calls need, for this caller.
+ * @param leads whether the person can be led to an address
+ * @throws Refusal as `withCredentials`
+ */
+export async function borrowed(
+  lending: Lending,
+  call: Admitted,
+  leads: boolean,
+  before: Before = {},
+): Promise<readonly WireLease[]> {
   const { server } = call.target;
-  if (!lending.needed(server)) return run();
   const { tenant, id: subject, kind } = call.subject;
   const who = { server, tenant, subject, ...(kind === 'User' && { isPerson: true as const }) };
   const { incident } = call.arrived;
@@ -46,25 +70,9 @@ export async function withCredentials<T>(
   if ('failed' in answer) throw new Refusal('upstream', answer.failed);
   if ('visit' in answer) {
     const { id, url } = answer.visit;
-    throw new Refusal(exchange.leads ? 'authorize-url' : 'authorize', `waits to be authorized as ${id}`, { id, url });
+    throw new Refusal(leads ? 'authorize-url' : 'authorize', `waits to be authorized as ${id}`, { id, url });
   }
-  const { leases } = answer;
-  const uses = new Map<string, number>();
-  try {
-    await lending.record(call, 'lease', leases.map(lentWords).join(', '));
-    exchange.loan = {
-      leases,
-      used: (use) => void uses.set(wordsOf(use), (uses.get(wordsOf(use)) ?? 0) + 1),
-      prove: (wish) => lending.prove(wish),
-    };
-    return await run();
-  } finally {
-    exchange.loan = undefined;
-    lending.giveBack(leases.map(({ id }) => id));
-    const used = [...uses].map(([use, count]) => `${use}: ${count} times`);
-    const refs = leases.map(({ ref }) => ref).join(', ');
-    await lending.record(call, 'revoke', `${refs}; ${used.length === 0 ? 'not used' : `used for ${used.join(', ')}`}`);
-  }
+  return answer.leases;
 }
 
 /**
@@ -87,10 +95,22 @@ function claimsOf(token: string): JWTPayload {
   }
 }
 
-function lentWords({ ref, version, until }: WireLease): string {
+export function lentWords({ ref, version, until }: WireLease): string {
   return `${ref} version ${version} until ${new Date(until).toISOString()}`;
 }
 
-function wordsOf({ ref, host, path }: WireUse): string {
-  return `${host}${path} with ${ref}`;
+/** What credentials were used for, in the log's words. */
+export class Uses {
+  readonly #counts = new Map<string, number>();
+
+  add({ ref, host, path }: WireUse): void {
+    const words = `${host}${path} with ${ref}`;
+    this.#counts.set(words, (this.#counts.get(words) ?? 0) + 1);
+  }
+
+  wordsFor(leases: readonly WireLease[]): string {
+    const used = [...this.#counts].map(([use, count]) => `${use}: ${count} times`);
+    const refs = leases.map(({ ref }) => ref).join(', ');
+    return `${refs}; ${used.length === 0 ? 'not used' : `used for ${used.join(', ')}`}`;
+  }
 }

@@ -108,7 +108,7 @@ export class Listener {
       const admitted = await unlessRefused(() => admit(uri));
       if (admitted === undefined) continue;
       const { server } = admitted.target;
-      byServer.set(server, [...(byServer.get(server) ?? []), watchedAs(admitted.target, uri)]);
+      byServer.set(server, [...(byServer.get(server) ?? []), watchedAs(admitted, uri)]);
     }
     const added = [...byServer].map(async ([server, watched]) => {
       const done = await unlessRefused(() => this.#watcher.add(server, watched, signal).then(() => true));

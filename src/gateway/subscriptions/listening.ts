@@ -1,12 +1,14 @@
 import type { Clock } from '../../contract/clock.ts';
 import { Refusal } from '../../contract/refusal.ts';
+import type { Admitted } from '../../contract/tool-call.ts';
 import type { UpstreamListening } from '../../contract/upstream.ts';
 
 /**
  * Has a server tell of changes: resolves when `signal` is aborted.
+ * @param call in whose name
  * @throws Refusal when it does not, or does no more
  */
-export type Listen = (server: string, listening: UpstreamListening) => Promise<void>;
+export type Listen = (server: string, listening: UpstreamListening, call: Admitted) => Promise<void>;
 
 /** Milliseconds in which a server must have accepted what is subscribed to. */
 const ACCEPTANCE = 30_000;
@@ -23,6 +25,7 @@ export interface RunDeps {
   readonly clock: Clock;
   readonly server: string;
   readonly subject: string;
+  readonly call: Admitted;
   readonly notify: (run: Run, message: string) => void;
 }
 
@@ -32,7 +35,7 @@ export interface RunDeps {
  * @throws Refusal
  */
 export async function startRun(deps: RunDeps, uris: ReadonlySet<string>, signal: AbortSignal): Promise<Run> {
-  const { listen, clock, server, subject } = deps;
+  const { listen, clock, server, subject, call } = deps;
   const abort = new AbortController();
   const accepted = Promise.withResolvers<void>();
   const giveUp = (refusal: Refusal): void => accepted.reject(refusal);
@@ -51,7 +54,7 @@ export async function startRun(deps: RunDeps, uris: ReadonlySet<string>, signal:
     ready: accepted.resolve,
     notify: (message) => deps.notify(run, message),
   };
-  const over = signal.aborted ? Promise.resolve() : listen(server, listening);
+  const over = signal.aborted ? Promise.resolve() : listen(server, listening, call);
   over.then(() => giveUp(new Refusal('upstream', `${server}: it does not listen`)), giveUp).then(ended.resolve);
   try {
     await accepted.promise;

@@ -51,7 +51,7 @@ export class Subscriptions {
     if (session.ended.aborted) throw new Refusal('unknown-session', 'it has ended');
     const watcher = this.#sessions.get(session) ?? this.#watcherOf(session, call.subject);
     watcher.subject = call.subject;
-    const watched = watchedAs(call.target, call.frame.params?.uri);
+    const watched = watchedAs(call, call.frame.params?.uri);
     await watcher.add(call.target.server, [watched], caller.signal);
     return '{}';
   }
@@ -59,7 +59,7 @@ export class Subscriptions {
   /** `resources/unsubscribe`; what is not subscribed to is none the less so after it. */
   async unsubscribe(call: Admitted, { session }: Caller): Promise<string> {
     if (session === undefined) throw new Refusal('params', 'a subscription without a session');
-    const { own } = watchedAs(call.target, call.frame.params?.uri);
+    const { own } = watchedAs(call, call.frame.params?.uri);
     await this.#sessions.get(session)?.remove(call.target.server, own);
     return '{}';
   }

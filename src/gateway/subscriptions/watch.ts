@@ -1,12 +1,13 @@
 import type { Clock } from '../../contract/clock.ts';
 import type { Json } from '../../contract/json.ts';
 import { Refusal } from '../../contract/refusal.ts';
-import type { Target } from '../../contract/tool-call.ts';
+import type { Admitted, Target } from '../../contract/tool-call.ts';
 import { type Listen, type Run, startRun } from './listening.ts';
 import { type Change, readChange } from './messages.ts';
 
 /** A resource that is watched: what was admitted, and the name that the client has for it. */
 export interface Watched {
+  readonly call: Admitted;
   readonly target: Target;
   /** The server's own. */
   readonly own: string;
@@ -14,10 +15,11 @@ export interface Watched {
 }
 
 /** @param uri the name that the client has for it. The stages before have seen to it that both names are strings. */
-export function watchedAs(target: Target, uri: Json | undefined): Watched {
+export function watchedAs(call: Admitted, uri: Json | undefined): Watched {
+  const { target } = call;
   const own = target.params.uri;
   if (typeof own !== 'string' || typeof uri !== 'string') throw new Refusal('params', 'no uri');
-  return { target, own, uri };
+  return { call, target, own, uri };
 }
 
 export interface WatchDeps {
@@ -70,7 +72,7 @@ export class Watch {
     return this.#inTurn(async () => {
       const uris = new Set([...this.#wanted.keys(), ...watched.map(({ own }) => own)]);
       if (this.#run === undefined || !uris.isSubsetOf(this.#run.uris)) {
-        this.#follow(await this.#start(uris, AbortSignal.any([signal, this.#ended.signal])));
+        this.#follow(await this.#start(uris, watched.at(-1), AbortSignal.any([signal, this.#ended.signal])));
       }
       for (const one of watched) this.#wanted.set(one.own, one);
     });
@@ -104,10 +106,12 @@ export class Watch {
     return done;
   }
 
-  async #start(uris: ReadonlySet<string>, signal: AbortSignal): Promise<Run> {
+  /** @param newest in whose call's name it is listened */
+  async #start(uris: ReadonlySet<string>, newest: Watched | undefined, signal: AbortSignal): Promise<Run> {
+    if (newest === undefined) throw new Refusal('unavailable', 'nothing is watched');
     // Until a run has taken over, the one before it tells.
     const notify = (run: Run, message: string): void => (run === this.#run ? this.#hear(message) : undefined);
-    const run = await startRun({ ...this.#deps, notify }, uris, signal);
+    const run = await startRun({ ...this.#deps, call: newest.call, notify }, uris, signal);
     if (!this.#ended.signal.aborted) return run;
     run.stop();
     throw new Refusal('unavailable', 'the caller has gone');
@@ -139,7 +143,8 @@ export class Watch {
   async #restart(): Promise<void> {
     if (this.#run !== undefined || this.#wanted.size === 0) return;
     try {
-      this.#follow(await this.#start(new Set(this.#wanted.keys()), this.#ended.signal));
+      const uris = new Set(this.#wanted.keys());
+      this.#follow(await this.#start(uris, [...this.watched].at(-1), this.#ended.signal));
     } catch {
       this.#again();
     }

@@ -35,7 +35,7 @@ export interface Door {
   redeem(
     fields: Readonly<Record<string, string>>,
     headers?: Readonly<Record<string, string>>,
-  ): Promise<{ status: number; body: Record<string, unknown> }>;
+  ): Promise<{ status: number; body: Record<string, unknown>; nonce: string | undefined }>;
 }
 
 /** The embedded issuer behind the real edge, and a client's loopback redirect beside it. */
@@ -103,7 +103,12 @@ export async function openDoor(t: Pick<TestContext, 'after'>, more: Partial<Issu
         headers: { 'content-type': 'application/x-www-form-urlencoded', ...headers },
         body: new URLSearchParams({ client_id: 'stock', ...fields }).toString(),
       });
-      return { status: answer.status, body: JSON.parse(answer.body) };
+      const { 'dpop-nonce': nonce } = answer.headers;
+      return {
+        status: answer.status,
+        body: JSON.parse(answer.body),
+        nonce: typeof nonce === 'string' ? nonce : undefined,
+      };
     },
   };
 }

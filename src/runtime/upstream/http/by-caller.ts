@@ -1,9 +1,15 @@
 import type { RemoteServer } from '../../../contract/bundle.ts';
 import type { Authorization } from '../../../contract/upstream.ts';
-import type { Loan, WireLease } from '../../../contract/wire-secret.ts';
+import type { Loan } from '../../../contract/wire-secret.ts';
 import { systemResolver } from '../../egress/dial.ts';
 import { remoteUpstream } from '../http.ts';
-import { type RpcAnswer, type Upstream, type UpstreamCall, UpstreamFailure } from '../upstream.ts';
+import {
+  type RpcAnswer,
+  type Upstream,
+  type UpstreamCall,
+  UpstreamFailure,
+  type UpstreamListening,
+} from '../upstream.ts';
 import { HttpFailure } from './failures.ts';
 import { shownAs } from './shown-as.ts';
 
@@ -48,19 +54,30 @@ class CallersUpstream implements Upstream {
     if (loan === undefined || token === undefined)
       throw new UpstreamFailure('upstream', 'nothing was lent to the call');
     const caller = this.#caller(subject);
-    const giveBack = caller.lend(token, loan);
+    const giveBack = caller.lend(loan);
     loan.used({ ref: token.ref, host: this.#host, path: this.#path });
     try {
-      return await caller.call(call);
+      return await caller.insist(() => caller.upstream.call(call));
     } finally {
       giveBack();
       caller.usedAt = this.#now();
     }
   }
 
-  /** A token is lent for a call; a stream that outlives every call would need one that does too. */
-  async listen(): Promise<void> {
-    throw new UpstreamFailure('upstream', 'no subscriptions at a server whose tokens are lent for calls');
+  async listen(listening: UpstreamListening): Promise<void> {
+    const { loan, subject } = listening;
+    const [token] = loan?.leases ?? [];
+    if (loan === undefined || token === undefined)
+      throw new UpstreamFailure('upstream', 'nothing was lent for the stream');
+    const caller = this.#caller(subject);
+    const giveBack = caller.lend(loan);
+    loan.used({ ref: token.ref, host: this.#host, path: this.#path });
+    try {
+      await caller.insist(() => caller.upstream.listen(listening));
+    } finally {
+      giveBack();
+      caller.usedAt = this.#now();
+    }
   }
 
   async describe(): Promise<never> {
@@ -91,8 +108,8 @@ class CallersUpstream implements Upstream {
 class Caller implements Authorization {
   readonly upstream: Upstream;
   usedAt = 0;
-  /** What is lent to calls that run; the newest last. */
-  readonly #lent: { readonly token: WireLease; readonly loan: Loan }[] = [];
+  /** What is lent to calls and streams that run; the newest last. */
+  readonly #lent: Loan[] = [];
   /** What the server wants to find in the next proof. */
   #nonce: string | undefined;
 
@@ -105,18 +122,17 @@ class Caller implements Authorization {
   }
 
   /** @returns what ends it */
-  lend(token: WireLease, loan: Loan): () => void {
-    const lent = { token, loan };
-    this.#lent.push(lent);
-    return () => void this.#lent.splice(this.#lent.indexOf(lent), 1);
+  lend(loan: Loan): () => void {
+    this.#lent.push(loan);
+    return () => void this.#lent.splice(this.#lent.indexOf(loan), 1);
   }
 
   /** What is refused for want of a newer nonce is not executed, and is said again with that one (RFC 9449 §9). */
-  async call(call: UpstreamCall): Promise<RpcAnswer> {
+  async insist<T>(work: () => Promise<T>): Promise<T> {
     for (let told = 0; ; told++) {
       const nonce = this.#nonce;
       try {
-        return await this.upstream.call(call);
+        return await work();
       } catch (error) {
         const isNew = error instanceof HttpFailure && error.wantsNonce && this.#nonce !== nonce;
         if (!isNew || told >= MOST_NONCES) throw error;
@@ -126,9 +142,9 @@ class Caller implements Authorization {
 
   /** Beside the calls are the handshake, streams, the end of a session: said with what was lent last. */
   async headers(method: string, own: string | undefined): Promise<readonly string[]> {
-    const lent = this.#lent.findLast(({ token }) => own === undefined || shownAs(token) === own);
-    if (lent === undefined) return [];
-    const { token, loan } = lent;
+    const loan = this.#lent.findLast(({ leases: [token] }) => token && (own === undefined || shownAs(token) === own));
+    const [token] = loan?.leases ?? [];
+    if (loan === undefined || token === undefined) return [];
     const shown = own === undefined ? ['authorization', shownAs(token)] : [];
     if (!token.isBound) return shown;
     const proof = await loan.prove?.({ lease: token.id, method, nonce: this.#nonce });
