@@ -58,13 +58,24 @@ function rulesOf(
   secrets: SecretStore,
   outbound: ReturnType<typeof openOutbound>,
 ): Rules {
-  const { exchange, authorize, audience, scopes, further_scopes: further = [], trusts = [], client, ca: file } = auth;
+  const {
+    exchange,
+    authorize,
+    audience,
+    scopes,
+    dpop,
+    further_scopes: further = [],
+    trusts = [],
+    client,
+    ca: file,
+  } = auth;
   const ca = file === undefined ? undefined : readText(file, 'a PEM file is needed');
   const issuer = exchange ?? authorize ?? '';
   const common = {
     url,
     issuer,
     audience,
+    dpop,
     clientId: client.id,
     async credential(tenant: string) {
       const ref = client.secret ?? client.key;

@@ -11,7 +11,10 @@ import { verifies } from '../support/verifies.ts';
 import { lease } from './support.ts';
 
 const MINUTE = 60_000;
-const validated = new Validated(known({ method: 'resources/subscribe' }, '{}'), { arguments: undefined, raw: '{}' });
+const validated = new Validated(known({ method: 'resources/subscribe', pin: undefined }, '{}'), {
+  arguments: undefined,
+  raw: '{}',
+});
 const authorized = new Authorized(validated, { allow: true, policies: [], detail: '' });
 const call = new Admitted(new Limited(new Confirmed(authorized, undefined), undefined));
 const turn = () => new Promise((resolve) => setImmediate(resolve));

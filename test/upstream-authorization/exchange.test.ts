@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { generateKeyPairSync } from 'node:crypto';
+import { generateKeyPairSync, hash } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
-import { jwtVerify } from 'jose';
+import { decodeProtectedHeader, importJWK, type JWK, jwtVerify } from 'jose';
 import type { LeaseWish } from '../../src/contract/zone-link.ts';
 import {
   CallerTokens,
@@ -23,6 +23,7 @@ async function world(t: TestContext, more: Partial<ExchangeRules> = {}) {
   const tokens = new CallerTokens(() => now, new KnownIssuers(() => now));
   const rules: ExchangeRules = {
     url: 'https://crm.example/mcp',
+    dpop: true,
     issuer: issuer.url,
     audience: AUDIENCE,
     scope: 'crm.read',
@@ -210,3 +211,22 @@ for (const [what, change, reason] of sources)
     );
     assert.deepEqual(issuer.asked, []);
   });
+
+test('a token is bound to a key of ours where the issuer can do that, and each proof is for the server alone (RFC 9449)', async (t) => {
+  verifies('authn.no-passthrough');
+  const { issuer, lease } = await world(t);
+  issuer.metadata = { dpop_signing_alg_values_supported: ['ES256'] };
+  await assert.rejects(lease('alice'), /of type bearer, not dpop/, 'a bearer one in its place is a downgrade');
+  issuer.answer = { token_type: 'DPoP' };
+  const { value, prove } = await lease('alice');
+  const proof = await prove?.('POST', 'fresh');
+  const { jwk, typ } = decodeProtectedHeader(String(proof));
+  assert.ok(jwk !== undefined && !('d' in jwk) && typ === 'dpop+jwt');
+  const { payload } = await jwtVerify(String(proof), await importJWK(jwk as JWK, 'ES256'));
+  const ath = hash('sha256', value, 'base64url');
+  assert.deepEqual(
+    [payload.htm, payload.htu, payload.ath, payload.nonce],
+    ['POST', 'https://crm.example/mcp', ath, 'fresh'],
+  );
+  assert.equal(new Set(await Promise.all([1, 2, 3].map(() => prove?.('POST', undefined)))).size, 3);
+});

@@ -33,7 +33,7 @@ async function world(t: TestContext, more: Partial<GrantRules> = {}) {
   const events: string[] = [];
   const rules: GrantRules = {
     ...{ server: 'crm', url: 'https://crm.example/mcp', issuer: issuer.url, audience: AUDIENCE, clientId: 'gateway' },
-    ...{ scopes: ['read'], further: ['write'] },
+    ...{ scopes: ['read'], further: ['write'], dpop: true },
     credential: async (tenant) => ({ secret: `of-${tenant}` }),
     fetch: outboundFetch(openOutbound(), { trustedHost: 'localhost', ca: issuer.ca }),
     ...more,
@@ -174,6 +174,10 @@ test('nobody is sent to an issuer without PKCE, or whose sign-in is not on https
   issuer.metadata = { ...usual, dpop_signing_alg_values_supported: ['ES256'] };
   room.grants = (await fresh()).grants;
   await assert.rejects(come('alice'), /of type bearer, not dpop/);
+  const plain = await world(t, { dpop: false });
+  plain.issuer.metadata = { ...plain.issuer.metadata, dpop_signing_alg_values_supported: ['ES256'] };
+  await plain.come('alice');
+  assert.equal((await plain.lease('alice')).prove, undefined, 'the operator has said that the server takes no other');
 
   async function fresh() {
     const { open } = await world(t);

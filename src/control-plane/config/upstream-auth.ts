@@ -46,6 +46,12 @@ export function upstreamAuth(path: z.ZodType<string, string>) {
         .max(16)
         .optional()
         .describe("With `exchange`: further issuers whose callers' tokens it is shown; absent: its own alone."),
+      dpop: z
+        .boolean()
+        .default(true)
+        .describe(
+          'Whether tokens are bound to a key of ours where the issuer can do that; false: the server takes bearer tokens only.',
+        ),
       ca: path.optional().describe("PEM file of an extra CA for the issuer's own endpoints."),
     })
     .superRefine((auth, context) => {

@@ -96,7 +96,7 @@ export class CallerGrants {
     if (!metadata.authorization_endpoint?.startsWith('https:'))
       throw new NotAuthorized(`${rules.issuer} has no authorization endpoint to which a person could be sent`);
     const client = { id: rules.clientId, ...(await rules.credential(tenant)) };
-    const key = await keyFor(metadata, true);
+    const key = rules.dpop ? await keyFor(metadata, true) : undefined;
     // One address for each server, so for each issuer: answers cannot be mixed up even where `iss` is not given (RFC 9700 §4.4.2).
     const redirectUri = `${this.#deps.origin}/oauth/authorized/${rules.server}`;
     const dpop = key && DPoP({}, key);

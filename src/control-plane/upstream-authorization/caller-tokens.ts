@@ -27,6 +27,8 @@ export interface ExchangeRules {
   readonly scope: string | undefined;
   /** Further issuers whose tokens `issuer` is known to take. */
   readonly trusts: readonly string[];
+  /** Whether tokens are bound to a key where the issuer can do that: the server understands it (RFC 9449). */
+  readonly dpop: boolean;
   /** What `issuer` knows us by. */
   readonly clientId: string;
   /** By what we show that, for callers of one tenant. @throws NoSecret */
@@ -133,10 +135,10 @@ export class CallerTokens {
     return { value, until: Math.min(ends, this.#now() + lasts), key: bound };
   }
 
-  async #get({ issuer, fetch }: ExchangeRules, asked: Exchange) {
+  async #get({ issuer, dpop, fetch }: ExchangeRules, asked: Exchange) {
     try {
       const metadata = await this.#issuers.metadata(issuer, fetch);
-      const bound = await keyFor(metadata);
+      const bound = dpop ? await keyFor(metadata) : undefined;
       return { ...(await exchanged(metadata, asked, fetch, bound && DPoP({}, bound))), bound };
     } catch (error) {
       throw error instanceof NotAuthorized ? error : new NotAuthorized(`${issuer}: ${String(error)}`);

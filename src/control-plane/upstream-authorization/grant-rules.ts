@@ -12,6 +12,8 @@ export interface GrantRules {
   readonly scopes: readonly string[];
   /** What a person may be asked for when the server wants it, and nothing else. */
   readonly further: readonly string[];
+  /** Whether tokens are bound to a key where the issuer can do that: the server understands it (RFC 9449). */
+  readonly dpop: boolean;
   /** What `issuer` knows us by. */
   readonly clientId: string;
   /** By what we show that, for callers of one tenant; nothing: by PKCE alone. @throws NoSecret */

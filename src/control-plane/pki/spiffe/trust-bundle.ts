@@ -21,13 +21,14 @@ const x5c = z.tuple([z.base64()]);
 /**
  * A bundle as operators have it in a file: the SPIFFE document (SPIFFE Trust Domain and Bundle §4), which has both kinds,
  * or certificates in PEM, which have no keys for JWT-SVIDs.
+ * @param mayBeEmpty a document that says so trusts nobody; an empty text says nothing
  * @throws TrustBundleError
  */
-export function parseBundle(text: string): TrustBundle {
-  const bundle = text.trimStart().startsWith('{')
-    ? parseDocument(text)
-    : { x509: pemBlocks(text).map(checked), jwt: [] };
-  if (bundle.x509.length === 0 && bundle.jwt.length === 0) throw new TrustBundleError('no authority in it');
+export function parseBundle(text: string, mayBeEmpty = false): TrustBundle {
+  const isDocument = text.trimStart().startsWith('{');
+  const bundle = isDocument ? parseDocument(text) : { x509: pemBlocks(text).map(checked), jwt: [] };
+  const isEmpty = bundle.x509.length === 0 && bundle.jwt.length === 0;
+  if (isEmpty && !(mayBeEmpty && isDocument)) throw new TrustBundleError('no authority in it');
   return bundle;
 }
 
