@@ -1,7 +1,7 @@
 const commands: Readonly<Record<string, readonly [synopsis: string, text: string]>> = {
   init: ['init [DIR]', 'Writes innerkeep.yaml, a first policy and the state directory. Overwrites nothing.'],
   add: [
-    'add npm:NAME@VERSION | ./DIR | https://… --name N [--mount FROM:TO:ro|rw] [--yes] [--accept-unverified] [--client FILE] [-- ARGS…]',
+    'add npm:NAME@VERSION | ./DIR | https://… --name N [--mount FROM:TO:ro|rw] [--yes] [--accept-unverified] [--accept-suspected] [--client FILE] [-- ARGS…]',
     'Vets a server, installs it into the store, lists its tools in a sandbox, shows what it found, and writes its block\ninto the configuration and its pins into innerkeep.lock. What follows -- are its arguments (of a package) or its\ncommand (of a directory). FILE says in JSON what the issuer of a remote server that wants authorization knows us by:\n{"issuer", "client_id", "client_secret" or "private_key"}, or the https {"client_id"} of a document about us.',
   ],
   up: ['up [--self-check FILE]', 'Runs all zones on this machine until SIGINT or SIGTERM.'],
