@@ -15,6 +15,7 @@ interface AddRequest {
   readonly mounts: readonly { readonly from: string; readonly to: string; readonly mode: string }[];
   readonly yes: boolean;
   readonly acceptUnverified: boolean;
+  readonly acceptSuspected: boolean;
   /** Absolute path of what a remote server's issuer knows us by. */
   readonly client: string | undefined;
 }
@@ -32,6 +33,7 @@ export function addRequest(argv: readonly string[], cwd: string, directory: stri
       mount: { type: 'string', multiple: true, default: [] },
       yes: { type: 'boolean', default: false },
       'accept-unverified': { type: 'boolean', default: false },
+      'accept-suspected': { type: 'boolean', default: false },
       client: { type: 'string' },
     },
     1,
@@ -71,6 +73,7 @@ export function addRequest(argv: readonly string[], cwd: string, directory: stri
     mounts,
     yes: values.yes,
     acceptUnverified: values['accept-unverified'],
+    acceptSuspected: values['accept-suspected'],
     client: values.client === undefined ? undefined : resolve(cwd, values.client),
   };
 }

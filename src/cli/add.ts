@@ -21,6 +21,13 @@ import { runtimeServer, sourceOf } from '../control-plane/packages/pins-for.ts';
 import { type Describe, demandServable, type Inspect, lockedServer } from '../control-plane/packages/review.ts';
 import { type Bundle, type StartPin, startPin } from '../control-plane/packages/start-pin.ts';
 import { Store } from '../control-plane/packages/store.ts';
+import {
+  demandAccepted,
+  type Suspects,
+  shadows,
+  suspectLines,
+  toolsOfOthers,
+} from '../control-plane/packages/suspects.ts';
 import { addRequest, blockFor } from './add-request.ts';
 import { type Ask, type Io, personAtTerminal, printable } from './terminal.ts';
 
@@ -66,9 +73,13 @@ export async function add(argv: readonly string[], io: Io, deps: AddDeps): Promi
     const runs = runtimeServer(request.name, server, installed.locked, config);
     const live = await deps.describe(runs, request.client);
     const start = await startPin(runs, live, deps.bundle, deps.describe);
-    const locked = lockedServer({ ...installed.locked, ...(start && { start }) }, live);
+    const others = toolsOfOthers(lock, request.name);
+    const locked = lockedServer({ ...installed.locked, ...(start && { start }) }, live, others);
     demandServable(deps.inspect, request.name, locked.pins.tools, server.tools);
-    if (!io.json) io.stdout(report(request.name, locked, installed.facts));
+    const like = shadows(locked.pins.tools, others);
+    if (!io.json) io.stdout(report(request.name, locked, installed.facts, like));
+    if (request.yes && !request.acceptSuspected)
+      demandAccepted(request.name, locked.suspects ?? {}, own(lock.servers, request.name)?.suspects);
     if (!request.yes && !(await ask?.(`Add ${request.name}?`))) throw new SafetyError('not added');
     const unchanged = readFileSync(file, 'utf8') === text && lockText(readLock(config.directory)) === lockText(lock);
     if (!unchanged) throw configError(file, 'the configuration or the lock was changed meanwhile', 'run add again');
@@ -76,7 +87,10 @@ export async function add(argv: readonly string[], io: Io, deps: AddDeps): Promi
       { path: lockPath(config.directory), text: lockText(withLocked(lock, request.name, locked)) },
       { path: file, text: edited },
     ]);
-    if (io.json) io.stdout(`${JSON.stringify({ name: request.name, facts: installed.facts, ...summary(locked) })}\n`);
+    if (io.json)
+      io.stdout(
+        `${JSON.stringify({ name: request.name, facts: installed.facts, shadows: like, ...summary(locked) })}\n`,
+      );
     else io.stderr(`added ${request.name} to ${file} and innerkeep.lock\n`);
     return 0;
   } catch (error) {
@@ -107,7 +121,7 @@ async function install(
   return installPackage(source, server.args ?? [], Object.values(lock.servers), acceptUnverified, packages);
 }
 
-function summary({ pins, openLevels, command, start, provenance, scripts = [] }: LockedServer) {
+function summary({ pins, openLevels, command, start, provenance, scripts = [], suspects = {} }: LockedServer) {
   const names = (list: readonly { readonly name: string }[]): readonly string[] => list.map(({ name }) => name);
   const { tools, prompts, resourceTemplates } = pins;
   return {
@@ -119,6 +133,7 @@ function summary({ pins, openLevels, command, start, provenance, scripts = [] }:
     prompts: names(prompts),
     resourceTemplates: names(resourceTemplates),
     openLevels,
+    suspects,
   };
 }
 
@@ -129,8 +144,8 @@ function startLines(start: StartPin): string[] {
   return [`  started from one module: ${bundle}`, `  not from a snapshot: ${printable(noSnapshot ?? 'not tried')}`];
 }
 
-function report(name: string, locked: LockedServer, facts: readonly string[]): string {
-  const { pins, openLevels, command, start } = locked;
+function report(name: string, locked: LockedServer, facts: readonly string[], like: Suspects): string {
+  const { pins, openLevels, command, start, suspects = {} } = locked;
   const lines = [`${name}: ${locked.source}`, ...facts.map((fact) => `  ${printable(fact)}`)];
   if (command !== undefined) lines.push(`  command: ${printable(command.join(' '))}`);
   if (start !== undefined) lines.push(...startLines(start));
@@ -148,6 +163,11 @@ function report(name: string, locked: LockedServer, facts: readonly string[]): s
     lines.push(
       `  open in ${tool}, closed by the gateway: ${levels.map((level) => printable(level === '' ? 'the root' : level)).join(' ')}`,
     );
+  for (const [tool, others] of Object.entries(like))
+    lines.push(
+      `  named like another server's: ${printable(tool)} and ${others.map((other) => printable(other)).join(', ')}`,
+    );
+  lines.push(...suspectLines(suspects).map((line) => `  ${printable(line)}`));
   return `${lines.join('\n')}\n`;
 }
 

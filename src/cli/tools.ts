@@ -3,7 +3,7 @@ import { replaceFiles } from '../control-plane/config/atomic.ts';
 import { type Config, loadConfig } from '../control-plane/config/load.ts';
 import { own } from '../control-plane/config/own.ts';
 import { configError, SafetyError } from '../control-plane/config/problem.ts';
-import { type Change, diffPins } from '../control-plane/packages/descriptor-diff.ts';
+import { type Change, diffPins, pinnedElsewhere } from '../control-plane/packages/descriptor-diff.ts';
 import {
   type Lock,
   type LockedServer,
@@ -17,6 +17,13 @@ import { type Pins, pinsOf } from '../control-plane/packages/pins.ts';
 import { ensureFiles, lockedFor, runtimeServer } from '../control-plane/packages/pins-for.ts';
 import { type Describe, demandServable, type Inspect, withPins } from '../control-plane/packages/review.ts';
 import { Store } from '../control-plane/packages/store.ts';
+import {
+  demandAccepted,
+  type Suspects,
+  suspectLines,
+  suspectsOf,
+  toolsOfOthers,
+} from '../control-plane/packages/suspects.ts';
 import { options, UsageError } from './options.ts';
 import { type Ask, type Io, personAtTerminal, printable } from './terminal.ts';
 
@@ -37,6 +44,8 @@ interface Found {
   readonly locked: LockedServer;
   readonly live: Pins;
   readonly changes: readonly Change[];
+  /** What of it gives orders to the model. */
+  readonly suspects: Suspects;
 }
 
 /**
@@ -48,7 +57,11 @@ interface Found {
 export async function tools(argv: readonly string[], io: Io, deps: ToolsDeps): Promise<number> {
   const { values, positionals } = options(
     argv,
-    { yes: { type: 'boolean', default: false }, client: { type: 'string' } },
+    {
+      yes: { type: 'boolean', default: false },
+      'accept-suspected': { type: 'boolean', default: false },
+      client: { type: 'string' },
+    },
     2,
   );
   const [verb = 'ls', which] = positionals;
@@ -78,7 +91,8 @@ export async function tools(argv: readonly string[], io: Io, deps: ToolsDeps): P
         io.stderr(printable(`${name}: ${message}; ${mend}`).concat('\n'));
     return found.some(({ changes }) => changes.length > 0) ? 1 : 0;
   }
-  return approve(found, tool, values.yes, lock, config, io, deps);
+  const unseen = values.yes && !values['accept-suspected'];
+  return approve(found, tool, { yes: values.yes, unseen }, lock, config, io, deps);
 }
 
 async function ask(
@@ -95,7 +109,8 @@ async function ask(
   if (server.url === undefined)
     await ensureFiles(locked, server, config, new Store(config.state), npm, `${process.platform}-${process.arch}`);
   const live = pinsOf(await deps.describe(runtimeServer(name, server, locked, config), client));
-  return { name, locked, live, changes: diffPins(pinnedServer(name, locked), live) };
+  const changes = diffPins(pinnedServer(name, locked), live, pinnedElsewhere(lock, name));
+  return { name, locked, live, changes, suspects: suspectsOf(live, toolsOfOthers(lock, name)) };
 }
 
 function list(names: readonly string[], config: Config, lock: Lock, io: Io): number {
@@ -128,23 +143,26 @@ function list(names: readonly string[], config: Config, lock: Lock, io: Io): num
 
 function print(found: readonly Found[], io: Io): void {
   if (io.json) {
-    io.stdout(`${JSON.stringify({ servers: found.map(({ name, changes }) => ({ name, changes })) })}\n`);
+    io.stdout(
+      `${JSON.stringify({ servers: found.map(({ name, changes, suspects }) => ({ name, changes, suspects })) })}\n`,
+    );
     return;
   }
-  for (const { name, changes } of found) {
+  for (const { name, changes, suspects } of found) {
     io.stdout(`${name}: ${changes.length === 0 ? 'as pinned' : `${changes.length} differences`}\n`);
     for (const { item, change, field = '', pinned, live } of changes) {
       io.stdout(`  ${printable(item)} ${change}${field === '' ? '' : ` ${printable(field)}`}\n`);
       if (pinned !== undefined) io.stdout(`    - ${printable(JSON.stringify(pinned))}\n`);
       if (live !== undefined) io.stdout(`    + ${printable(JSON.stringify(live))}\n`);
     }
+    for (const line of suspectLines(suspects)) io.stdout(`  ${printable(line)}\n`);
   }
 }
 
 async function approve(
   found: readonly Found[],
   tool: string | undefined,
-  yes: boolean,
+  { yes, unseen }: { readonly yes: boolean; readonly unseen: boolean },
   lock: Lock,
   config: Config,
   io: Io,
@@ -160,14 +178,16 @@ async function approve(
   });
   for (const { name, pins } of approved)
     demandServable(deps.inspect, name, pins.tools, config.servers[name]?.tools ?? {});
+  const next = approved.reduce(
+    (before, { name, locked, pins }) => withLocked(before, name, withPins(locked, pins, toolsOfOthers(lock, name))),
+    lock,
+  );
+  for (const { name, locked } of approved)
+    if (unseen) demandAccepted(name, next.servers[name]?.suspects ?? {}, locked.suspects);
   if (!yes && person === undefined)
     throw new SafetyError('there is nobody to ask', 'add --yes when the differences have been reviewed');
   const what = tool === undefined ? changed.map(({ name }) => name).join(', ') : `${changed[0]?.name}/${tool}`;
   if (!yes && !(await person?.(`Pin what ${what} says now?`))) throw new SafetyError('not approved; the pins stay');
-  const next = approved.reduce(
-    (before, { name, locked, pins }) => withLocked(before, name, withPins(locked, pins)),
-    lock,
-  );
   if (lockText(readLock(config.directory)) !== lockText(lock))
     throw configError(lockPath(config.directory), 'the lock was changed meanwhile', 'run tools approve again');
   replaceFiles([{ path: lockPath(config.directory), text: lockText(next) }]);

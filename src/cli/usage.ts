@@ -1,7 +1,7 @@
 const commands: Readonly<Record<string, readonly [synopsis: string, text: string]>> = {
   init: ['init [DIR]', 'Writes innerkeep.yaml, a first policy and the state directory. Overwrites nothing.'],
   add: [
-    'add npm:NAME@VERSION | ./DIR | https://… --name N [--mount FROM:TO:ro|rw] [--yes] [--accept-unverified] [--client FILE] [-- ARGS…]',
+    'add npm:NAME@VERSION | ./DIR | https://… --name N [--mount FROM:TO:ro|rw] [--yes] [--accept-unverified] [--accept-suspected] [--client FILE] [-- ARGS…]',
     'Vets a server, installs it into the store, lists its tools in a sandbox, shows what it found, and writes its block\ninto the configuration and its pins into innerkeep.lock. What follows -- are its arguments (of a package) or its\ncommand (of a directory). FILE says in JSON what the issuer of a remote server that wants authorization knows us by:\n{"issuer", "client_id", "client_secret" or "private_key"}, or the https {"client_id"} of a document about us.',
   ],
   up: ['up [--self-check FILE]', 'Runs all zones on this machine until SIGINT or SIGTERM.'],
@@ -17,7 +17,10 @@ const commands: Readonly<Record<string, readonly [synopsis: string, text: string
     'people invite --subject S --tenant T [--group G…] [--ttl 15m] | ls | remove SUBJECT | grants | withdraw SUBJECT [--server NAME]',
     'Who may sign in at the embedded issuer, with passkeys; and what people have authorized us for at remote servers.\ninvite: a link, alone on stdout, by which one person enrols one passkey, once. There is no other way in.\nwithdraw: takes back what a person authorized, at one server or all; the issuers are told, where they can be.',
   ],
-  tools: ['tools ls | diff | approve [SERVER[/TOOL]] | reject [SERVER] [--client FILE]', 'Descriptors and their pins.'],
+  tools: [
+    'tools ls | diff | approve [SERVER[/TOOL]] | reject [SERVER] [--yes] [--accept-suspected] [--client FILE]',
+    'Descriptors and their pins.',
+  ],
   policy: [
     'policy lint | test [FILE] | explain --subject S --tenant T --action A [--arguments JSON] | push',
     'Checks the policies against the pins, runs the cases beside them, answers one question, or brings them into force.\npush: the running up reads its policies and pins again and serves by them from the next call on; if anything is wrong\nwith them it says where, and goes on as before.',

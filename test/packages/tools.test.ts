@@ -58,6 +58,34 @@ test('approve pins one tool and leaves the others as they were', async (t) => {
   );
 });
 
+test('what turned into orders to the model is not approved unseen', async (t) => {
+  const room = await rooms(t);
+  const before = room.read('innerkeep.lock');
+  room.says = () => live(turned, sum);
+  await assert.rejects(
+    room.tools('approve', '--yes'),
+    (error) =>
+      error instanceof SafetyError && /notes gives orders to the model: tools\/echo SUSPECTED/.test(error.message),
+  );
+  assert.equal(room.read('innerkeep.lock'), before);
+  assert.equal(await room.tools('approve', '--yes', '--accept-suspected'), 0);
+  assert.match(room.out, / {2}tools\/echo SUSPECTED: /);
+});
+
+test('a tool that was reviewed under another server or another name does not count as new', async (t) => {
+  const room = await rooms(t);
+  room.says = () => live({ ...sum, name: 'total' });
+  await room.add('./notes', '--name', 'split', '--yes', '--', 'node', 's.mjs');
+  room.out = '';
+  room.says = () => live({ ...sum, name: 'total' }, { ...echo, name: 'again' }, sum);
+  assert.equal(await room.tools('diff', 'split'), 1);
+  assert.match(room.out, /tools\/again moved\n {4}- "notes\/echo"\n {4}\+ "again"/);
+  assert.match(room.out, /tools\/sum moved/);
+  room.out = '';
+  room.says = () => live(sum, echo);
+  assert.equal(await room.tools('diff', 'notes'), 0, 'an order of tools is no difference');
+});
+
 test('approve without a person or --yes, or with a no, changes nothing', async (t) => {
   const room = await rooms(t);
   const before = room.read('innerkeep.lock');
@@ -98,6 +126,6 @@ test('approve refuses a tool whose schema cannot be enforced, by name; the pins 
       (error) => error instanceof SafetyError && /notes: tool sum: inputSchema at \/properties\/a/.test(error.message),
     );
   assert.equal(room.read('innerkeep.lock'), before);
-  assert.equal(await room.tools('approve', 'notes/echo', '--yes'), 0);
+  assert.equal(await room.tools('approve', 'notes/echo', '--yes', '--accept-suspected'), 0);
   assert.notEqual(room.read('innerkeep.lock'), before);
 });

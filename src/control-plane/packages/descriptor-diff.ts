@@ -1,11 +1,13 @@
 import type { PinnedDescriptor } from '../../contract/descriptors.ts';
 import { isObject, type Json } from '../../contract/json.ts';
+import type { Lock } from './lock.ts';
 import { type Pins, parsed } from './pins.ts';
 
 export interface Change {
   /** `tools/read_file`, `instructions`, … */
   readonly item: string;
-  readonly change: 'added' | 'removed' | 'renamed' | 'changed';
+  /** `moved`: under another server, the same but for its name was reviewed before. */
+  readonly change: 'added' | 'removed' | 'renamed' | 'moved' | 'changed';
   /** JSON Pointer into the descriptor. */
   readonly field?: string;
   readonly pinned?: Json;
@@ -13,17 +15,33 @@ export interface Change {
 }
 
 /** What a server says now and did not say when it was reviewed, field by field. */
-export function diffPins(pinned: Pins, live: Pins): readonly Change[] {
+export function diffPins(pinned: Pins, live: Pins, elsewhere: Elsewhere = new Map()): readonly Change[] {
   const facts = ['protocolVersion', 'serverInfo', 'capabilities', 'instructions'] as const;
   return [
     ...facts.flatMap((item) => diffJson(item, pinned[item], live[item])),
-    ...diffList('tools', pinned.tools, live.tools),
+    ...diffList('tools', pinned.tools, live.tools, elsewhere),
     ...diffList('prompts', pinned.prompts, live.prompts),
     ...diffList('resourceTemplates', pinned.resourceTemplates, live.resourceTemplates),
   ];
 }
 
-function diffList(kind: string, pinned: readonly PinnedDescriptor[], live: readonly PinnedDescriptor[]): Change[] {
+/** Descriptors of other servers by what they say but for their names: `SERVER/TOOL`. */
+type Elsewhere = ReadonlyMap<string, string>;
+
+/** What a tool may have been before its server was split in two. */
+export function pinnedElsewhere({ servers }: Lock, server: string): Elsewhere {
+  const others = Object.entries(servers).filter(([name]) => name !== server);
+  return new Map(
+    others.flatMap(([name, { pins }]) => pins.tools.map((pin) => [nameless(pin), `${name}/${pin.name}`] as const)),
+  );
+}
+
+function diffList(
+  kind: string,
+  pinned: readonly PinnedDescriptor[],
+  live: readonly PinnedDescriptor[],
+  elsewhere: Elsewhere = new Map(),
+): Change[] {
   const changes: Change[] = [];
   const fresh = live.filter(({ name }) => !pinned.some((pin) => pin.name === name));
   for (const pin of pinned) {
@@ -47,7 +65,12 @@ function diffList(kind: string, pinned: readonly PinnedDescriptor[], live: reado
   }
   return [
     ...changes,
-    ...fresh.map(({ name, raw }) => ({ item: `${kind}/${name}`, change: 'added', live: parsed(raw, kind) }) as const),
+    ...fresh.map((pin) => {
+      const [item, before] = [`${kind}/${pin.name}`, elsewhere.get(nameless(pin))];
+      return before === undefined
+        ? ({ item, change: 'added', live: parsed(pin.raw, kind) } as const)
+        : ({ item, change: 'moved', pinned: before, live: pin.name } as const);
+    }),
   ];
 }
 

@@ -43,6 +43,8 @@ const lockedServer = z.strictObject({
   packages: z.record(z.string(), lockedPackage).optional(),
   /** Tool → JSON Pointers at which its own input schema lets anything in. */
   openLevels: z.record(z.string(), z.array(z.string())),
+  /** What was suspected of giving orders to the model, and accepted; item → why. */
+  suspects: z.record(z.string(), z.array(z.string())).optional(),
   pins: z.strictObject({
     protocolVersion: z.string(),
     capabilities: json,

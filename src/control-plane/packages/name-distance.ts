@@ -68,7 +68,7 @@ function near(a: string, b: string): boolean {
 }
 
 /** What the eye takes a name for: case, accents, separators and letters that look alike are gone. */
-function skeleton(name: string): string {
+export function skeleton(name: string): string {
   const plain = name
     .normalize('NFKD')
     .toLowerCase()

@@ -39,9 +39,8 @@ export async function prepareServers(
   const pinned = pinsFor(config, lock);
   const store = new Store(config.state);
   for (const [name, server] of Object.entries(config.servers)) {
-    const locked = own(lock.servers, name);
-    if (locked !== undefined && server.url === undefined)
-      await ensureFiles(locked, server, config, store, npm, platform);
+    if (server.url === undefined)
+      await ensureFiles(lockedFor(name, server, config, lock), server, config, store, npm, platform);
   }
   return pinned;
 }

@@ -6,6 +6,7 @@ import type { LockedServer } from './lock.ts';
 import { openLevels } from './open-levels.ts';
 import type { LockedFiles } from './package-server.ts';
 import { type Pins, pinsOf } from './pins.ts';
+import { suspectsOf } from './suspects.ts';
 
 /**
  * Asks a server, in a sandbox where it runs here, what it offers.
@@ -37,20 +38,26 @@ export function demandServable(inspect: Inspect, ...server: Parameters<Inspect>)
 }
 
 /** The lock's entry of files and what their server says of itself. */
-export function lockedServer(files: LockedFiles, live: LiveDescriptors): LockedServer {
-  return withPins(files, pinsOf(live));
+export function lockedServer(files: LockedFiles, live: LiveDescriptors, others: readonly string[]): LockedServer {
+  return withPins(files, pinsOf(live), others);
 }
 
-/** The entry with other pins. */
-export function withPins(files: LockedFiles, pins: Pins): LockedServer {
+/**
+ * The entry with other pins.
+ * @param others tools of other servers, as `SERVER/TOOL`
+ */
+export function withPins(files: LockedFiles, pins: Pins, others: readonly string[]): LockedServer {
   const levels: Record<string, string[]> = {};
   for (const tool of pins.tools) {
     const open = openLevels(tool);
     if (open.length > 0) levels[tool.name] = [...open];
   }
+  const suspects: Record<string, string[]> = {};
+  for (const [item, why] of Object.entries(suspectsOf(pins, others))) suspects[item] = [...why];
   return {
     ...files,
     openLevels: levels,
+    suspects: Object.keys(suspects).length === 0 ? undefined : suspects,
     pins: {
       ...pins,
       capabilities: { ...pins.capabilities } as LockedServer['pins']['capabilities'],
