@@ -1,5 +1,5 @@
 #!/bin/sh
-# Format, lint, types, boundaries, dead code, generated documents. Each prints its own findings; all of them run.
+# Format, lint, types, boundaries, dead code, static analysis, generated documents. Each prints its own findings; all of them run.
 cd "$(dirname "$0")/.." || exit
 export PATH="$PWD/node_modules/.bin:$PATH"
 status=0
@@ -8,5 +8,6 @@ run biome check --error-on-warnings .
 run tsc -p .
 run depcruise src --config .dependency-cruiser.cjs
 run knip
+run ./scripts/node24 src/main.ts scan src scripts examples
 run node scripts/generate-docs.ts --check
 exit $status

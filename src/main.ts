@@ -75,6 +75,11 @@ const commands: Readonly<Record<string, Command>> = {
     const { detectors } = await import('./main/detectors.ts');
     return score(rest, detectors, { ...io, json });
   },
+  async scan({ rest, json, config, state }) {
+    const { scan } = await import('./cli/scan.ts');
+    const { default: packageJson } = await import('../package.json', { with: { type: 'json' } });
+    return scan(rest, { ...io, json }, { config, state, version: packageJson.version });
+  },
   async doctor({ rest, json, config, state }) {
     options(rest, {}, 0);
     const { configuredDrivers, doctor } = await import('./cli/doctor.ts');

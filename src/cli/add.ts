@@ -77,7 +77,8 @@ export async function add(argv: readonly string[], io: Io, deps: AddDeps): Promi
     const locked = lockedServer({ ...installed.locked, ...(start && { start }) }, live, others);
     demandServable(deps.inspect, request.name, locked.pins.tools, server.tools);
     const like = shadows(locked.pins.tools, others);
-    if (!io.json) io.stdout(report(request.name, locked, installed.facts, like));
+    const facts = [...installed.facts, ...(await scanned(store, locked))];
+    if (!io.json) io.stdout(report(request.name, locked, facts, like));
     if (request.yes && !request.acceptSuspected)
       demandAccepted(request.name, locked.suspects ?? {}, own(lock.servers, request.name)?.suspects);
     if (!request.yes && !(await ask?.(`Add ${request.name}?`))) throw new SafetyError('not added');
@@ -87,10 +88,7 @@ export async function add(argv: readonly string[], io: Io, deps: AddDeps): Promi
       { path: lockPath(config.directory), text: lockText(withLocked(lock, request.name, locked)) },
       { path: file, text: edited },
     ]);
-    if (io.json)
-      io.stdout(
-        `${JSON.stringify({ name: request.name, facts: installed.facts, shadows: like, ...summary(locked) })}\n`,
-      );
+    if (io.json) io.stdout(`${JSON.stringify({ name: request.name, facts, shadows: like, ...summary(locked) })}\n`);
     else io.stderr(`added ${request.name} to ${file} and innerkeep.lock\n`);
     return 0;
   } catch (error) {
@@ -119,6 +117,15 @@ async function install(
   const npm = await npmSettings(config.directory, deps.env ?? process.env);
   const packages = { store, npm, platform, now: deps.now ?? Date.now };
   return installPackage(source, server.args ?? [], Object.values(lock.servers), acceptUnverified, packages);
+}
+
+/** A parser is loaded only where there is something to parse. */
+async function scanned(store: Store, { digest }: LockedServer): Promise<readonly string[]> {
+  if (digest === undefined) return [];
+  const { scanFiles } = await import('../control-plane/scan/files.ts');
+  const { files, findings } = scanFiles(store.path(digest));
+  const errors = findings.filter(({ rule }) => rule.level === 'error').length;
+  return [`scanned: ${files} files, ${errors} errors, ${findings.length - errors} warnings (innerkeep scan)`];
 }
 
 function summary({ pins, openLevels, command, start, provenance, scripts = [], suspects = {} }: LockedServer) {

@@ -1,0 +1,136 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { scanJavaScript } from '../../src/control-plane/scan/javascript.ts';
+import { scanManifest } from '../../src/control-plane/scan/manifest.ts';
+import { sbom } from '../../src/control-plane/scan/reports.ts';
+import { Workspace } from '../support/product.ts';
+import { verifies } from '../support/verifies.ts';
+
+const ids = (findings: readonly { readonly rule: { readonly id: string } }[]) => findings.map(({ rule }) => rule.id);
+const script = (source: string) => ids(scanJavaScript('a.js', source));
+
+test('code that lets an argument become code, a command or a query is found', () => {
+  verifies('input.static');
+  for (const [source, id] of [
+    ['eval(args.code)', 'js.eval'],
+    ['const f = new Function("a", args.body)', 'js.eval'],
+    ['execSync(`git log ${args.path}`)', 'js.exec'],
+    ['import cp from "node:child_process"; cp.exec("ls " + args.path, done)', 'js.exec'],
+    ['spawn("sh", [x], { shell: true })', 'js.shell'],
+    ['db.query("SELECT * FROM t WHERE id = " + args.id)', 'js.sql'],
+    ['await pool.query(`select * from ${args.table}`)', 'js.sql'],
+    ['request({ rejectUnauthorized: false })', 'js.tls'],
+    ['process.env.NODE_TLS_REJECT_UNAUTHORIZED = "0"', 'js.tls'],
+    ['vm.runInNewContext(args.code)', 'js.vm'],
+    ['require(args.plugin)', 'js.load'],
+    ['#!/usr/bin/env node\nwith (a) { import(b) }', 'js.load'],
+    ['this is no program', 'js.unparsed'],
+    [`${'['.repeat(200_000)}`, 'js.unparsed'],
+  ] as const)
+    assert.deepEqual(script(source), [id], source.slice(0, 60));
+});
+
+test('the same calls with constants, parameters and other meanings are not', () => {
+  for (const source of [
+    'execSync("git status")',
+    'execFile("git", ["log", args.path])',
+    '/a/.exec(text + "b".length)'.replace(' + "b".length', ''),
+    'db.query("SELECT * FROM t WHERE id = $1", [args.id])',
+    'search.query(`${args.text} -draft`)',
+    'spawn("git", [x], { shell: false })',
+    'require("node:fs"); import("./a.js")',
+    'const evaluate = (f) => f(1); evaluate(x)',
+  ])
+    assert.deepEqual(script(source), [], source);
+});
+
+const compose = (lines: string) => ids(scanManifest('compose.yaml', `services:\n  tool:\n    mem_limit: 1g\n${lines}`));
+
+test('a compose file that lets a container out of itself is found (A10)', () => {
+  verifies('input.static');
+  for (const [lines, id] of [
+    ['    volumes: ["/var/run/docker.sock:/var/run/docker.sock"]', 'manifest.runtime-socket'],
+    ['    volumes: [{ type: bind, source: /run/containerd/containerd.sock, target: /s }]', 'manifest.runtime-socket'],
+    ['    volumes: ["/:/host:ro"]', 'manifest.host-path'],
+    ['    volumes: ["/proc:/p"]', 'manifest.host-path'],
+    ['    privileged: true', 'manifest.privileged'],
+    ['    pid: host', 'manifest.host-namespace'],
+    ['    network_mode: host', 'manifest.host-namespace'],
+    ['    cap_add: [CAP_SYS_ADMIN]', 'manifest.capability'],
+    ['    security_opt: ["seccomp:unconfined"]', 'manifest.unconfined'],
+  ] as const)
+    assert.deepEqual(compose(lines), [id], lines);
+  assert.deepEqual(ids(scanManifest('c.yaml', 'services: { tool: { image: a } }')), ['manifest.no-memory-limit']);
+  assert.deepEqual(compose('    volumes: ["./data:/data:ro", "named:/x"]\n    cap_drop: [ALL]'), []);
+});
+
+const pod = (spec: string, container: string) => `apiVersion: apps/v1
+kind: Deployment
+spec: { template: { spec: { ${spec} containers: [{ name: tool, resources: { limits: { memory: 1Gi } }, securityContext: { allowPrivilegeEscalation: false${container} } }] } } }
+`;
+
+test('a Kubernetes manifest that does so is found, in any kind and any document (A10)', () => {
+  verifies('input.static');
+  for (const [spec, container, id] of [
+    ['hostPID: true,', '', 'manifest.host-namespace'],
+    ['volumes: [{ name: s, hostPath: { path: /var/run/docker.sock } }],', '', 'manifest.runtime-socket'],
+    ['volumes: [{ name: s, hostPath: { path: /data } }],', '', 'manifest.hostpath'],
+    ['', ', privileged: true', 'manifest.privileged'],
+    ['', ', capabilities: { add: [ALL] }', 'manifest.capability'],
+  ] as const)
+    assert.deepEqual(ids(scanManifest('k.yaml', `# first\n---\n${pod(spec, container)}`)), [id], id);
+  assert.deepEqual(ids(scanManifest('k.yaml', pod('', ''))), []);
+  assert.deepEqual(ids(scanManifest('k.yaml', 'apiVersion: v1\nkind: Pod\nspec: { containers: [{ name: a }] }')), [
+    'manifest.escalation',
+    'manifest.no-memory-limit',
+  ]);
+});
+
+test('scan says file, line and standard, leaves with 1, and speaks SARIF', async (t) => {
+  const workspace = new Workspace({
+    'k/tool.js': '\n\neval(x)\n',
+    'k/node_modules/a/index.mjs': 'export default 1;\n',
+    'k/compose.yaml': 'services: { a: { mem_limit: 1g, privileged: true } }\n',
+  });
+  t.after(() => workspace.remove());
+  const { code, stdout } = await workspace.run('scan', 'k');
+  assert.equal(code, 1);
+  assert.match(stdout, /^k\/tool\.js:3: error js\.eval: .* \(CWE-95, OWASP A03:2021\): eval\(x\)$/m);
+  assert.match(stdout, /^3 files, 2 findings$/m);
+  const { stdout: machine } = await workspace.run('scan', 'k', '--sarif');
+  const [run] = JSON.parse(machine).runs;
+  assert.deepEqual(run.results.map(({ ruleId }: { ruleId: string }) => ruleId).sort(), [
+    'js.eval',
+    'manifest.privileged',
+  ]);
+  assert.equal((await workspace.run('scan', 'k/node_modules')).code, 0);
+  assert.equal((await workspace.run('scan', 'nowhere')).code, 2);
+});
+
+test('the bill of materials has each package once, with the digest of its tarball', () => {
+  const integrity = `sha512-${Buffer.alloc(64, 1).toString('base64')}`;
+  const packages = {
+    'node_modules/@a/b': { version: '1.0.0', integrity },
+    'node_modules/x/node_modules/@a/b': { version: '1.0.0', integrity },
+  };
+  const pins = { protocolVersion: '', capabilities: {}, serverInfo: {}, tools: [], prompts: [], resourceTemplates: [] };
+  const bill = sbom({
+    lockfileVersion: 1,
+    servers: { s: { source: 'npm:@a/b@1.0.0', openLevels: {}, packages, pins } },
+  });
+  assert.deepEqual(bill, {
+    bomFormat: 'CycloneDX',
+    specVersion: '1.6',
+    version: 1,
+    components: [
+      {
+        type: 'library',
+        'bom-ref': 'pkg:npm/%40a/b@1.0.0',
+        name: '@a/b',
+        version: '1.0.0',
+        purl: 'pkg:npm/%40a/b@1.0.0',
+        hashes: [{ alg: 'SHA-512', content: '01'.repeat(64) }],
+      },
+    ],
+  });
+});
