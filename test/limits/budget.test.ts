@@ -36,7 +36,7 @@ const call = async (token: string, text: string): Promise<string> => {
 };
 const budgets = async () => JSON.parse(await workspace.must('budget', '--json')).budgets;
 
-test('ten thousand costly calls end at the budget, and a new start does not begin a new month', async () => {
+test('a dozen costly calls at once end at the budget, and a new start does not begin a new month', async () => {
   verifies('limits.cost');
   const ten = 'ten chars.';
   const [alice, bob] = [await product.token(), await product.token('--subject', 'bob', '--tenant', 'acme')];
@@ -64,8 +64,8 @@ test('ten thousand costly calls end at the budget, and a new start does not begi
     percent,
   ]);
   assert.deepEqual(shown, [
-    ['subject', 'User acme alice', 0.5, 100],
     ['tool', 'tiny/echo', 0.8, 100],
+    ['subject', 'User acme alice', 0.5, 100],
     ['subject', 'User acme bob', 0.3, 60],
   ]);
   const records = (await workspace.must('audit', 'tail', '-n', '10000'))
