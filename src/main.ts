@@ -70,6 +70,10 @@ const commands: Readonly<Record<string, Command>> = {
     process.stdin.pause();
     return code;
   },
+  async budget({ rest, json, state }) {
+    const { budget } = await import('./cli/budget.ts');
+    return budget(rest, { ...io, json, stateDir: state });
+  },
   async score({ rest, json }) {
     const { score } = await import('./cli/score.ts');
     const { detectors } = await import('./main/detectors.ts');

@@ -33,6 +33,7 @@ const commands: Readonly<Record<string, readonly [synopsis: string, text: string
     'secrets put | rotate | rm REF --tenant T [--subject S] | ls | leases',
     'Values for the `secrets` of servers, for one subject or for a tenant; put and rotate read the value from standard\ninput, or ask for it. ls shows names and versions, leases what is lent at this moment; no value is ever shown.',
   ],
+  budget: ['budget', 'What the budgets of this day and month have come to, the fullest first.'],
   score: [
     'score FILE…',
     'How much the detectors find in labelled records (.jsonl, .jsonl.gz), and how much they wrongly stop, by kind and class.',

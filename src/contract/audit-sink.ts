@@ -26,7 +26,8 @@ export interface AuditRecord {
     | 'answer'
     | 'embedded'
     | 'egress'
-    | 'sandbox';
+    | 'sandbox'
+    | 'alert';
   readonly incident?: string;
   readonly subject?: string;
   readonly tenant?: string;

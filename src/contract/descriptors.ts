@@ -1,5 +1,5 @@
 import type { JsonObject } from './json.ts';
-import type { RateLimit } from './limits.ts';
+import type { RateLimit, ToolCost } from './limits.ts';
 
 /** One tool, prompt or resource template as the server wrote it: raw JSON text and its SHA-256 (`sha256-BASE64`). */
 export interface PinnedDescriptor {
@@ -30,4 +30,6 @@ export interface ToolSettings {
   readonly step_up?: 'mfa' | undefined;
   /** Of all its callers together. */
   readonly rate?: RateLimit | undefined;
+  /** Its calls cost money; absent: they do not. */
+  readonly cost?: ToolCost | undefined;
 }

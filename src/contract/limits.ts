@@ -19,6 +19,25 @@ export interface Limits {
   readonly perTenant?: RateLimit;
   /** Of failed authentications of one source address, at one gateway. */
   readonly perSource: RateLimit;
+  /** What all calls of one subject may cost together; of one tenant. */
+  readonly subjectBudget?: Allowance;
+  readonly tenantBudget?: Allowance;
+}
+
+/** Micro-dollars in a day and in a month (UTC); absent: no bound. */
+export interface Allowance {
+  readonly daily?: number | undefined;
+  readonly monthly?: number | undefined;
+}
+
+/** What a tool costs. Texts are CEL expressions that give dollars. One that has no price at all is never called. */
+export interface ToolCost extends Allowance {
+  /** Before the call: micro-dollars, or an expression over `args`. */
+  readonly price?: number | string | undefined;
+  /** After the call: an expression over `args` and `result`. */
+  readonly actual?: string | undefined;
+  /** Micro-dollars that one call may cost. */
+  readonly max?: number | undefined;
 }
 
 /** Money for one period. All amounts are whole micro-dollars. */
@@ -66,9 +85,7 @@ export interface Settlement extends Reservation {
 }
 
 /** What a budget has come to by a settlement. */
-export interface Spending {
-  readonly key: string;
-  readonly limit: number;
+export interface Spending extends Budget {
   readonly spent: number;
   /** The highest of `WARNINGS` that this settlement has reached, and none before it. */
   readonly reached?: number | undefined;

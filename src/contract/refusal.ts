@@ -124,6 +124,7 @@ export const refusals = {
     reason: 'approval',
     standard: 'OWASP LLM01:2025',
   },
+  budget: { http: 200, rpc: 1402, text: 'The budget is used up', reason: 'budget', standard: 'OWASP LLM10:2025' },
   overload: { http: 429, rpc: 1429, text: 'Too many requests', reason: 'rate', standard: 'RFC 6585 §4' },
   isolation: {
     http: 200,

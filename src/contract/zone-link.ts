@@ -1,5 +1,7 @@
 import type { RuntimeBundle, SandboxedServer } from './bundle.ts';
+import type { Spending } from './limits.ts';
 import type { SandboxProbe } from './sandbox-driver.ts';
+import type { Spent } from './state-store.ts';
 import type { CallToConfirm, Confirmation } from './step-up.ts';
 import type { ProofWish, WireLease } from './wire-secret.ts';
 
@@ -36,6 +38,8 @@ export interface GatewayOpening {
   readonly audit: { readonly file: string; readonly key: string };
   /** `memory`, or the URL of the Redis that all gateways share. */
   readonly stateStore: string;
+  /** What budgets had come to before, in periods that are not over. */
+  readonly spent: readonly Spent[];
   /** Path of the unix socket of zone 2. */
   readonly runtimeSocket: string;
   /** Whose signature bundles must have: zone 0's public key, PEM. */
@@ -56,6 +60,8 @@ export type FromGateway =
       readonly refusals: Readonly<Record<string, number>>;
       readonly memory: number;
     }
+  /** What budgets have come to by one call. */
+  | { readonly kind: 'spent'; readonly spendings: readonly Spending[] }
   | ZoneRefusal;
 
 export interface IssuerRequest {

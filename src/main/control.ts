@@ -154,6 +154,7 @@ export async function startControl(configFile: string, state: string, stopping: 
         metrics: () => gateway.metrics(),
         leases: () => leases.running(),
         grants,
+        budgets: () => gateway.budgets(),
         status: () => ({ ...ready, bundle: gateway.applied, servers: started.servers.map(({ pins }) => pins.name) }),
       }),
       fault: complain,

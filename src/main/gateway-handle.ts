@@ -4,6 +4,7 @@ import type { GatewayBundle } from '../contract/bundle.ts';
 import type { CallToConfirm } from '../contract/step-up.ts';
 import type { ProofWish } from '../contract/wire-secret.ts';
 import type { FromGateway, IssuerRequest, LeaseWish, ToGateway } from '../contract/zone-link.ts';
+import { type Account, SpentFile } from '../control-plane/budgets/spent-file.ts';
 import { type Config, readText } from '../control-plane/config/load.ts';
 import { type ConfigError, SafetyError } from '../control-plane/config/problem.ts';
 import type { Issuer } from '../control-plane/issuer/issuer.ts';
@@ -50,6 +51,7 @@ export class GatewayHandle {
   #previous: string | null = null;
   #endRenewal = (): void => undefined;
   #counts: Extract<FromGateway, { kind: 'counts' }> | undefined;
+  #spent: SpentFile | undefined;
   #issuer: Issuer | undefined;
   #leases: Leases | undefined;
   /** In the order of what was asked, which is the order of the answers. */
@@ -64,6 +66,7 @@ export class GatewayHandle {
       else if (message.kind === 'prove') void this.#prove(message.id, message.wish);
       else if (message.kind === 'revoke') void this.#leases?.giveBack(message.leases);
       else if (message.kind === 'counts') this.#counts = message;
+      else if (message.kind === 'spent') this.#spent?.add(message.spendings);
       else this.#settle(message);
     });
     void this.zone.exited.then(() => {
@@ -72,6 +75,8 @@ export class GatewayHandle {
   }
 
   async open(config: Config, pki: Pki, runtimeSocket: string): Promise<number> {
+    const budgets = new SpentFile(config.state, Date.now);
+    this.#spent = budgets;
     this.#signer = bundleSigner(pki.bundleKey.privatePem);
     const { host, port } = config.edge.listen;
     const { cert, key } = await certificate(config, pki);
@@ -94,9 +99,9 @@ export class GatewayHandle {
     const { stateStore } = config;
     const clientCertificates = tls.client_ca !== undefined || config.identity.spiffe !== undefined;
     const own = { serverNames: config.edge.server_names, key, cert, clientCertificates };
-    const opening = { host, port, ...own, audit, stateStore, runtimeSocket, bundleKey: pki.bundleKey.publicPem };
+    const opening = { host, port, ...own, audit, stateStore, runtimeSocket };
     const answer = await this.#ask(
-      { kind: 'open', opening },
+      { kind: 'open', opening: { ...opening, bundleKey: pki.bundleKey.publicPem, spent: budgets.current() } },
       (message) =>
         notListening(message, config, 'edge') ??
         noStateStore(message, config) ??
@@ -106,9 +111,15 @@ export class GatewayHandle {
     return answer.port;
   }
 
-  stop(): Promise<void> {
+  async stop(): Promise<void> {
     this.#endRenewal();
-    return this.zone.stop(GATEWAY_GRACE);
+    await this.zone.stop(GATEWAY_GRACE);
+    this.#spent?.flush();
+  }
+
+  /** What budgets have come to. */
+  budgets(): readonly Account[] {
+    return this.#spent?.current() ?? [];
   }
 
   serveIssuer(issuer: Issuer): void {

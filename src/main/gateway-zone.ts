@@ -94,7 +94,7 @@ class GatewayZone {
   readonly asker: ConfirmationAsker;
 
   static async open(opening: GatewayOpening, send: (message: FromGateway) => void): Promise<GatewayZone> {
-    const zone = new GatewayZone(opening, await openState(opening.stateStore), send);
+    const zone = new GatewayZone(opening, await openState(opening), send);
     send({ kind: 'listening', port: await zone.#edge.listen(opening.host, opening.port) });
     return zone;
   }
@@ -148,6 +148,9 @@ class GatewayZone {
       led: new Led(),
       pace,
       state,
+      spent: (spendings) => {
+        if (process.connected) send({ kind: 'spent', spendings });
+      },
       audit,
       fault,
     };
@@ -317,10 +320,10 @@ class GatewayZone {
 }
 
 /** @throws Error naming what of the state store does not work: a replay could not be told */
-async function openState(where: string): Promise<StateStore> {
-  if (where === 'memory') return memoryStore(Date.now);
+async function openState({ stateStore: where, spent }: GatewayOpening): Promise<StateStore> {
+  if (where === 'memory') return memoryStore(Date.now, { spent });
   try {
-    return await openRedisStore(where);
+    return await openRedisStore(where, { spent });
   } catch (error) {
     throw new Error(`${STATE_STORE}${text(error)}`);
   }

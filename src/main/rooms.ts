@@ -1,6 +1,7 @@
 import packageJson from '../../package.json' with { type: 'json' };
 import type { GatewayBundle } from '../contract/bundle.ts';
 import type { Clock } from '../contract/clock.ts';
+import type { Spending } from '../contract/limits.ts';
 import { splice } from '../contract/splice.ts';
 import type { StateStore } from '../contract/state-store.ts';
 import type { Admitted } from '../contract/tool-call.ts';
@@ -23,7 +24,9 @@ import type { RuntimeLink } from '../gateway/execution/runtime-link.ts';
 import type { StateSeal } from '../gateway/execution/sealed-state.ts';
 import { compileInputs } from '../gateway/input-validation/compile.ts';
 import { validateStage } from '../gateway/input-validation/validate.ts';
+import { money } from '../gateway/limits/money.ts';
 import type { Pace } from '../gateway/limits/pace.ts';
+import { type SettleDeps, settlement, warnings } from '../gateway/limits/settle.ts';
 import { limitStage } from '../gateway/limits/stage.ts';
 import { redactJson } from '../gateway/output-sanitization/redact-json.ts';
 import { sanitizeStage } from '../gateway/output-sanitization/sanitize.ts';
@@ -69,6 +72,8 @@ export interface Standing {
   readonly led: Led;
   readonly pace: Pace;
   readonly state: StateStore;
+  /** Tells zone 0 what budgets have come to. */
+  readonly spent: (spendings: readonly Spending[]) => void;
   readonly audit: AuditDeps;
   /** What went wrong with us; nobody waits for it. */
   readonly fault: (error: unknown, incident?: string) => void;
@@ -105,6 +110,7 @@ export function furnish(
     led,
     pace,
     state,
+    spent: tellSpent,
     audit,
     fault,
   }: Standing,
@@ -170,6 +176,16 @@ export function furnish(
     },
   };
 
+  const prices = money(limits, servers, Date.now);
+  const spent: SettleDeps['spent'] = (call, all) => {
+    if (all.length > 0) tellSpent(all);
+    for (const detail of warnings(all)) {
+      const trail = new AuditTrail(audit, call.arrived, bundle.version);
+      trail.authenticated(call);
+      trail.identified(call);
+      trail.alert(detail).catch((error) => fault(error, call.arrived.incident));
+    }
+  };
   const rooms: Rooms = {
     version: bundle.version,
     authenticate,
@@ -216,8 +232,8 @@ export function furnish(
       continues: (call, state) => seal.isGood(call, state),
       once: onceStates,
     }),
-    limit: limitStage({ limits, servers, store: state }),
-    settle: () => {},
+    limit: limitStage({ limits, servers, money: prices, store: state }),
+    settle: settlement({ money: prices, store: state, spent, fault }),
     execute: executeStage({
       link,
       remotes,

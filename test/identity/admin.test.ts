@@ -33,6 +33,7 @@ async function running(t: TestContext, more: AdminRoutes = {}, externalIssuers: 
         ready: () => health.ready,
         leases: () => [],
         grants: { list: () => [], withdraw: () => [] },
+        budgets: () => [],
         metrics: () => ({ calls: 7, refusals: { unauthenticated: 3, 'odd"\n': 1 }, memory: { control: 1024 } }),
         status: () => ({ bundle: 1 }),
       }),

@@ -5,6 +5,7 @@ import { Refusal } from '../../src/contract/refusal.ts';
 import { StateUnavailable } from '../../src/contract/state-store.ts';
 import { Authorized, Confirmed, Validated } from '../../src/contract/tool-call.ts';
 import { memoryStore } from '../../src/drivers/state-store/memory.ts';
+import { money } from '../../src/gateway/limits/money.ts';
 import { Pace } from '../../src/gateway/limits/pace.ts';
 import { limitStage } from '../../src/gateway/limits/stage.ts';
 import { known } from '../support/calls.ts';
@@ -14,6 +15,7 @@ const limits: Limits = {
   perSubject: { interval: 600, burst: 2 },
   perSource: { interval: 1000, burst: 3 },
 };
+const free = money(limits, [], Date.now);
 const pin = { name: 'tool', raw: '{}', digest: '' };
 const call = () => {
   const valid = new Validated(known({ method: 'tools/call', pin }, '{"name":"tool"}'), { arguments: {}, raw: '{}' });
@@ -30,7 +32,7 @@ test('a clock that is set by an hour, to and fro, gives no tokens and locks nobo
   const steady = { at: 0 };
   t.mock.timers.enable({ apis: ['Date'], now: 1_700_000_000_000 });
   const store = memoryStore(Date.now, { steady: () => steady.at });
-  const limit = limitStage({ limits, servers: [], store });
+  const limit = limitStage({ limits, servers: [], money: free, store });
   await limit(call());
   await limit(call());
   for (const now of [1_700_003_600_000, 1_699_996_400_000, 1_700_003_600_000]) {
@@ -45,7 +47,12 @@ test('seconds to wait are rounded up: who comes then is let in', async () => {
   verifies('limits.subject');
   const steady = { at: 0 };
   const slow = { ...limits, perSubject: { interval: 7300, burst: 1 } };
-  const limit = limitStage({ limits: slow, servers: [], store: memoryStore(Date.now, { steady: () => steady.at }) });
+  const limit = limitStage({
+    limits: slow,
+    servers: [],
+    money: free,
+    store: memoryStore(Date.now, { steady: () => steady.at }),
+  });
   await limit(call());
   await assert.rejects(limit(call()), refused('rate', '8'));
   steady.at = 8000;
@@ -55,7 +62,7 @@ test('seconds to wait are rounded up: who comes then is let in', async () => {
 test('when the store cannot tell, no call passes', async () => {
   verifies('limits.subject');
   const store = { take: () => Promise.reject(new StateUnavailable('gone')) };
-  await assert.rejects(limitStage({ limits, servers: [], store })(call()), refused('unavailable'));
+  await assert.rejects(limitStage({ limits, servers: [], money: free, store })(call()), refused('unavailable'));
 });
 
 test('an address is its /64, whichever way it is written; what it wastes is its own', () => {

@@ -175,6 +175,7 @@ for (const { name, skip, open } of drivers) {
   test(`${name}: over any order of reservations and settlements, what is spent and held is that of a simple model`, {
     skip,
   }, async (t) => {
+    verifies('limits.cost');
     const rig = await open(t);
     const command = fc.record({
       kind: fc.constantFrom('reserve', 'reserve', 'settle', 'again'),

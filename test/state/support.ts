@@ -16,6 +16,9 @@ export interface RedisServer {
   readonly port: number;
   /** Ends it, with all that it knew. */
   stop(): Promise<void>;
+  /** It answers nobody any more, and keeps its connections. */
+  freeze(): void;
+  thaw(): void;
 }
 
 /** A Redis of the test's own, on loopback, that keeps nothing on disk. */
@@ -34,7 +37,13 @@ export async function startRedis(t: TestContext, port: number, args: readonly st
   t.after(stop);
   for await (const chunk of child.stdout) if (String(chunk).includes('Ready to accept connections')) break;
   child.stdout.resume();
-  return { url: `redis://127.0.0.1:${port}`, port, stop };
+  return {
+    url: `redis://127.0.0.1:${port}`,
+    port,
+    stop,
+    freeze: () => void child.kill('SIGSTOP'),
+    thaw: () => void child.kill('SIGCONT'),
+  };
 }
 
 export async function freePort(): Promise<number> {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { Account } from '../budgets/spent-file.ts';
 import { type Issuer, IssuerError } from '../issuer/issuer.ts';
 import type { RunningLease } from '../secrets/leases.ts';
 import type { CallerGrants } from '../upstream-authorization/caller-grants.ts';
@@ -45,6 +46,8 @@ export interface StandardDeps {
   readonly metrics: () => Metrics | Promise<Metrics>;
   /** What is lent at this moment; never a value. */
   readonly leases: () => readonly RunningLease[];
+  /** What budgets have come to, in periods that are not over. */
+  readonly budgets: () => readonly Account[];
   /** What `GET /admin/status` says; JSON. */
   readonly status: () => unknown;
 }
@@ -67,6 +70,7 @@ export function standardRoutes(deps: StandardDeps): AdminRoutes {
     },
     'GET /admin/status': { handle: () => answerJson(deps.status()) },
     'GET /admin/leases': { handle: () => answerJson({ leases: deps.leases() }) },
+    'GET /admin/budgets': { handle: () => answerJson({ budgets: deps.budgets() }) },
     'POST /admin/token': {
       handle: async ({ body }) => {
         const { audience, dpopJkt, acr, scopes, ...wish } = read(tokenWish, body);

@@ -1,3 +1,4 @@
+import { Environment } from '@marcbachmann/cel-js';
 import { z } from 'zod';
 
 const PER = { s: 1000, min: 60_000, h: 3_600_000 } as const;
@@ -11,23 +12,79 @@ const rate = z
   )
   .describe('Tokens that the bucket gets: `N/s`, `N/min` or `N/h`.');
 
-/** A token bucket: a call takes one token; without one it is refused (429). */
-export const rateLimit = z
+/** Of a token bucket: a call takes one token; without one it is refused (429). */
+const bucket = {
+  rate,
+  burst: z.int().min(1).max(10_000_000).default(20).describe('Tokens that it holds: calls that can come at once.'),
+};
+export const rateLimit = z.strictObject(bucket).transform(({ rate: interval, burst }) => ({ interval, burst }));
+
+/** Dollars → whole micro-dollars. */
+const dollars = z
+  .number()
+  .min(0)
+  .max(1_000_000)
+  .refine((usd) => Math.abs(usd * 1e6 - Math.round(usd * 1e6)) < 1e-6, 'at most six digits after the point')
+  .transform((usd) => Math.round(usd * 1e6));
+
+const allowance = {
+  daily_usd: dollars.optional().describe('Dollars in one day (UTC); then its calls are refused.'),
+  monthly_usd: dollars.optional().describe('Dollars in one month (UTC).'),
+};
+
+/** A CEL expression over `variables` that gives dollars. What it would do to a caller's text by patterns is refused. */
+const expression = (...variables: readonly string[]) =>
+  z
+    .string()
+    .max(2000)
+    .superRefine((text, context) => {
+      const environment = new Environment({ limits: { maxAstNodes: 200, maxDepth: 16 } });
+      for (const name of variables) environment.registerVariable(name, 'dyn');
+      const { valid, type, error } = environment.check(text);
+      const isMoney = type === 'double' || type === 'int' || type === 'dyn';
+      const message = /\bmatches\b/.test(text) ? 'matches is not allowed in a price' : error?.message.split('\n', 1)[0];
+      if (!valid || !isMoney || message !== undefined)
+        context.addIssue({ code: 'custom', message: message ?? `a price is a number of dollars, not ${String(type)}` });
+    });
+
+/** What a tool costs: docs/limits.md. */
+export const toolCost = z
   .strictObject({
-    rate,
-    burst: z.int().min(1).max(10_000_000).default(20).describe('Tokens that it holds: calls that can come at once.'),
+    usd: z
+      .union([dollars, expression('args')])
+      .optional()
+      .describe('Dollars of one call, before it: a number, or a CEL expression over `args`.'),
+    actual_usd: expression('args', 'result')
+      .optional()
+      .describe(
+        'Dollars of one call, after it: a CEL expression over `args` and `result`; until then its `usd`, or `max_usd`.',
+      ),
+    max_usd: dollars.optional().describe('Dollars that one call may cost.'),
+    ...allowance,
   })
-  .transform(({ rate: interval, burst }) => ({ interval, burst }));
+  .superRefine(({ usd, actual_usd, max_usd }, context) => {
+    if (actual_usd !== undefined && usd === undefined && max_usd === undefined)
+      context.addIssue({
+        code: 'custom',
+        path: ['actual_usd'],
+        message: 'needs max_usd: so much is reserved until it is known',
+      });
+  })
+  .transform(({ usd: price, actual_usd: actual, max_usd: max, daily_usd: daily, monthly_usd: monthly }) => ({
+    ...{ price, actual, max, daily, monthly },
+  }));
 
 /** Every key has its default, so that no limit can be forgotten. */
 export const limits = z
   .strictObject({
-    per_subject: rateLimit
-      .prefault({ rate: '100/min', burst: 20 })
+    per_subject: z
+      .strictObject({ ...bucket, rate: rate.prefault('100/min'), ...allowance })
+      .prefault({})
       .describe('Calls of one subject; ten times as many messages of any kind.'),
-    per_tenant: rateLimit
-      .optional()
-      .describe('Calls of all subjects of one tenant, shared fairly; absent: only each subject is limited.'),
+    per_tenant: z
+      .strictObject({ ...bucket, rate: rate.optional(), ...allowance })
+      .prefault({})
+      .describe('Calls of all subjects of one tenant, shared fairly; without a rate only each subject is limited.'),
     per_source: rateLimit
       .prefault({ rate: '300/min', burst: 100 })
       .describe('Tokens that fail to prove anything, from one address at one gateway; then no more are looked at.'),

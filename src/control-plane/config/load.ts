@@ -75,8 +75,15 @@ export function trustedIssuers(config: Config): TrustedIssuer[] {
 
 /** As the gateways have them. */
 export function limitsOf({ limits }: Config): Limits {
-  const { per_subject: perSubject, per_tenant: perTenant, per_source: perSource } = limits;
-  return { perSubject, perSource, ...(perTenant !== undefined && { perTenant }) };
+  const { per_subject: subject, per_tenant: tenant, per_source: perSource } = limits;
+  const { rate: interval, burst } = tenant;
+  return {
+    perSubject: { interval: subject.rate, burst: subject.burst },
+    perSource,
+    ...(interval !== undefined && { perTenant: { interval, burst } }),
+    subjectBudget: { daily: subject.daily_usd, monthly: subject.monthly_usd },
+    tenantBudget: { daily: tenant.daily_usd, monthly: tenant.monthly_usd },
+  };
 }
 
 /** What the sandbox's driver is shown has no links in it; the directory itself may not be there yet. */

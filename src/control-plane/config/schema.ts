@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { type EgressRule, isInnerNetwork, ruleFault } from '../../contract/egress.ts';
-import { limits, rateLimit } from './limits.ts';
+import { limits, rateLimit, toolCost } from './limits.ts';
 import { duration, listen, size } from './units.ts';
 import { upstreamAuth } from './upstream-auth.ts';
 import { checkSecrets, wireSecret } from './wire-secret.ts';
@@ -211,6 +211,7 @@ export function configSchema(base: string) {
               .optional()
               .describe('A person confirms each single call with a passkey; no token stands for that.'),
             rate: rateLimit.optional().describe('Calls of all callers together.'),
+            cost: toolCost.optional().describe('Its calls cost money; one that has no price is refused.'),
           }),
         )
         .default({})

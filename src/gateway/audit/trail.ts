@@ -104,6 +104,11 @@ export class AuditTrail {
     return this.#write({ event, detail: this.#said(detail, MAX_DETAIL) });
   }
 
+  /** Somebody should look at this now. */
+  alert(detail: string): Promise<void> {
+    return this.#write({ event: 'alert', alert: true, detail });
+  }
+
   /** The gateway answered by itself, from the pins. */
   answered(bytes: number): Promise<void> {
     return this.#write({ event: 'answer', bytes });

@@ -1,4 +1,11 @@
-import { type Reservation, type Settlement, type Spending, type Taken, WARNINGS } from '../../../contract/limits.ts';
+import {
+  type Budget,
+  type Reservation,
+  type Settlement,
+  type Spending,
+  type Taken,
+  WARNINGS,
+} from '../../../contract/limits.ts';
 import type { Spent } from '../../../contract/state-store.ts';
 
 interface Account {
@@ -9,9 +16,10 @@ interface Account {
 }
 
 /** What a budget has come to, and whether that is worth a warning. */
-function spending(key: string, limit: number, before: number, spent: number): Spending {
+function spending(budget: Budget, before: number, spent: number): Spending {
+  const { limit } = budget;
   const reached = WARNINGS.findLast((percent) => before * 100 < percent * limit && spent * 100 >= percent * limit);
-  return { key, limit, spent, reached };
+  return { ...budget, spent, reached };
 }
 
 /** Settlements after which accounts of past periods are looked for. */
@@ -43,12 +51,12 @@ export class Ledger {
   settle({ id, amount, actual, budgets }: Settlement): Spending[] {
     if (!this.#held.delete(id)) return [];
     if (++this.#settled % SWEEP_EVERY === 0) this.#sweep();
-    return budgets.map(({ key, limit, ttl }) => {
-      const account = this.#account(key, ttl);
+    return budgets.map((budget) => {
+      const account = this.#account(budget.key, budget.ttl);
       const before = account.spent;
       account.held -= amount;
       account.spent += actual;
-      return spending(key, limit, before, account.spent);
+      return spending(budget, before, account.spent);
     });
   }
 

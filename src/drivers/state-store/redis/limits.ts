@@ -130,12 +130,13 @@ export class RedisLimits {
 
   #learn({ budgets, actual }: Settlement, totals: readonly number[]): Spending[] {
     const now = Date.now();
-    return budgets.map(({ key, limit, ttl }, index) => {
+    return budgets.map((budget, index) => {
+      const { key, limit, ttl } = budget;
       const spent = totals[index] ?? 0;
       const before = spent - actual;
       this.#spent.set(key, { spent: Math.max(spent, this.#spent.get(key)?.spent ?? 0), until: now + ttl });
       const reached = WARNINGS.findLast((percent) => before * 100 < percent * limit && spent * 100 >= percent * limit);
-      return { key, limit, spent, reached };
+      return { ...budget, spent, reached };
     });
   }
 
