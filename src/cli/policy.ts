@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { GatewayServer, PolicySource } from '../contract/bundle.ts';
-import type { PinnedServer } from '../contract/descriptors.ts';
-import type { PolicyEngine } from '../contract/policy-engine.ts';
+import type { PolicyEngine, ToolFacts } from '../contract/policy-engine.ts';
 import { options, UsageError } from './options.ts';
 import { readCases } from './policy-cases.ts';
 import { type Ask, ask, explanation, readSubject } from './policy-question.ts';
@@ -19,6 +18,7 @@ interface Opened {
   readonly engine: PolicyEngine;
   readonly problems: readonly Problem[];
   readonly untyped: readonly { readonly action: string; readonly argument: string; readonly why: string }[];
+  readonly groups: ReadonlyMap<string, readonly string[]>;
 }
 
 /** What the configuration and the gateway's own rooms hand in. */
@@ -28,9 +28,11 @@ export interface PolicyInputs {
   /** `*.test.yaml`, `*.test.yml` and `*.test.json` beside the policies. */
   readonly tests: readonly PolicySource[];
   /** The policy engine's loader. */
-  open(sources: readonly PolicySource[], servers: readonly PinnedServer[]): Opened;
+  open(sources: readonly PolicySource[]): Opened;
   /** The gateway's rule outside of policy. */
   sameTenant(tenant: string, server: GatewayServer): boolean;
+  /** What the configuration says of the tool that an action is. */
+  toolFacts(server: GatewayServer, action: string): ToolFacts;
   /** Milliseconds since the epoch. */
   now(): number;
 }
@@ -61,7 +63,11 @@ export async function policy(argv: string[], io: Io, load: () => Promise<PolicyI
       action: { type: 'string' },
       arguments: { type: 'string', default: '{}' },
       hour: { type: 'string' },
+      weekday: { type: 'string' },
       'mfa-age': { type: 'string' },
+      'ip-risk': { type: 'string' },
+      device: { type: 'string' },
+      session: { type: 'string', default: '{}' },
     },
     2,
   );
@@ -73,10 +79,7 @@ export async function policy(argv: string[], io: Io, load: () => Promise<PolicyI
   // Read before anything is loaded: wrong usage is exit 2, whatever the state of the policies.
   const asked = verb === 'explain' ? readSubject(values) : undefined;
   const inputs = await load();
-  const opened = inputs.open(
-    inputs.sources,
-    inputs.servers.map(({ pins }) => pins),
-  );
+  const opened = inputs.open(inputs.sources);
   if (verb === 'lint') return lint(inputs, opened, print);
   const errors = opened.problems.filter(({ severity }) => severity === 'error');
   if (errors.length > 0) {
@@ -92,13 +95,17 @@ function line({ file, line, column, severity, message, mend }: Problem): string 
   return `${file}:${line}${column === undefined ? '' : `:${column}`}: ${severity}: ${message}\n    mend: ${mend}\n`;
 }
 
-function lint({ sources }: PolicyInputs, { problems, untyped }: Opened, print: Print): number {
+function lint({ sources }: PolicyInputs, { problems, untyped, groups }: Opened, print: Print): number {
   const errors = problems.filter(({ severity }) => severity === 'error').length;
   const notes = untyped.map(
     ({ action, argument, why }) => `note: policies cannot see ${argument} of ${action}: ${why}\n`,
   );
+  const members = [...groups].map(([name, actions]) => `note: ${name} is ${actions.join(', ')}\n`);
   const summary = `${sources.length} files, ${errors} errors, ${problems.length - errors} warnings\n`;
-  print([...problems.map(line), ...notes, summary].join(''), { files: sources.length, errors, problems, untyped });
+  print([...problems.map(line), ...notes, ...members, summary].join(''), {
+    ...{ files: sources.length, errors, problems, untyped },
+    groups: Object.fromEntries(groups),
+  });
   return errors > 0 ? 1 : 0;
 }
 

@@ -6,9 +6,10 @@ import { test } from 'node:test';
 import { UsageError } from '../../src/cli/options.ts';
 import { policy } from '../../src/cli/policy.ts';
 import { loadCedar } from '../../src/drivers/policy-engine/cedar/load.ts';
+import { toolFacts } from '../../src/gateway/authorization/question.ts';
 import { sameTenant } from '../../src/gateway/authorization/tenancy.ts';
 import { verifies } from '../support/verifies.ts';
-import { files, PUBLIC_FILES } from './support.ts';
+import { files, PUBLIC_FILES, worldWith } from './support.ts';
 
 async function run(words: string, text = PUBLIC_FILES, cases = '', json = false) {
   const out = { stdout: '', stderr: '', code: 0 };
@@ -25,7 +26,8 @@ async function run(words: string, text = PUBLIC_FILES, cases = '', json = false)
     sources: [{ file: 'policies/files.cedar', text }],
     tests: cases ? [{ file: 'policies/files.test.yaml', text: cases }] : [],
     servers: [{ pins: files, tools: {}, tenant: 'acme', deadline: 1, maxResult: 1 }],
-    open: loadCedar,
+    open: (sources) => loadCedar(sources, worldWith([files])),
+    toolFacts,
     sameTenant,
     now: () => Date.UTC(2026, 10, 22, 12),
   }));

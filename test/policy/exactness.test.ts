@@ -7,18 +7,23 @@ import type { Question } from '../../src/contract/policy-engine.ts';
 import { actionsOfPins } from '../../src/drivers/policy-engine/cedar/actions.ts';
 import { cedarEngine } from '../../src/drivers/policy-engine/cedar/engine.ts';
 import { readRelations } from '../../src/drivers/policy-engine/cedar/relations.ts';
+import { contextOf } from '../../src/drivers/policy-engine/cedar/schema.ts';
 import { parseSources } from '../../src/drivers/policy-engine/cedar/sources.ts';
 import { verifies } from '../support/verifies.ts';
-import { args, asked, policies, shop } from './random.ts';
-import { decide, engineOf, PUBLIC_FILES, question } from './support.ts';
+import { args, asked, policies, shop, wholeContext } from './random.ts';
+import { decide, engineOf, PUBLIC_FILES, question, worldWith } from './support.ts';
 
-const actions = actionsOfPins([shop]);
+const FACTS = Object.keys(contextOf(worldWith([shop]), []));
+const actions = actionsOfPins(worldWith([shop]));
 
 /** Without the linter: its judgement is not what is tested here, and policies that fail are wanted. */
 function engines(text: string, entries: number) {
   const { policies, problems } = parseSources([{ file: 'r.cedar', text }]);
   assert.deepEqual(problems, []);
-  return cedarEngine({ policies, actions, relations: readRelations([]).relations }, { entries, key: 4096 });
+  return cedarEngine(
+    { policies, actions, facts: FACTS, relations: readRelations([]).relations },
+    { entries, key: 4096 },
+  );
 }
 
 /** The question as Cedar itself answers it: all policies, all arguments, nothing kept. */
@@ -30,8 +35,7 @@ function oracle(text: string, { subject, action, tenant, context, arguments: giv
     resource: { type: 'Tenant', id: tenant },
     context: {
       args: Object.fromEntries(plain) as never,
-      hour: context.hour,
-      ...(context.mfa_age_s !== undefined && { mfa_age_s: context.mfa_age_s }),
+      ...Object(wholeContext(context)),
     },
     policies: { staticPolicies: text },
     entities: [

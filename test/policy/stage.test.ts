@@ -14,6 +14,7 @@ import {
   Validated,
 } from '../../src/contract/tool-call.ts';
 import { authorizeStage, visibility } from '../../src/gateway/authorization/authorize.ts';
+import { Histories } from '../../src/gateway/authorization/history.ts';
 import { refusalAnswer } from '../../src/gateway/protocol/respond.ts';
 import { noEvents } from '../support/calls.ts';
 import { verifies } from '../support/verifies.ts';
@@ -71,8 +72,11 @@ function refusal(run: () => unknown): Refusal {
   throw new Error('not refused');
 }
 
-const stage = (server: GatewayServer, engine: PolicyEngine = engineOf(PUBLIC_FILES)) =>
-  authorizeStage({ engine, servers: [server], now: () => NOON });
+function stage(server: GatewayServer, engine: PolicyEngine = engineOf(PUBLIC_FILES)) {
+  const histories = new Histories(() => NOON);
+  const authorize = authorizeStage({ engine, servers: [server], now: () => NOON, ipRisk: () => undefined, histories });
+  return (validated: Validated) => authorize(validated, { session: undefined });
+}
 
 test('hands on what policy permits, with the policies that determined it', () => {
   verifies('authz.question');
