@@ -81,6 +81,8 @@ export interface Verdict {
   readonly policies: readonly string[];
   /** Why not, or what went wrong; for the audit. */
   readonly detail: string;
+  /** Who has lifted the denial for this one call: `caller`, or `operator:ID`. */
+  readonly approval?: string;
   /** Only policies deny it that a person may lift for one call; who, and which policies they are. */
   readonly ask?: Approver;
   /** The arguments were not canonical where a policy compares paths or URLs: a validation refusal, not a denial. */

@@ -38,7 +38,8 @@ export interface Rooms {
   answer(call: Framed): Answer | undefined;
   identify(call: Framed): Known;
   validate(call: Known): Validated;
-  authorize(call: Validated, caller: Caller): Authorized;
+  /** May wait for a person's approval, where policies want one. */
+  authorize(call: Validated, caller: Caller): Authorized | Promise<Authorized>;
   /** Has a person confirm the call where its tool wants that; the answer comes with the call's repetition. */
   confirm(call: Authorized, capabilities: Caller['capabilities']): Promise<Confirmed>;
   /** Takes a token of every limit, and reserves what the call may cost. */
@@ -275,7 +276,7 @@ async function admit(framed: Framed, caller: Caller, trail: AuditTrail, rooms: R
   const known = rooms.identify(framed);
   trail.identified(known);
   const validated = rooms.validate(known);
-  const authorized = rooms.authorize(validated, caller);
+  const authorized = await rooms.authorize(validated, caller);
   const confirmed = await rooms.confirm(authorized, caller.capabilities);
   const limited = await rooms.limit(confirmed);
   try {

@@ -229,7 +229,7 @@ export function furnish(
     },
     identify: identifyStage({ catalogue, visibility: shown, visible, decodeHeader }),
     validate: validateStage({ inputs: inputs.byAction }),
-    authorize: authorizeStage({ ...authorization, histories }),
+    authorize: authorizeStage({ ...authorization, histories, clock, confirm }),
     confirm: stepUpStage({
       servers,
       confirm,

@@ -2,6 +2,9 @@ import type { JsonObject } from '../../src/contract/json.ts';
 import { Arrived, Authenticated, Framed, Known, type Subject, Validated } from '../../src/contract/tool-call.ts';
 import { noEvents } from '../support/calls.ts';
 
+/** A client without a session, whom nobody can ask anything. */
+export const nobody = { session: undefined, ask: undefined, capabilities: {}, signal: new AbortController().signal };
+
 /** A call of a tool that has come as far as the authorization. */
 export function validated(who: string, server: string, name: string, args: JsonObject = {}): Validated {
   const subject: Subject = {

@@ -6,7 +6,7 @@ import { loadCedar } from '../../src/drivers/policy-engine/cedar/load.ts';
 import { authorizeStage } from '../../src/gateway/authorization/authorize.ts';
 import { Histories } from '../../src/gateway/authorization/history.ts';
 import { verifies } from '../support/verifies.ts';
-import { validated } from './calls.ts';
+import { nobody, validated } from './calls.ts';
 import { server, tool } from './support.ts';
 
 const mail: GatewayServer = {
@@ -30,7 +30,8 @@ function house() {
   assert.deepEqual(problems, []);
   const now = () => clock.now;
   const histories = new Histories(now);
-  const authorize = authorizeStage({ engine, servers: [mail], now, ipRisk: () => undefined, histories });
+  const unasked = { clock: { now, setTimer: () => () => undefined }, confirm: () => Promise.reject() };
+  const authorize = authorizeStage({ engine, servers: [mail], now, ipRisk: () => undefined, histories, ...unasked });
   const session = (key: string) => {
     const over = new AbortController();
     return { over, session: { key, ended: over.signal, notify: () => undefined } };
@@ -41,7 +42,7 @@ function house() {
     who = 'alice',
   ): boolean => {
     try {
-      authorize(validated(who, 'mail', name), of);
+      authorize(validated(who, 'mail', name), { ...nobody, ...of });
       return true;
     } catch (error) {
       assert.ok(error instanceof Refusal && error.code === 'policy', String(error));

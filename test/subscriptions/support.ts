@@ -7,6 +7,7 @@ import {
   Admitted,
   Arrived,
   Authenticated,
+  type Authorized,
   Confirmed,
   Framed,
   Limited,
@@ -25,6 +26,7 @@ import { validateStage } from '../../src/gateway/input-validation/validate.ts';
 import { redactJson } from '../../src/gateway/output-sanitization/redact-json.ts';
 import { Subscriptions, type SubscriptionsDeps, type View } from '../../src/gateway/subscriptions/subscriptions.ts';
 import { server } from '../edge/bench.ts';
+import { nobody } from '../policy/calls.ts';
 import { worldWith } from '../policy/support.ts';
 import { noEvents } from '../support/calls.ts';
 
@@ -143,13 +145,17 @@ export function house(policies: string, servers = [server('files', ['read', 'wri
   };
   const identify = identifyStage({ catalogue, visibility: shown, visible, decodeHeader: (value) => value });
   const validate = validateStage({ inputs: new Map() });
-  const authorize = authorizeStage({ ...authorization, histories: new Histories(now) });
+  const unasked = { clock: { now, setTimer: () => () => undefined }, confirm: () => Promise.reject() };
+  const stage = authorizeStage({ ...authorization, ...unasked, histories: new Histories(now) });
+  const authorize = (call: Parameters<typeof stage>[0]): Authorized => {
+    const authorized = stage(call, nobody);
+    if (authorized instanceof Promise) throw new Error('nobody is asked');
+    return authorized;
+  };
   return {
     view,
     admit: (call: Framed) =>
-      new Admitted(
-        new Limited(new Confirmed(authorize(validate(identify(call)), { session: undefined }), undefined), undefined),
-      ),
+      new Admitted(new Limited(new Confirmed(authorize(validate(identify(call))), undefined), undefined)),
   };
 }
 

@@ -1,10 +1,11 @@
 import type { GatewayServer } from '../../contract/bundle.ts';
 import type { Caller } from '../../contract/caller.ts';
 import type { Json } from '../../contract/json.ts';
-import type { PolicyEngine, Verdict } from '../../contract/policy-engine.ts';
+import type { Approver, PolicyEngine, Verdict } from '../../contract/policy-engine.ts';
 import { Refusal } from '../../contract/refusal.ts';
 import { resourceOf, templatesByAction } from '../../contract/resource-mapping.ts';
 import { Authorized, type Subject, type Validated } from '../../contract/tool-call.ts';
+import { type ApprovalDeps, approval } from './approvals.ts';
 import type { Histories } from './history.ts';
 import { argumentsOf, type Circumstances, factsOf, NO_HISTORY, toolFacts } from './question.ts';
 import { demandScope } from './scopes.ts';
@@ -27,14 +28,16 @@ interface Placed extends AuthorizationDeps {
  * Then whether its token is good for it: who may anyway is told which scope is missing, and nobody else. What is allowed
  * is in the session's history in the same breath: of calls that are judged at once, each knows of those before it.
  * Refuses as `unknown` (or `unknown-resource`) across tenants, as `validation` what a policy compares as a path or URL
- * and is not canonical, and what does not say which resource it is about; as `policy` everything that no permit allows.
+ * and is not canonical, and what does not say which resource it is about; as `policy` everything that no permit allows; as
+ * `approval-call` what a person may lift (`@ask`) and has not.
  */
 export function authorizeStage(
-  deps: Placed & { readonly histories: Histories },
-): (call: Validated, caller: Pick<Caller, 'session'>) => Authorized {
+  deps: Placed & ApprovalDeps & { readonly histories: Histories },
+): (call: Validated, caller: Asking) => Authorized | Promise<Authorized> {
   const servers = byName(deps.servers);
   const judge = judgeBy(deps);
-  return (call, { session }) => {
+  const authorize = (call: Validated, caller: Asking, approved?: Approved): Authorized | Promise<Authorized> => {
+    const { session } = caller;
     const { subject, target, arrived } = call;
     const server = servers.get(target.server);
     if (!server || !sameTenant(subject.tenant, server)) {
@@ -45,11 +48,28 @@ export function authorizeStage(
     const known = { ipRisk: deps.ipRisk(arrived.remote), session: deps.histories.of(subject, session) };
     const verdict = judge(subject, server, target.action, argumentsOf(target, call.params), known);
     if (verdict.notCanonical !== undefined) throw new Refusal('validation', verdict.detail);
-    if (!verdict.allow) throw new Refusal('policy', verdict.detail);
+    const isLifted = verdict.ask !== undefined && (approved?.as === 'operator' || approved?.as === verdict.ask);
+    if (!verdict.allow && verdict.ask === undefined) throw new Refusal('policy', verdict.detail);
     demandScope(subject, target.server, target.action);
-    deps.histories.enter(subject, session, target.action, toolFacts(server, target.action), false);
-    return new Authorized(call, verdict);
+    if (verdict.ask !== undefined && !isLifted) {
+      const { ask } = verdict;
+      if (approved !== undefined) throw new Refusal('approval-call', `${verdict.detail}, meanwhile`);
+      // Much may have happened until a person has decided: then it is judged anew, as it is then.
+      return approval(deps, call, caller, ask).then((by) =>
+        authorize(call, caller, { by, as: by === 'caller' ? 'caller' : 'operator' }),
+      );
+    }
+    deps.histories.enter(subject, session, target.action, toolFacts(server, target.action), isLifted);
+    return new Authorized(call, isLifted && approved ? { ...verdict, approval: approved.by } : verdict);
   };
+  return (call, caller) => authorize(call, caller);
+}
+
+type Asking = Pick<Caller, 'session' | 'ask' | 'capabilities' | 'signal'>;
+
+interface Approved {
+  readonly by: string;
+  readonly as: Approver;
 }
 
 type Judge = (
