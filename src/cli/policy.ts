@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import type { GatewayServer, PolicySource } from '../contract/bundle.ts';
-import type { PolicyEngine, ToolFacts } from '../contract/policy-engine.ts';
+import type { PolicyEngine, Question, ToolFacts } from '../contract/policy-engine.ts';
 import { options, UsageError } from './options.ts';
 import { readCases } from './policy-cases.ts';
-import { type Ask, ask, explanation, readSubject } from './policy-question.ts';
+import { type Ask, ask, explanation, questionOf, readSubject } from './policy-question.ts';
 
 interface Problem {
   readonly file: string;
@@ -19,6 +19,9 @@ interface Opened {
   readonly problems: readonly Problem[];
   readonly untyped: readonly { readonly action: string; readonly argument: string; readonly why: string }[];
   readonly groups: ReadonlyMap<string, readonly string[]>;
+  /** Ids of the policies. */
+  readonly policies: readonly string[];
+  explain(question: Question): readonly { readonly policy: string; readonly missing: readonly string[] }[];
 }
 
 /** What the configuration and the gateway's own rooms hand in. */
@@ -86,9 +89,9 @@ export async function policy(argv: string[], io: Io, load: () => Promise<PolicyI
     io.stderr(errors.map(line).join(''));
     return 2;
   }
-  if (asked) return explain(asked, inputs, opened.engine, print);
+  if (asked) return explain(asked, inputs, opened, print);
   const tests = file === undefined ? inputs.tests : [{ file, text: readCaseFile(file) }];
-  return test(tests, inputs, opened.engine, print);
+  return test(tests, inputs, opened, print);
 }
 
 function line({ file, line, column, severity, message, mend }: Problem): string {
@@ -109,9 +112,14 @@ function lint({ sources }: PolicyInputs, { problems, untyped, groups }: Opened, 
   return errors > 0 ? 1 : 0;
 }
 
-function explain(asked: Ask, inputs: PolicyInputs, engine: PolicyEngine, print: Print): number {
+function explain(asked: Ask, inputs: PolicyInputs, { engine, explain: near }: Opened, print: Print): number {
   const answer = ask(asked, inputs, engine);
-  print(explanation(answer), answer);
+  const question = questionOf(asked, inputs);
+  const almost = answer.verdict === 'allow' || typeof question === 'string' ? [] : near(question);
+  const told = almost.map(
+    ({ policy, missing }) => `  ${policy} would permit it if\n${missing.map((part) => `    ${part}\n`).join('')}`,
+  );
+  print(`${explanation(answer)}${told.join('')}`, { ...answer, almost });
   return 0;
 }
 
@@ -123,7 +131,12 @@ function readCaseFile(file: string): string {
   }
 }
 
-function test(tests: readonly PolicySource[], inputs: PolicyInputs, engine: PolicyEngine, print: Print): number {
+function test(
+  tests: readonly PolicySource[],
+  inputs: PolicyInputs,
+  { engine, policies }: Opened,
+  print: Print,
+): number {
   const results = tests.flatMap(readCases).map(({ file, line, expect, why, asked }) => {
     const answer = ask(asked, inputs, engine);
     const holds = answer.verdict === expect;
@@ -146,10 +159,15 @@ function test(tests: readonly PolicySource[], inputs: PolicyInputs, engine: Poli
       ? `ok      ${file}:${line} ${title}: ${verdict}\n`
       : `failed  ${file}:${line} ${title}: expected ${expect}, got ${verdict} (${detail})\n`,
   );
-  print([...rows, `${results.length - failed} held, ${failed} failed\n`].join(''), {
+  const decided = new Set(results.flatMap((result) => result.policies));
+  const untested = policies.filter((id) => !decided.has(id));
+  const coverage = `${policies.length - untested.length} of ${policies.length} policies decided a case\n`;
+  const idle = untested.map((id) => `untested  ${id}: no case is decided by it\n`);
+  print([...rows, ...idle, coverage, `${results.length - failed} held, ${failed} failed\n`].join(''), {
     cases: results,
     held: results.length - failed,
     failed,
+    untested,
   });
   return failed > 0 ? 1 : 0;
 }

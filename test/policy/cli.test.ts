@@ -64,7 +64,10 @@ test('policy test: prints each case, exit 1 when one does not hold, exit 2 for a
   const good = await run('test', PUBLIC_FILES, CASES);
   assert.equal(good.code, 0, good.stdout);
   assert.match(good.stdout, /^ok {6}policies\/files\.test\.yaml:2 public files are public: allow\n/);
-  assert.match(good.stdout, /:4 mallory files\/read_text_file: deny\n3 held, 0 failed\n$/);
+  assert.match(
+    good.stdout,
+    /:4 mallory files\/read_text_file: deny\n1 of 1 policies decided a case\n3 held, 0 failed\n$/,
+  );
   const bad = await run('test', PUBLIC_FILES.replace('public', 'open'), CASES);
   assert.equal(bad.code, 1);
   assert.match(bad.stdout, /failed {2}policies\/files\.test\.yaml:2 .*expected allow, got deny \(no permit applies/);
@@ -110,6 +113,7 @@ test('policy explain: the verdict, the policies by file and line, the reason, an
     policies: [],
     detail: 'files is not of the tenant evil',
     visible: false,
+    almost: [],
   });
   for (const wrong of [
     'explain',
@@ -119,4 +123,34 @@ test('policy explain: the verdict, the policies by file and line, the reason, an
     `${ask} {} --hour noon`,
   ])
     await assert.rejects(run(wrong), UsageError, wrong);
+});
+
+test('policy test: names the policies that no case is decided by', async () => {
+  verifies('authz.engine');
+  const more = `${PUBLIC_FILES}forbid (principal, action, resource) when { context.hour < 3 };\n`;
+  const { stdout, code } = await run('test', more, CASES);
+  assert.equal(code, 0);
+  assert.match(
+    stdout,
+    /untested {2}policies\/files\.cedar:6: no case is decided by it\n1 of 2 policies decided a case\n3 held, 0 failed\n$/,
+  );
+});
+
+test('policy explain: tells which permit almost applied, and each part of it that would have to change', async () => {
+  verifies('authz.engine');
+  const asked = 'explain --subject alice --tenant acme --action files/read_text_file --arguments {"path":"/etc/x"}';
+  const { stdout } = await run(asked);
+  assert.match(
+    stdout,
+    /policies\/files\.cedar:1 would permit it if\n {4}\(?context\.args\.path\)? like "\/data\/public\/\*"\n$/,
+  );
+  const late = PUBLIC_FILES.replace('principal in Tenant::"acme"', 'principal in Group::"staff"').replace(
+    'when {',
+    'when { context.hour < 9 &&',
+  );
+  const { almost } = JSON.parse((await run(asked, late, '', true)).stdout);
+  assert.equal(almost.length, 1);
+  assert.equal(almost[0].missing.length, 3);
+  assert.match(almost[0].missing[0], /^principal in Group::"staff"$/);
+  assert.match(almost[0].missing[1], /hour.* < 9/);
 });

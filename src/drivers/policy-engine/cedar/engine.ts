@@ -1,22 +1,19 @@
 import { type Response, statefulIsAuthorized } from '@cedar-policy/cedar-wasm/nodejs';
 import { isObject, type JsonObject } from '../../../contract/json.ts';
 import type { Facts, PolicyEngine, Question, RequestFacts, Verdict } from '../../../contract/policy-engine.ts';
-import { resourceUid } from '../../../contract/resource-mapping.ts';
 import { type ActionType, membersOf } from './actions.ts';
 import { ExactCache } from './cache.ts';
 import { findNotCanonical } from './compared-arguments.ts';
+import { partiesOf, placed, resourceOf } from './parties.ts';
 import { PolicySets } from './policy-sets.ts';
 import type { Relations } from './relations.ts';
-import { type Parties, placed, type Request, requestOf } from './request.ts';
-import { nameOf, type Placed } from './scope.ts';
+import { type Request, requestOf } from './request.ts';
 import { type Slice, slicer } from './slices.ts';
 import type { ParsedPolicy } from './sources.ts';
 import { typedArguments } from './typed-arguments.ts';
 
 /** Stands where lists know nothing; what they are answered by does not read it. */
 const UNKNOWN = { ip_risk: 0, session: { reads: [], writes: [], calls: {}, approved: [] } };
-const NOTHING: ReadonlySet<string> = new Set();
-
 /** How many answers are kept, and the longest question among them in UTF-16 code units. */
 export interface CacheSize {
   readonly entries: number;
@@ -33,31 +30,22 @@ export interface Loaded {
 }
 
 /** An engine over parsed policies. Whatever goes wrong in it is a denial. */
-export function cedarEngine({ policies, actions, facts, relations }: Loaded, cache: CacheSize): PolicyEngine {
+export function cedarEngine(loaded: Loaded, cache: CacheSize): PolicyEngine {
+  const { policies, actions, facts } = loaded;
   const known = { facts, actions: [...actions.keys()] };
   const topicOf = slicer(policies, membersOf(actions), new PolicySets(), known);
   const verdicts = new ExactCache<Verdict>(cache.entries, cache.key);
   const seen = new ExactCache<boolean>(cache.entries, cache.key);
-
-  const partiesOf = ({ subject, action }: Facts, resource: Placed): Parties => {
-    const uid = { type: subject.kind, id: subject.id };
-    const parents = [{ type: 'Tenant', id: subject.tenant }, ...subject.groups.map((id) => ({ type: 'Group', id }))];
-    const groups = actions.get(action)?.groups.map((id) => nameOf({ type: 'Action', id })) ?? [];
-    return {
-      principal: placed(uid, relations.ancestors(nameOf(uid), parents.map(nameOf))),
-      action: placed({ type: 'Action', id: action }, groups.length === 0 ? NOTHING : new Set(groups)),
-      resource,
-    };
-  };
 
   const decide = (question: Question): Verdict => {
     const action = actions.get(question.action);
     if (!action) return denied(`no pinned server has the action ${question.action}`);
     const fault = faultOf(question.context);
     if (fault) return denied(fault);
-    const { type, id, within } = resourceUid(question.tenant, question.resource);
+    const resource = resourceOf(question);
+    const { type } = resource.uid;
     if (type !== action.resource) return denied(`${question.action} is about a ${action.resource}, not a ${type}`);
-    const parties = partiesOf(question, placed({ type, id }, new Set(within.map(nameOf))));
+    const parties = partiesOf(loaded, question, resource);
     const topic = topicOf(question.action, parties.resource);
     const slice = topic.sliceOf(parties.principal);
     if (!slice.permits) return denied('no permit is about this principal, action and resource (default deny)');
@@ -82,7 +70,7 @@ export function cedarEngine({ policies, actions, facts, relations }: Loaded, cac
     const action = actions.get(facts.action);
     if (!action || faultOf(facts.context)) return false;
     const unknown = action.resource === 'Tenant' ? undefined : { type: action.resource, tenant: facts.tenant };
-    const parties = partiesOf(facts, placed({ type: action.resource, id: unknown ? '' : facts.tenant }, NOTHING));
+    const parties = partiesOf(loaded, facts, placed({ type: action.resource, id: unknown ? '' : facts.tenant }));
     const slice = topicOf(facts.action, unknown ?? parties.resource).sliceOf(parties.principal);
     if (!slice.permits) return false;
     const request = requestOf({ ...facts, context: { ...facts.context, ...UNKNOWN } }, parties, slice.reads, {});

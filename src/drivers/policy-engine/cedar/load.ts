@@ -1,8 +1,9 @@
 import type { PolicySource } from '../../../contract/bundle.ts';
-import type { PolicyEngine } from '../../../contract/policy-engine.ts';
+import type { PolicyEngine, Question } from '../../../contract/policy-engine.ts';
 import type { PolicyWorld } from '../../../contract/policy-world.ts';
 import { actionsOfPins, membersOf } from './actions.ts';
 import { type CacheSize, cedarEngine, denyingEngine } from './engine.ts';
+import { type NearMiss, nearMisses } from './explain.ts';
 import type { PolicyProblem } from './problems.ts';
 import { readRelations } from './relations.ts';
 import { contextOf } from './schema.ts';
@@ -21,6 +22,10 @@ export interface LoadedPolicies {
   readonly engine: PolicyEngine;
   readonly problems: readonly PolicyProblem[];
   readonly untyped: readonly UntypedArgument[];
+  /** Ids of the policies. */
+  readonly policies: readonly string[];
+  /** The permits that come nearest to a question that is denied. */
+  explain(question: Question): readonly NearMiss[];
   /** Groups of actions that are made of the pins, and their members. */
   readonly groups: ReadonlyMap<string, readonly string[]>;
 }
@@ -49,7 +54,15 @@ export function loadCedar(
   const facts = Object.keys(contextOf(world, []));
   const loaded = { policies: parsed.policies, actions, facts, relations };
   const engine = broken ? denyingEngine('the policies have errors') : cedarEngine(loaded, cache);
-  return { engine, problems, untyped, groups: membersOf(actions) };
+  const explain = (question: Question) => nearMisses(loaded, question);
+  return {
+    engine,
+    problems,
+    untyped,
+    groups: membersOf(actions),
+    policies: parsed.policies.map(({ id }) => id),
+    explain,
+  };
 }
 
 function inOrder(problems: readonly PolicyProblem[]): readonly PolicyProblem[] {

@@ -1,16 +1,10 @@
 import type { CedarValueJson, EntityJson, StatefulAuthorizationCall } from '@cedar-policy/cedar-wasm/nodejs';
 import type { Facts, RequestFacts, SessionFacts } from '../../../contract/policy-engine.ts';
+import type { Parties } from './parties.ts';
 import type { Reads } from './reads.ts';
-import { nameOf, type Placed, type Uid, uidOf } from './scope.ts';
+import { type Placed, type Uid, uidOf } from './scope.ts';
 
 export type Request = Omit<StatefulAuthorizationCall, 'preparsedPolicySetId'>;
-
-/** The entities that a question is about. */
-export interface Parties {
-  readonly principal: Placed;
-  readonly action: Placed;
-  readonly resource: Placed;
-}
 
 /**
  * The question to Cedar, without what no policy of the slice reads: each attribute, parent and entity costs. Equal ones
@@ -82,8 +76,4 @@ function entityOf(
   for (const name of ancestors) if (places?.has(name) ?? true) parents.push(uidOf(name));
   if (parents.length === 0 && Object.keys(attrs).length === 0) return [];
   return [{ uid, attrs, parents }];
-}
-
-export function placed(uid: Uid, ancestors: ReadonlySet<string>): Placed {
-  return { uid, name: nameOf(uid), ancestors };
 }
