@@ -103,8 +103,9 @@ function structuralWays(expr: Expr, wanted: boolean, hides: Hidden): readonly Ex
   if (operator === '&&' || operator === '||') {
     const left = waysToBe(operand(expr, operator, 'left'), wanted, hides);
     const right = waysToBe(operand(expr, operator, 'right'), wanted, hides);
-    // `a && b` is true when both are and false when one is; for `||` the other way round.
-    return (operator === '&&') === wanted ? both(left, right) : [...left, ...right];
+    if ((operator === '&&') === wanted) return both(left, right);
+    // `a || b` is true when `a` is, or when `a` is false, and has not failed, and `b` is true; `&&` likewise.
+    return [...left, ...both(waysToBe(operand(expr, operator, 'left'), !wanted, hides), right)];
   }
   if (operator === 'if-then-else') {
     const condition = operand(expr, operator, 'if');
