@@ -40,6 +40,10 @@ const commands: Readonly<Record<string, Command>> = {
     const { token } = await import('./cli/token.ts');
     return token([...rest, ...(json ? ['--json'] : [])], { ...io, stateDir: state });
   },
+  async approvals({ rest, json, state }) {
+    const { approvals } = await import('./cli/approvals.ts');
+    return approvals(rest, { ...io, json, stateDir: state });
+  },
   async people({ rest, json, state }) {
     const { people } = await import('./cli/people.ts');
     return people(rest, { ...io, json, stateDir: state });

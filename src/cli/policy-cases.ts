@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { PolicySource } from '../contract/bundle.ts';
 import { UsageError } from './options.ts';
 import type { Ask } from './policy-question.ts';
+import { Session } from './session-facts.ts';
 
 const Case = z.strictObject({
   subject: z.string().min(1),
@@ -13,15 +14,19 @@ const Case = z.strictObject({
   action: z.string().min(1),
   arguments: z.record(z.string(), z.json()).default({}),
   hour: z.int().min(0).max(23).optional(),
+  weekday: z.int().min(1).max(7).optional(),
   mfa_age_s: z.int().min(0).optional(),
-  expect: z.enum(['allow', 'deny']),
+  ip_risk: z.int().min(0).max(100).optional(),
+  device: z.string().optional(),
+  session: Session.prefault({}),
+  expect: z.enum(['allow', 'ask', 'deny']),
   why: z.string().optional(),
 });
 
 export interface PolicyCase {
   readonly file: string;
   readonly line: number;
-  readonly expect: 'allow' | 'deny';
+  readonly expect: 'allow' | 'ask' | 'deny';
   readonly why: string | undefined;
   readonly asked: Ask;
 }
@@ -43,14 +48,8 @@ export function readCases({ file, text }: PolicySource): readonly PolicyCase[] {
       const [issue] = parsed.error.issues;
       throw new UsageError(`${file}:${line}: ${issue?.path.join('.') || 'case'}: ${issue?.message}`);
     }
-    const { subject: id, kind, tenant, groups, acr, action, hour, mfa_age_s, expect, why } = parsed.data;
-    const asked = {
-      subject: { id, kind, tenant, groups, acr },
-      action,
-      arguments: parsed.data.arguments,
-      hour,
-      mfa_age_s,
-    };
+    const { subject: id, kind, tenant, groups, acr, action, arguments: args, expect, why, ...context } = parsed.data;
+    const asked = { subject: { id, kind, tenant, groups, acr }, action, arguments: args, context };
     return { file, line, expect, why, asked };
   });
 }

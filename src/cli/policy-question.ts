@@ -1,43 +1,73 @@
 import type { GatewayServer } from '../contract/bundle.ts';
 import type { Json } from '../contract/json.ts';
-import type { PolicyEngine, RequestFacts, SubjectFacts } from '../contract/policy-engine.ts';
+import type {
+  PolicyEngine,
+  Question,
+  RequestFacts,
+  SessionFacts,
+  SubjectFacts,
+  ToolFacts,
+} from '../contract/policy-engine.ts';
+import { resourceOf, templatesByAction } from '../contract/resource-mapping.ts';
 import { UsageError } from './options.ts';
+import { Session } from './session-facts.ts';
 
 /** A question as an operator writes it. */
 export interface Ask {
   readonly subject: SubjectFacts;
   readonly action: string;
   readonly arguments: Json;
-  /** Absent: now. */
-  readonly hour: number | undefined;
-  readonly mfa_age_s: number | undefined;
+  /** Hour and weekday absent: now. */
+  readonly context: { readonly [K in Exclude<keyof RequestFacts, 'tool'>]?: RequestFacts[K] | undefined };
 }
 
 export interface Answer {
-  readonly verdict: 'allow' | 'deny';
+  readonly verdict: 'allow' | 'ask' | 'deny';
   readonly policies: readonly string[];
   readonly detail: string;
   /** Whether lists show the target to the subject; what they do not show answers as unknown. */
   readonly visible: boolean;
 }
 
-interface Rooms {
+export interface Rooms {
   readonly servers: readonly GatewayServer[];
   sameTenant(tenant: string, server: GatewayServer): boolean;
+  toolFacts(server: GatewayServer, action: string): ToolFacts;
   now(): number;
 }
 
+const NO_HISTORY: SessionFacts = { reads: [], writes: [], calls: {}, approved: [] };
+
 /** Asks as the gateway does: tenants first, policy second. */
-export function ask(asked: Ask, { servers, sameTenant, now }: Rooms, engine: PolicyEngine): Answer {
-  const { subject, action } = asked;
+export function ask(asked: Ask, rooms: Rooms, engine: PolicyEngine): Answer {
+  const question = questionOf(asked, rooms);
+  if (typeof question === 'string') return denied(question);
+  const { allow, ask: who, policies, detail } = engine.decide(question);
+  const verdict = allow ? 'allow' : who === undefined ? 'deny' : 'ask';
+  return { verdict, policies, detail, visible: engine.visible(question) };
+}
+
+/** The whole question; a text says why it never reaches the engine. */
+export function questionOf(
+  { subject, action, arguments: args, context: given }: Ask,
+  { servers, sameTenant, toolFacts, now }: Rooms,
+): Question | string {
   const server = servers.find(({ pins }) => action.startsWith(`${pins.name}/`) || action.startsWith(`${pins.name}#`));
-  if (!server) return denied(`no pinned server has the action ${action}`);
-  if (!sameTenant(subject.tenant, server)) return denied(`${server.pins.name} is not of the tenant ${subject.tenant}`);
-  const hour = asked.hour ?? new Date(now()).getUTCHours();
-  const context: RequestFacts = { hour, mfa_age_s: asked.mfa_age_s };
-  const facts = { subject, action, tenant: subject.tenant, context };
-  const { allow, policies, detail } = engine.decide({ ...facts, arguments: asked.arguments });
-  return { verdict: allow ? 'allow' : 'deny', policies, detail, visible: engine.visible(facts) };
+  if (!server) return `no pinned server has the action ${action}`;
+  if (!sameTenant(subject.tenant, server)) return `${server.pins.name} is not of the tenant ${subject.tenant}`;
+  const resource = resourceOf(templatesByAction([server]).get(action) ?? {}, args);
+  if (typeof resource === 'string') return resource;
+  const time = new Date(now());
+  const context: RequestFacts = {
+    hour: given.hour ?? time.getUTCHours(),
+    weekday: given.weekday ?? (time.getUTCDay() || 7),
+    mfa_age_s: given.mfa_age_s,
+    ip_risk: given.ip_risk ?? 0,
+    device: given.device,
+    tool: toolFacts(server, action),
+    session: given.session ?? NO_HISTORY,
+  };
+  return { subject, action, tenant: subject.tenant, context, resource, arguments: args };
 }
 
 function denied(detail: string): Answer {
@@ -61,7 +91,11 @@ interface Flags {
   readonly action?: string | undefined;
   readonly arguments: string;
   readonly hour?: string | undefined;
+  readonly weekday?: string | undefined;
   readonly 'mfa-age'?: string | undefined;
+  readonly 'ip-risk'?: string | undefined;
+  readonly device?: string | undefined;
+  readonly session: string;
 }
 
 /** The question that the options of `policy explain` ask. @throws UsageError */
@@ -73,17 +107,29 @@ export function readSubject(flags: Flags): Ask {
   return {
     subject: { id: subject, kind, tenant, groups: flags.group, acr },
     action,
-    arguments: parseJson(flags.arguments),
-    hour: count(flags.hour, '--hour'),
-    mfa_age_s: count(flags['mfa-age'], '--mfa-age'),
+    arguments: parseJson(flags.arguments, '--arguments'),
+    context: {
+      hour: count(flags.hour, '--hour'),
+      weekday: count(flags.weekday, '--weekday'),
+      mfa_age_s: count(flags['mfa-age'], '--mfa-age'),
+      ip_risk: count(flags['ip-risk'], '--ip-risk'),
+      device: flags.device,
+      session: sessionOf(parseJson(flags.session, '--session')),
+    },
   };
 }
 
-function parseJson(text: string): Json {
+function sessionOf(value: Json): SessionFacts {
+  const parsed = Session.safeParse(value);
+  if (!parsed.success) throw new UsageError(`--session: ${parsed.error.issues[0]?.message}`);
+  return parsed.data;
+}
+
+function parseJson(text: string, name: string): Json {
   try {
     return JSON.parse(text);
   } catch {
-    throw new UsageError('--arguments is not JSON');
+    throw new UsageError(`${name} is not JSON`);
   }
 }
 

@@ -1,10 +1,9 @@
 import { readFileSync } from 'node:fs';
 import type { GatewayServer, PolicySource } from '../contract/bundle.ts';
-import type { PinnedServer } from '../contract/descriptors.ts';
-import type { PolicyEngine } from '../contract/policy-engine.ts';
+import type { PolicyEngine, Question, ToolFacts } from '../contract/policy-engine.ts';
 import { options, UsageError } from './options.ts';
 import { readCases } from './policy-cases.ts';
-import { type Ask, ask, explanation, readSubject } from './policy-question.ts';
+import { type Ask, ask, explanation, questionOf, readSubject } from './policy-question.ts';
 
 interface Problem {
   readonly file: string;
@@ -19,6 +18,10 @@ interface Opened {
   readonly engine: PolicyEngine;
   readonly problems: readonly Problem[];
   readonly untyped: readonly { readonly action: string; readonly argument: string; readonly why: string }[];
+  readonly groups: ReadonlyMap<string, readonly string[]>;
+  /** Ids of the policies. */
+  readonly policies: readonly string[];
+  explain(question: Question): readonly { readonly policy: string; readonly missing: readonly string[] }[];
 }
 
 /** What the configuration and the gateway's own rooms hand in. */
@@ -28,9 +31,11 @@ export interface PolicyInputs {
   /** `*.test.yaml`, `*.test.yml` and `*.test.json` beside the policies. */
   readonly tests: readonly PolicySource[];
   /** The policy engine's loader. */
-  open(sources: readonly PolicySource[], servers: readonly PinnedServer[]): Opened;
+  open(sources: readonly PolicySource[]): Opened;
   /** The gateway's rule outside of policy. */
   sameTenant(tenant: string, server: GatewayServer): boolean;
+  /** What the configuration says of the tool that an action is. */
+  toolFacts(server: GatewayServer, action: string): ToolFacts;
   /** Milliseconds since the epoch. */
   now(): number;
 }
@@ -61,7 +66,11 @@ export async function policy(argv: string[], io: Io, load: () => Promise<PolicyI
       action: { type: 'string' },
       arguments: { type: 'string', default: '{}' },
       hour: { type: 'string' },
+      weekday: { type: 'string' },
       'mfa-age': { type: 'string' },
+      'ip-risk': { type: 'string' },
+      device: { type: 'string' },
+      session: { type: 'string', default: '{}' },
     },
     2,
   );
@@ -73,38 +82,44 @@ export async function policy(argv: string[], io: Io, load: () => Promise<PolicyI
   // Read before anything is loaded: wrong usage is exit 2, whatever the state of the policies.
   const asked = verb === 'explain' ? readSubject(values) : undefined;
   const inputs = await load();
-  const opened = inputs.open(
-    inputs.sources,
-    inputs.servers.map(({ pins }) => pins),
-  );
+  const opened = inputs.open(inputs.sources);
   if (verb === 'lint') return lint(inputs, opened, print);
   const errors = opened.problems.filter(({ severity }) => severity === 'error');
   if (errors.length > 0) {
     io.stderr(errors.map(line).join(''));
     return 2;
   }
-  if (asked) return explain(asked, inputs, opened.engine, print);
+  if (asked) return explain(asked, inputs, opened, print);
   const tests = file === undefined ? inputs.tests : [{ file, text: readCaseFile(file) }];
-  return test(tests, inputs, opened.engine, print);
+  return test(tests, inputs, opened, print);
 }
 
 function line({ file, line, column, severity, message, mend }: Problem): string {
   return `${file}:${line}${column === undefined ? '' : `:${column}`}: ${severity}: ${message}\n    mend: ${mend}\n`;
 }
 
-function lint({ sources }: PolicyInputs, { problems, untyped }: Opened, print: Print): number {
+function lint({ sources }: PolicyInputs, { problems, untyped, groups }: Opened, print: Print): number {
   const errors = problems.filter(({ severity }) => severity === 'error').length;
   const notes = untyped.map(
     ({ action, argument, why }) => `note: policies cannot see ${argument} of ${action}: ${why}\n`,
   );
+  const members = [...groups].map(([name, actions]) => `note: ${name} is ${actions.join(', ')}\n`);
   const summary = `${sources.length} files, ${errors} errors, ${problems.length - errors} warnings\n`;
-  print([...problems.map(line), ...notes, summary].join(''), { files: sources.length, errors, problems, untyped });
+  print([...problems.map(line), ...notes, ...members, summary].join(''), {
+    ...{ files: sources.length, errors, problems, untyped },
+    groups: Object.fromEntries(groups),
+  });
   return errors > 0 ? 1 : 0;
 }
 
-function explain(asked: Ask, inputs: PolicyInputs, engine: PolicyEngine, print: Print): number {
+function explain(asked: Ask, inputs: PolicyInputs, { engine, explain: near }: Opened, print: Print): number {
   const answer = ask(asked, inputs, engine);
-  print(explanation(answer), answer);
+  const question = questionOf(asked, inputs);
+  const almost = answer.verdict === 'allow' || typeof question === 'string' ? [] : near(question);
+  const told = almost.map(
+    ({ policy, missing }) => `  ${policy} would permit it if\n${missing.map((part) => `    ${part}\n`).join('')}`,
+  );
+  print(`${explanation(answer)}${told.join('')}`, { ...answer, almost });
   return 0;
 }
 
@@ -116,7 +131,12 @@ function readCaseFile(file: string): string {
   }
 }
 
-function test(tests: readonly PolicySource[], inputs: PolicyInputs, engine: PolicyEngine, print: Print): number {
+function test(
+  tests: readonly PolicySource[],
+  inputs: PolicyInputs,
+  { engine, policies }: Opened,
+  print: Print,
+): number {
   const results = tests.flatMap(readCases).map(({ file, line, expect, why, asked }) => {
     const answer = ask(asked, inputs, engine);
     const holds = answer.verdict === expect;
@@ -139,10 +159,15 @@ function test(tests: readonly PolicySource[], inputs: PolicyInputs, engine: Poli
       ? `ok      ${file}:${line} ${title}: ${verdict}\n`
       : `failed  ${file}:${line} ${title}: expected ${expect}, got ${verdict} (${detail})\n`,
   );
-  print([...rows, `${results.length - failed} held, ${failed} failed\n`].join(''), {
+  const decided = new Set(results.flatMap((result) => result.policies));
+  const untested = policies.filter((id) => !decided.has(id));
+  const coverage = `${policies.length - untested.length} of ${policies.length} policies decided a case\n`;
+  const idle = untested.map((id) => `untested  ${id}: no case is decided by it\n`);
+  print([...rows, ...idle, coverage, `${results.length - failed} held, ${failed} failed\n`].join(''), {
     cases: results,
     held: results.length - failed,
     failed,
+    untested,
   });
   return failed > 0 ? 1 : 0;
 }

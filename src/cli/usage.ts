@@ -13,6 +13,10 @@ const commands: Readonly<Record<string, readonly [synopsis: string, text: string
     'token --subject S --tenant T [--group G…] [--audience URL] [--ttl 10m] [--dpop-jwk FILE] [--scope S…] [--acr mfa] | --revoke TOKEN',
     'A token of the embedded issuer of the running up, alone on stdout; or takes one back.',
   ],
+  approvals: [
+    'approvals [ls] | approve ID | deny ID',
+    'Calls that wait because a policy wants an operator to approve them; each approval is good for that call, once.',
+  ],
   people: [
     'people invite --subject S --tenant T [--group G…] [--ttl 15m] | ls | remove SUBJECT | grants | withdraw SUBJECT [--server NAME]',
     'Who may sign in at the embedded issuer, with passkeys; and what people have authorized us for at remote servers.\ninvite: a link, alone on stdout, by which one person enrols one passkey, once. There is no other way in.\nwithdraw: takes back what a person authorized, at one server or all; the issuers are told, where they can be.',
@@ -54,7 +58,7 @@ export function usage(name?: string): string {
   const one = name === undefined ? undefined : commands[name];
   if (one !== undefined) return `innerkeep ${one[0]}\n\n${one[1]}\n\n${COMMON}`;
   const lines = Object.entries(commands).map(
-    ([command, [, text]]) => `  ${command.padEnd(9)}${text.split('\n', 1)[0]}\n`,
+    ([command, [, text]]) => `  ${command.padEnd(11)}${text.split('\n', 1)[0]}\n`,
   );
   return `innerkeep COMMAND [--help] | --version\n\n${lines.join('')}\n${COMMON}`;
 }

@@ -47,6 +47,8 @@ export interface AuditRecord {
   readonly code?: string;
   readonly detail?: string;
   readonly policies?: readonly string[];
+  /** Of an intent: who has approved it, where policies wanted that: `caller`, or `operator:ID`. */
+  readonly approval?: string;
   /** Of an intent: the confirmation with a passkey that it has used up. */
   readonly confirmation?: string;
   readonly bundle?: number;

@@ -1,6 +1,7 @@
 import type { PinnedServer, ToolSettings } from './descriptors.ts';
 import type { EgressRule } from './egress.ts';
 import type { Limits } from './limits.ts';
+import type { ResourceTemplates } from './resource-mapping.ts';
 import type { WantedSecret, WireSecret } from './wire-secret.ts';
 
 /** What zone 0 hands to zone 1: all that a gateway decides by. Swapped whole, never in parts. */
@@ -15,6 +16,8 @@ export interface GatewayBundle {
   /** Ids (`jti`) of tokens that were revoked before they expired. */
   readonly revoked: readonly string[];
   readonly policies: readonly PolicySource[];
+  /** Risk, 0–100, by network (CIDR): the smallest counts, and what is in none has 0. Absent: policies know nothing of it. */
+  readonly ipRisk?: Readonly<Record<string, number>> | undefined;
   readonly servers: readonly GatewayServer[];
   readonly limits: Limits;
 }
@@ -41,6 +44,8 @@ export interface TrustedIssuer {
   readonly audience?: string;
   /** A fixed tenant for everyone of this issuer, or the claim that names it. */
   readonly tenant: { readonly fixed: string } | { readonly claim: string };
+  /** The claim that tells of the device's health; absent: none does. */
+  readonly deviceClaim?: string | undefined;
   /** The embedded issuer's subjects are `User::"alice"`, all others' `User::"ISSUER#SUB"`. */
   readonly embedded: boolean;
   /** PEM of an extra certificate authority for the issuer's own endpoints. */
@@ -68,6 +73,8 @@ export interface GatewayServer {
   readonly tools: Readonly<Record<string, ToolSettings>>;
   /** The tenant that owns this server's resources; absent: every caller's own tenant. */
   readonly tenant?: string;
+  /** What of the tenant's a call is about, as templates over its arguments; absent: the tenant itself. */
+  readonly resource?: ResourceTemplates | undefined;
   /** What its calls need, and zone 0 lends; absent: nothing. */
   readonly credentials?: readonly WantedSecret[];
   /**

@@ -32,4 +32,7 @@ export interface ToolSettings {
   readonly rate?: RateLimit | undefined;
   /** Its calls cost money; absent: they do not. */
   readonly cost?: ToolCost | undefined;
+  /** Labels of the data that it reads, and of where it writes to. */
+  readonly reads?: readonly string[] | undefined;
+  readonly writes?: readonly string[] | undefined;
 }

@@ -116,6 +116,14 @@ export const refusals = {
     standard: 'MCP 2025-11-25 elicitation, URL mode',
   },
   rate: { http: 429, rpc: 1429, text: 'Too many requests', reason: 'rate', standard: 'RFC 6585 §4' },
+  /** Policies want a person's approval of this call, and it was not given, or not in time. */
+  'approval-call': {
+    http: 200,
+    rpc: 1403,
+    text: 'Approval needed',
+    reason: 'approval',
+    standard: 'NIST SP 800-53 AC-3(2)',
+  },
   /** The result gives the model orders, and waits for the operator to read it. */
   approval: {
     http: 200,

@@ -12,6 +12,8 @@ export interface CallToConfirm {
   readonly tool: string;
   /** The whole of its arguments as canonical JSON: what is shown is what is bound. */
   readonly arguments: string;
+  /** Policies want an operator's approval of it, not its person's passkey. */
+  readonly approver?: 'operator';
 }
 
 export type Confirmation =
@@ -19,6 +21,8 @@ export type Confirmation =
   | { readonly kind: 'confirmed'; readonly id: string }
   /** The person can do so at this address. */
   | { readonly kind: 'waiting'; readonly id: string; readonly url: string }
+  /** Whoever was asked has said no to this call. */
+  | { readonly kind: 'refused'; readonly id: string }
   | { readonly kind: 'full' };
 
 /** The keys under which a client of 2026-07-28 is asked, and answers; they are between the two of us alone. */

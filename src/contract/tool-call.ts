@@ -70,6 +70,8 @@ export interface Subject {
   /** What its token is limited to, `mcp:SERVER` or `mcp:ACTION`; absent: to nothing, and policy alone decides. */
   readonly scopes?: readonly string[];
   readonly acr: string | undefined;
+  /** What its token says of the device's health. */
+  readonly device?: string | undefined;
   /** Seconds since the epoch of the authentication, where the token tells. */
   readonly authTime: number | undefined;
   /** What must not be shared between subjects is keyed by this: issuer, tenant and subject, unambiguous. */

@@ -38,7 +38,8 @@ export interface Rooms {
   answer(call: Framed): Answer | undefined;
   identify(call: Framed): Known;
   validate(call: Known): Validated;
-  authorize(call: Validated): Authorized;
+  /** May wait for a person's approval, where policies want one. */
+  authorize(call: Validated, caller: Caller): Authorized | Promise<Authorized>;
   /** Has a person confirm the call where its tool wants that; the answer comes with the call's repetition. */
   confirm(call: Authorized, capabilities: Caller['capabilities']): Promise<Confirmed>;
   /** Takes a token of every limit, and reserves what the call may cost. */
@@ -271,12 +272,12 @@ async function admitWatched(framed: Framed, caller: Caller, rooms: Rooms, deps: 
 }
 
 /** From the message to the record of its intent: only then may anything happen. */
-async function admit(framed: Framed, { capabilities }: Caller, trail: AuditTrail, rooms: Rooms): Promise<Admitted> {
+async function admit(framed: Framed, caller: Caller, trail: AuditTrail, rooms: Rooms): Promise<Admitted> {
   const known = rooms.identify(framed);
   trail.identified(known);
   const validated = rooms.validate(known);
-  const authorized = rooms.authorize(validated);
-  const confirmed = await rooms.confirm(authorized, capabilities);
+  const authorized = await rooms.authorize(validated, caller);
+  const confirmed = await rooms.confirm(authorized, caller.capabilities);
   const limited = await rooms.limit(confirmed);
   try {
     return await trail.admit(limited);

@@ -120,7 +120,8 @@ export async function startControl(configFile: string, state: string, stopping: 
         ...(config.identity.dpop.nonce && { nonceKey }),
         ...trust.workloads(),
       };
-      return gateway.apply({ edge, ...trusted, policies, servers, limits: limitsOf(asked) }, asked);
+      const given = { policies, servers, limits: limitsOf(asked), ipRisk: config.ip_risk };
+      return gateway.apply({ edge, ...trusted, ...given }, asked);
     });
     const leases = new Leases({
       store,

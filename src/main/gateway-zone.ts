@@ -12,6 +12,7 @@ import { memoryStore } from '../drivers/state-store/memory.ts';
 import { openRedisStore } from '../drivers/state-store/redis.ts';
 import { edgeBudget, recordAttempt } from '../gateway/audit/trail.ts';
 import { authenticateStage } from '../gateway/authentication/stage.ts';
+import { Histories } from '../gateway/authorization/history.ts';
 import { BundleRefused, openBundle } from '../gateway/bundles/open-bundle.ts';
 import { HeldCalls } from '../gateway/execution/held-calls.ts';
 import { RuntimeLink } from '../gateway/execution/runtime-link.ts';
@@ -151,6 +152,7 @@ class GatewayZone {
       spent: (spendings) => {
         if (process.connected) send({ kind: 'spent', spendings });
       },
+      histories: new Histories(Date.now),
       audit,
       fault,
     };

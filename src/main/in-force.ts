@@ -45,7 +45,9 @@ export class InForce {
 
   async #replace(asked: Served): Promise<boolean> {
     demandSameZones(this.#served, asked);
-    const swapped = ({ policies, servers, config }: Served) => ({ policies, servers, limits: config.limits });
+    const swapped = ({ policies, servers, config: { limits, ip_risk } }: Served) => ({
+      ...{ policies, servers, limits, ip_risk },
+    });
     if (isDeepStrictEqual(swapped(asked), swapped(this.#served))) return false;
     await this.#apply(asked);
     this.#served = asked;

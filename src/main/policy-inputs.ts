@@ -1,10 +1,12 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { PolicyInputs } from '../cli/policy.ts';
-import { loadConfig, loadPolicies, readText } from '../control-plane/config/load.ts';
+import { worldOf } from '../contract/policy-world.ts';
+import { loadConfig, loadPolicies, readText, trustedIssuers } from '../control-plane/config/load.ts';
 import { readLock } from '../control-plane/packages/lock.ts';
 import { pinsFor } from '../control-plane/packages/pins-for.ts';
 import { loadCedar } from '../drivers/policy-engine/cedar/load.ts';
+import { toolFacts } from '../gateway/authorization/question.ts';
 import { sameTenant } from '../gateway/authorization/tenancy.ts';
 
 /** What `policy lint`, `test` and `explain` look at: the same that `up` would run with. */
@@ -16,5 +18,7 @@ export async function policyInputs(configFile: string, state: string): Promise<P
     .filter((name) => /\.test\.(ya?ml|json)$/.test(name))
     .sort()
     .map((file) => ({ file, text: readText(join(config.policies, file), 'cases are a readable text file') }));
-  return { sources, servers: pinned.gateway, tests, open: loadCedar, sameTenant, now: Date.now };
+  const world = worldOf({ servers: pinned.gateway, ipRisk: config.ip_risk, issuers: trustedIssuers(config) });
+  const open = (all: PolicyInputs['sources']) => loadCedar(all, world);
+  return { sources, servers: pinned.gateway, tests, open, sameTenant, toolFacts, now: Date.now };
 }

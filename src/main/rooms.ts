@@ -2,6 +2,7 @@ import packageJson from '../../package.json' with { type: 'json' };
 import type { GatewayBundle } from '../contract/bundle.ts';
 import type { Clock } from '../contract/clock.ts';
 import type { Spending } from '../contract/limits.ts';
+import { worldOf } from '../contract/policy-world.ts';
 import { splice } from '../contract/splice.ts';
 import type { StateStore } from '../contract/state-store.ts';
 import type { Admitted } from '../contract/tool-call.ts';
@@ -9,6 +10,8 @@ import { loadCedar } from '../drivers/policy-engine/cedar/load.ts';
 import { type AuditDeps, AuditTrail } from '../gateway/audit/trail.ts';
 import type { authenticateStage } from '../gateway/authentication/stage.ts';
 import { authorizeStage, decision, visibility } from '../gateway/authorization/authorize.ts';
+import type { Histories } from '../gateway/authorization/history.ts';
+import { ipRiskBy } from '../gateway/authorization/ip-risk.ts';
 import { argumentsOf } from '../gateway/authorization/question.ts';
 import { actionOf, type Catalogue, createCatalogue } from '../gateway/descriptors/catalogue.ts';
 import { identifyStage } from '../gateway/descriptors/identify.ts';
@@ -74,6 +77,7 @@ export interface Standing {
   readonly state: StateStore;
   /** Tells zone 0 what budgets have come to. */
   readonly spent: (spendings: readonly Spending[]) => void;
+  readonly histories: Histories;
   readonly audit: AuditDeps;
   /** What went wrong with us; nobody waits for it. */
   readonly fault: (error: unknown, incident?: string) => void;
@@ -111,6 +115,7 @@ export function furnish(
     pace,
     state,
     spent: tellSpent,
+    histories,
     audit,
     fault,
   }: Standing,
@@ -118,10 +123,7 @@ export function furnish(
   remotes: ReadonlyMap<string, Remote>,
 ): Furnished {
   const { servers, edge, limits } = bundle;
-  const { engine, problems } = loadCedar(
-    bundle.policies,
-    servers.map(({ pins }) => pins),
-  );
+  const { engine, problems } = loadCedar(bundle.policies, worldOf(bundle));
   const broken = problems.find(({ severity }) => severity === 'error');
   if (broken !== undefined) throw new Error(`${broken.file}:${broken.line}: ${broken.message}`);
   const inputs = compileInputs(servers);
@@ -138,9 +140,11 @@ export function furnish(
   const shown = createVisibility(catalogue, visible);
   const answerLists = lists({ catalogue, visibility: shown, visible });
   const answerLifecycle = lifecycle({ version: packageJson.version, servers: shown.servers });
-  const decide = decision({ engine, servers, now: Date.now });
+  const authorization = { engine, servers, now: Date.now, ipRisk: ipRiskBy(bundle.ipRisk) };
+  const decide = decision(authorization);
   const embedding: Embedding = {
-    mayAsk: ({ subject, target }, method) => decide(subject, target.server, actionOf(target.server, method), {}),
+    mayAsk: ({ subject, target, arrived }, method) =>
+      decide(subject, target.server, actionOf(target.server, method), {}, arrived.remote),
     redact: redactJson,
     named: ({ arrived, target }, method, params) =>
       arrived.server === undefined ? splice(params, askedUriEdits(method, params, `${target.server}+`)) : params,
@@ -225,7 +229,7 @@ export function furnish(
     },
     identify: identifyStage({ catalogue, visibility: shown, visible, decodeHeader }),
     validate: validateStage({ inputs: inputs.byAction }),
-    authorize: authorizeStage({ engine, servers, now: Date.now }),
+    authorize: authorizeStage({ ...authorization, histories, clock, confirm }),
     confirm: stepUpStage({
       servers,
       confirm,
@@ -296,7 +300,7 @@ export function furnish(
       decide(subject, server, action, { uri: params.uri ?? null }).allow,
   };
   const permits: Permits = (...question) => decide(...question).allow;
-  const stillMay = ({ subject, target, params }: Admitted) =>
-    permits(subject, target.server, target.action, argumentsOf(target, params) ?? {});
+  const stillMay = ({ subject, target, params, arrived }: Admitted) =>
+    decide(subject, target.server, target.action, argumentsOf(target, params) ?? {}, arrived.remote).allow;
   return { rooms, view, permits, stillMay, lending, leftOut: catalogue.leftOut };
 }

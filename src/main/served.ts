@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { GatewayServer, PolicySource, RuntimeServer } from '../contract/bundle.ts';
-import { type Config, loadConfig, loadPolicies } from '../control-plane/config/load.ts';
+import { worldOf } from '../contract/policy-world.ts';
+import { type Config, loadConfig, loadPolicies, trustedIssuers } from '../control-plane/config/load.ts';
 import { ConfigError } from '../control-plane/config/problem.ts';
 import { type Lock, readLock } from '../control-plane/packages/lock.ts';
 import { loadCedar } from '../drivers/policy-engine/cedar/load.ts';
@@ -50,8 +51,8 @@ function checkTools(config: Config, servers: readonly GatewayServer[]): void {
 }
 
 function checkPolicies(config: Config, sources: readonly PolicySource[], servers: readonly GatewayServer[]): void {
-  const pins = servers.map((server) => server.pins);
-  const problems = loadCedar(sources, pins).problems.filter(({ severity }) => severity === 'error');
+  const world = worldOf({ servers, ipRisk: config.ip_risk, issuers: trustedIssuers(config) });
+  const problems = loadCedar(sources, world).problems.filter(({ severity }) => severity === 'error');
   if (problems.length === 0) return;
   const found = problems.map(({ file, line, column, message, mend }) => ({
     file: join(config.policies, file),

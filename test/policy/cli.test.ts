@@ -6,9 +6,10 @@ import { test } from 'node:test';
 import { UsageError } from '../../src/cli/options.ts';
 import { policy } from '../../src/cli/policy.ts';
 import { loadCedar } from '../../src/drivers/policy-engine/cedar/load.ts';
+import { toolFacts } from '../../src/gateway/authorization/question.ts';
 import { sameTenant } from '../../src/gateway/authorization/tenancy.ts';
 import { verifies } from '../support/verifies.ts';
-import { files, PUBLIC_FILES } from './support.ts';
+import { files, PUBLIC_FILES, worldWith } from './support.ts';
 
 async function run(words: string, text = PUBLIC_FILES, cases = '', json = false) {
   const out = { stdout: '', stderr: '', code: 0 };
@@ -25,7 +26,8 @@ async function run(words: string, text = PUBLIC_FILES, cases = '', json = false)
     sources: [{ file: 'policies/files.cedar', text }],
     tests: cases ? [{ file: 'policies/files.test.yaml', text: cases }] : [],
     servers: [{ pins: files, tools: {}, tenant: 'acme', deadline: 1, maxResult: 1 }],
-    open: loadCedar,
+    open: (sources) => loadCedar(sources, worldWith([files])),
+    toolFacts,
     sameTenant,
     now: () => Date.UTC(2026, 10, 22, 12),
   }));
@@ -62,7 +64,10 @@ test('policy test: prints each case, exit 1 when one does not hold, exit 2 for a
   const good = await run('test', PUBLIC_FILES, CASES);
   assert.equal(good.code, 0, good.stdout);
   assert.match(good.stdout, /^ok {6}policies\/files\.test\.yaml:2 public files are public: allow\n/);
-  assert.match(good.stdout, /:4 mallory files\/read_text_file: deny\n3 held, 0 failed\n$/);
+  assert.match(
+    good.stdout,
+    /:4 mallory files\/read_text_file: deny\n1 of 1 policies decided a case\n3 held, 0 failed\n$/,
+  );
   const bad = await run('test', PUBLIC_FILES.replace('public', 'open'), CASES);
   assert.equal(bad.code, 1);
   assert.match(bad.stdout, /failed {2}policies\/files\.test\.yaml:2 .*expected allow, got deny \(no permit applies/);
@@ -108,6 +113,7 @@ test('policy explain: the verdict, the policies by file and line, the reason, an
     policies: [],
     detail: 'files is not of the tenant evil',
     visible: false,
+    almost: [],
   });
   for (const wrong of [
     'explain',
@@ -117,4 +123,34 @@ test('policy explain: the verdict, the policies by file and line, the reason, an
     `${ask} {} --hour noon`,
   ])
     await assert.rejects(run(wrong), UsageError, wrong);
+});
+
+test('policy test: names the policies that no case is decided by', async () => {
+  verifies('authz.engine');
+  const more = `${PUBLIC_FILES}forbid (principal, action, resource) when { context.hour < 3 };\n`;
+  const { stdout, code } = await run('test', more, CASES);
+  assert.equal(code, 0);
+  assert.match(
+    stdout,
+    /untested {2}policies\/files\.cedar:6: no case is decided by it\n1 of 2 policies decided a case\n3 held, 0 failed\n$/,
+  );
+});
+
+test('policy explain: tells which permit almost applied, and each part of it that would have to change', async () => {
+  verifies('authz.engine');
+  const asked = 'explain --subject alice --tenant acme --action files/read_text_file --arguments {"path":"/etc/x"}';
+  const { stdout } = await run(asked);
+  assert.match(
+    stdout,
+    /policies\/files\.cedar:1 would permit it if\n {4}\(?context\.args\.path\)? like "\/data\/public\/\*"\n$/,
+  );
+  const late = PUBLIC_FILES.replace('principal in Tenant::"acme"', 'principal in Group::"staff"').replace(
+    'when {',
+    'when { context.hour < 9 &&',
+  );
+  const { almost } = JSON.parse((await run(asked, late, '', true)).stdout);
+  assert.equal(almost.length, 1);
+  assert.equal(almost[0].missing.length, 3);
+  assert.match(almost[0].missing[0], /^principal in Group::"staff"$/);
+  assert.match(almost[0].missing[1], /hour.* < 9/);
 });

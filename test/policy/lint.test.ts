@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { loadCedar } from '../../src/drivers/policy-engine/cedar/load.ts';
 import { verifies } from '../support/verifies.ts';
-import { decide, engineOf, files, load, PUBLIC_FILES, question } from './support.ts';
+import { decide, engineOf, files, load, PUBLIC_FILES, question, worldWith } from './support.ts';
 
 const scope = 'principal in Tenant::"acme", action == Action::"files/read_text_file", resource == Tenant::"acme"';
 
@@ -58,7 +58,7 @@ test('one error anywhere and nothing is permitted or visible any more', () => {
       { file: 'a.cedar', text: PUBLIC_FILES },
       { file: 'b.cedar', text: 'permit' },
     ],
-    [files],
+    worldWith([files]),
   );
   const asked = question({ path: '/data/public/a' });
   assert.equal(engine.decide(asked).allow, false);
@@ -182,5 +182,5 @@ test('refuses an integer that JavaScript would round', () => {
 
 test('refuses two files of one name', () => {
   const source = { file: 'a.cedar', text: PUBLIC_FILES };
-  assert.match(loadCedar([source, source], [files]).problems[0]?.message ?? '', /same name/);
+  assert.match(loadCedar([source, source], worldWith([files])).problems[0]?.message ?? '', /same name/);
 });

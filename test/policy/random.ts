@@ -1,6 +1,7 @@
 import fc from 'fast-check';
-import type { Question } from '../../src/contract/policy-engine.ts';
-import { question, server, tool } from './support.ts';
+import type { Question, RequestFacts } from '../../src/contract/policy-engine.ts';
+import { actionsOfPins } from '../../src/drivers/policy-engine/cedar/actions.ts';
+import { question, server, tool, worldWith } from './support.ts';
 
 /** Two tools that share an argument, so that policies and questions can be drawn at random. */
 export const shop = server('shop', [
@@ -28,6 +29,14 @@ const comparison = fc.constantFrom(
   'action == Action::"shop/buy"',
   'context.hour * 9007199254740991 * 9007199254740991 > 0',
   'resource == Tenant::"acme"',
+  'context.weekday == 7',
+  'context.ip_risk > 50',
+  '(context has device && context.device == "ok")',
+  'context.tool.writes.contains("external")',
+  'context.tool.step_up',
+  'context.session.reads.containsAll(["private", "untrusted"])',
+  'context.session.calls["shop/buy"] > 1',
+  '(context has session && context.session.approved.contains("shop/look"))',
   'true',
   'false',
 );
@@ -82,9 +91,33 @@ export const asked = fc
     acr: fc.constantFrom(undefined, 'phr'),
     hour: fc.constantFrom(0, 7),
     mfaAge: fc.constantFrom(undefined, 0, 200),
+    ipRisk: fc.constantFrom(0, 80),
+    device: fc.constantFrom(undefined, 'ok', 'lost'),
+    tool: fc.record({ writes: fc.subarray(['external']), step_up: fc.boolean() }),
+    session: fc.record({
+      reads: fc.subarray(['private', 'untrusted']),
+      calls: fc.constantFrom({}, { 'shop/buy': 2 }),
+      approved: fc.subarray(['shop/look']),
+    }),
     action: fc.constantFrom('shop/look', 'shop/buy', 'shop#resources/list'),
   })
   .map(
-    ({ acr, mfaAge, ...rest }): Question =>
-      question(undefined, { ...rest, ...(acr && { acr }), ...(mfaAge !== undefined && { mfaAge }) }),
+    ({ acr, mfaAge, device, ...rest }): Question =>
+      question(undefined, {
+        ...rest,
+        ...(acr && { acr }),
+        ...(device && { device }),
+        ...(mfaAge !== undefined && { mfaAge }),
+      }),
   );
+
+/** All facts of a request as Cedar would be told them if nothing were left away. */
+export function wholeContext({ mfa_age_s, device, session, ...facts }: RequestFacts) {
+  const none = Object.fromEntries([...actionsOfPins(worldWith([shop])).keys()].map((name) => [name, 0]));
+  return {
+    ...facts,
+    session: { ...session, calls: { ...none, ...session.calls } },
+    ...(mfa_age_s !== undefined && { mfa_age_s }),
+    ...(device !== undefined && { device }),
+  } as never;
+}

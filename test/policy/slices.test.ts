@@ -7,11 +7,20 @@ import type { Question } from '../../src/contract/policy-engine.ts';
 import { actionsOfPins } from '../../src/drivers/policy-engine/cedar/actions.ts';
 import { cedarEngine } from '../../src/drivers/policy-engine/cedar/engine.ts';
 import { readRelations } from '../../src/drivers/policy-engine/cedar/relations.ts';
+import { contextOf } from '../../src/drivers/policy-engine/cedar/schema.ts';
 import { parseSources } from '../../src/drivers/policy-engine/cedar/sources.ts';
 import { verifies } from '../support/verifies.ts';
-import { args, asked, condition, shop } from './random.ts';
+import { args, asked, condition, shop, wholeContext } from './random.ts';
+import { question, server, tool } from './support.ts';
 
-const actions = actionsOfPins([shop]);
+/** A second server, whose tool is in a group and about a project that its arguments name. */
+const depot = {
+  pins: server('depot', [tool('find', { owner: { type: 'string' } }, ['owner'], {}, true)]),
+  resource: { project: '{owner}' },
+};
+const world = { servers: [{ pins: shop }, depot], facts: { ip_risk: true, device: true } };
+const actions = actionsOfPins(world);
+const facts = Object.keys(contextOf(world, []));
 
 /** Scopes that the linter would refuse are wanted too: a slice must be right whatever it is made of. */
 const who = fc.constantFrom(
@@ -36,6 +45,8 @@ const what = fc.constantFrom(
   'action in Action::"shop/buy"',
   'action in [Action::"shop/look", Action::"shop/buy"]',
   'action == Action::"shop#resources/list"',
+  'action in [Action::"depot#read-only", Action::"shop/look"]',
+  'action == Action::"depot#read-only"',
 );
 const where = fc.constantFrom(
   'resource',
@@ -44,10 +55,15 @@ const where = fc.constantFrom(
   'resource is Tenant',
   'resource is Tenant in Tenant::"evil"',
   'resource is Group',
+  'resource == Project::"acme/ann"',
+  'resource in Project::"acme/ann"',
+  'resource is Project in Tenant::"acme"',
 );
 const policy = fc
   .tuple(fc.constantFrom('permit', 'permit', 'forbid'), who, what, where, fc.constantFrom('when', 'unless'), condition)
   .map(([effect, a, b, c, kind, body]) => `${effect} (${a}, ${b}, ${c}) ${kind} { ${body} };`);
+/** Sometimes the other server is asked. */
+const owner = fc.constantFrom(undefined, undefined, undefined, 'ann', 'ben');
 const sets = fc.array(policy, { minLength: 1, maxLength: 12 }).map((list) => list.join('\n'));
 
 const TUPLES = `
@@ -67,17 +83,17 @@ const group = (id: string, parents: readonly string[]) => ({
   parents: parents.map((parent) => ({ type: 'Group', id: parent })),
 });
 
-function oracle(set: string, { subject, action, tenant, context, arguments: given }: Question) {
+function oracle(set: string, { subject, action, tenant, resource, context, arguments: given }: Question) {
+  const project = resource?.project;
   const parents = [{ type: 'Tenant', id: subject.tenant }, ...subject.groups.map((id) => ({ type: 'Group', id }))];
   if (subject.kind === 'User' && subject.id === 'alice') parents.push({ type: 'Group', id: 'ops' });
   const answer = statefulIsAuthorized({
     principal: { type: subject.kind, id: subject.id },
     action: { type: 'Action', id: action },
-    resource: { type: 'Tenant', id: tenant },
+    resource: project ? { type: 'Project', id: `${tenant}/${project}` } : { type: 'Tenant', id: tenant },
     context: {
       args: (isObject(given) ? given : {}) as never,
-      hour: context.hour,
-      ...(context.mfa_age_s !== undefined && { mfa_age_s: context.mfa_age_s }),
+      ...Object(wholeContext(context)),
     },
     preparsedPolicySetId: set,
     entities: [
@@ -87,6 +103,20 @@ function oracle(set: string, { subject, action, tenant, context, arguments: give
         parents,
       },
       // Cedar refuses circles, and this one changes nothing of who is in what that the questions can tell.
+      {
+        uid: { type: 'Action', id: action },
+        attrs: {},
+        parents: action === 'depot/find' ? [{ type: 'Action', id: 'depot#read-only' }] : [],
+      },
+      ...(project
+        ? [
+            {
+              uid: { type: 'Project', id: `${tenant}/${project}` },
+              attrs: {},
+              parents: [{ type: 'Tenant', id: tenant }],
+            },
+          ]
+        : []),
       ...[group('ops', ['staff']), group('staff', ['all']), group('all', [])],
     ],
   });
@@ -99,17 +129,20 @@ test('slices, projected questions and cached verdicts answer 20,000 questions as
   verifies('authz.engine', 'authz.default-deny');
   const seen = { questions: 0, allowed: 0, failed: 0, forbidden: 0 };
   fc.assert(
-    fc.property(sets, fc.array(fc.tuple(asked, args), { minLength: 50, maxLength: 70 }), (text, asks) => {
+    fc.property(sets, fc.array(fc.tuple(asked, args, owner), { minLength: 50, maxLength: 70 }), (text, asks) => {
       const { policies, problems } = parseSources([{ file: 's.cedar', text }]);
       assert.deepEqual(problems, []);
-      const loaded = { policies, actions, relations };
+      const loaded = { policies, actions, facts, relations };
       const [cached, uncached] = [4096, 0].map((entries) => cedarEngine(loaded, { entries, key: 4096 }));
       preparsePolicySet('plain', { staticPolicies: Object.fromEntries(policies.map(({ id, text }) => [id, text])) });
-      for (const [facts, given] of asks) {
+      for (const [drawn, given, owned] of asks) {
+        const facts = owned ? { ...drawn, action: 'depot/find', resource: { project: owned } } : drawn;
         // What our own rules decide before Cedar is asked is tested elsewhere.
         const declared = actions.get(facts.action)?.args.attributes;
         const plain = Object.fromEntries(
-          Object.entries(given).filter(([name, value]) => value !== 1.5 && declared?.has(name)),
+          Object.entries({ ...given, ...(owned && { owner: owned }) }).filter(
+            ([name, value]) => value !== 1.5 && declared?.has(name),
+          ),
         );
         const question = { ...facts, arguments: plain };
         const verdict = uncached?.decide(question);
@@ -134,7 +167,7 @@ test('slices, projected questions and cached verdicts answer 20,000 questions as
     { numRuns: 420, endOnFailure: true },
   );
   assert.ok(seen.questions >= 20_000, JSON.stringify(seen));
-  for (const count of [seen.allowed, seen.failed, seen.forbidden]) assert.ok(count > 1000, JSON.stringify(seen));
+  for (const count of [seen.allowed, seen.failed, seen.forbidden]) assert.ok(count > 500, JSON.stringify(seen));
 });
 
 test('a tuple that cannot be read, or puts somebody into a tenant, is named with its line, and nothing is permitted', () => {
@@ -165,21 +198,16 @@ test('whoever is in more groups than are looked at is denied, not judged by some
       text: 'permit (principal in Group::"g1", action == Action::"shop/look", resource == Tenant::"acme");',
     },
   ]);
-  const crowded = { policies, actions, relations: readRelations([{ file: 'x.tuples', text }]).relations };
+  const crowded = { policies, actions, facts, relations: readRelations([{ file: 'x.tuples', text }]).relations };
   const few = {
     policies,
     actions,
+    facts,
     relations: readRelations([{ file: 'x.tuples', text: text.slice(0, 300) }]).relations,
   };
-  const question: Question = {
-    subject: { id: 'alice', kind: 'User', tenant: 'acme', groups: [], acr: undefined },
-    action: 'shop/look',
-    tenant: 'acme',
-    arguments: { item: 'a' },
-    context: { hour: 1, mfa_age_s: undefined },
-  };
-  const verdict = cedarEngine(crowded, { entries: 9, key: 4096 }).decide(question);
+  const asked = question({ item: 'a' }, { action: 'shop/look' });
+  const verdict = cedarEngine(crowded, { entries: 9, key: 4096 }).decide(asked);
   assert.equal(verdict.allow, false);
   assert.match(verdict.detail, /more than 1024 groups/);
-  assert.equal(cedarEngine(few, { entries: 9, key: 4096 }).decide(question).allow, true);
+  assert.equal(cedarEngine(few, { entries: 9, key: 4096 }).decide(asked).allow, true);
 });

@@ -7,6 +7,7 @@ import { Refusal } from '../../src/contract/refusal.ts';
 import {
   Arrived,
   Authenticated,
+  type Authorized,
   type ExecutedMethod,
   Framed,
   Known,
@@ -14,9 +15,11 @@ import {
   Validated,
 } from '../../src/contract/tool-call.ts';
 import { authorizeStage, visibility } from '../../src/gateway/authorization/authorize.ts';
+import { Histories } from '../../src/gateway/authorization/history.ts';
 import { refusalAnswer } from '../../src/gateway/protocol/respond.ts';
 import { noEvents } from '../support/calls.ts';
 import { verifies } from '../support/verifies.ts';
+import { nobody } from './calls.ts';
 import { engineOf, files, PUBLIC_FILES } from './support.ts';
 
 const NOON = Date.UTC(2026, 10, 22, 12, 30);
@@ -71,8 +74,17 @@ function refusal(run: () => unknown): Refusal {
   throw new Error('not refused');
 }
 
-const stage = (server: GatewayServer, engine: PolicyEngine = engineOf(PUBLIC_FILES)) =>
-  authorizeStage({ engine, servers: [server], now: () => NOON });
+function stage(server: GatewayServer, engine: PolicyEngine = engineOf(PUBLIC_FILES)) {
+  const histories = new Histories(() => NOON);
+  const unasked = { clock: { now: () => NOON, setTimer: () => () => undefined }, confirm: () => Promise.reject() };
+  const deps = { engine, servers: [server], now: () => NOON, ipRisk: () => undefined, histories, ...unasked };
+  const authorize = authorizeStage(deps);
+  return (validated: Validated): Authorized => {
+    const authorized = authorize(validated, nobody);
+    if (authorized instanceof Promise) throw new Error('nobody is asked');
+    return authorized;
+  };
+}
 
 test('hands on what policy permits, with the policies that determined it', () => {
   verifies('authz.question');

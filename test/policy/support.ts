@@ -1,6 +1,14 @@
 import type { PinnedDescriptor, PinnedServer } from '../../src/contract/descriptors.ts';
 import type { Json } from '../../src/contract/json.ts';
-import type { PolicyEngine, Question, Verdict } from '../../src/contract/policy-engine.ts';
+import type {
+  PolicyEngine,
+  Question,
+  ResourceFacts,
+  SessionFacts,
+  ToolFacts,
+  Verdict,
+} from '../../src/contract/policy-engine.ts';
+import type { PolicyWorld } from '../../src/contract/policy-world.ts';
 import { type LoadedPolicies, loadCedar } from '../../src/drivers/policy-engine/cedar/load.ts';
 
 export function tool(
@@ -8,10 +16,15 @@ export function tool(
   properties: Json,
   required: readonly string[] = [],
   more: object = {},
+  readOnlyHint = false,
 ): PinnedDescriptor {
   return {
     name,
-    raw: JSON.stringify({ name, inputSchema: { type: 'object', properties, required, ...more } }),
+    raw: JSON.stringify({
+      name,
+      inputSchema: { type: 'object', properties, required, ...more },
+      annotations: { readOnlyHint },
+    }),
     digest: 'sha256-',
   };
 }
@@ -47,7 +60,12 @@ export const PUBLIC_FILES = `permit (
 `;
 
 export function load(text: string, servers: readonly PinnedServer[] = [files]): LoadedPolicies {
-  return loadCedar([{ file: 'test.cedar', text }], servers);
+  return loadCedar([{ file: 'test.cedar', text }], worldWith(servers));
+}
+
+/** Servers without settings, at a gateway that is told all facts. */
+export function worldWith(servers: readonly PinnedServer[]): PolicyWorld {
+  return { servers: servers.map((pins) => ({ pins })), facts: { ip_risk: true, device: true } };
 }
 
 /** The engine for policies that must be without problems. */
@@ -67,6 +85,11 @@ interface Asked {
   readonly acr?: string;
   readonly hour?: number;
   readonly mfaAge?: number;
+  readonly ipRisk?: number;
+  readonly device?: string;
+  readonly session?: Partial<SessionFacts>;
+  readonly tool?: Partial<ToolFacts>;
+  readonly resource?: ResourceFacts;
 }
 
 export function question(args: Json | undefined, asked: Asked = {}): Question {
@@ -82,7 +105,16 @@ export function question(args: Json | undefined, asked: Asked = {}): Question {
     action: asked.action ?? 'files/read_text_file',
     tenant,
     arguments: args,
-    context: { hour: asked.hour ?? 12, mfa_age_s: asked.mfaAge },
+    ...(asked.resource && { resource: asked.resource }),
+    context: {
+      hour: asked.hour ?? 12,
+      weekday: 7,
+      mfa_age_s: asked.mfaAge,
+      ip_risk: asked.ipRisk ?? 0,
+      device: asked.device,
+      tool: { reads: [], writes: [], step_up: false, ...asked.tool },
+      session: { reads: [], writes: [], calls: {}, approved: [], ...asked.session },
+    },
   };
 }
 

@@ -7,6 +7,7 @@ import {
   Admitted,
   Arrived,
   Authenticated,
+  type Authorized,
   Confirmed,
   Framed,
   Limited,
@@ -16,6 +17,7 @@ import {
 import type { UpstreamListening } from '../../src/contract/upstream.ts';
 import { loadCedar } from '../../src/drivers/policy-engine/cedar/load.ts';
 import { authorizeStage, decision, visibility } from '../../src/gateway/authorization/authorize.ts';
+import { Histories } from '../../src/gateway/authorization/history.ts';
 import { createCatalogue } from '../../src/gateway/descriptors/catalogue.ts';
 import { identifyStage } from '../../src/gateway/descriptors/identify.ts';
 import { listDigests } from '../../src/gateway/descriptors/lists.ts';
@@ -24,6 +26,8 @@ import { validateStage } from '../../src/gateway/input-validation/validate.ts';
 import { redactJson } from '../../src/gateway/output-sanitization/redact-json.ts';
 import { Subscriptions, type SubscriptionsDeps, type View } from '../../src/gateway/subscriptions/subscriptions.ts';
 import { server } from '../edge/bench.ts';
+import { nobody } from '../policy/calls.ts';
+import { worldWith } from '../policy/support.ts';
 import { noEvents } from '../support/calls.ts';
 
 /** Time that passes when a test says so. */
@@ -120,10 +124,11 @@ export const permit = (who: string, action: string, when = '') =>
 /** The stages of one bundle between a message and its execution, as the product furnishes them. */
 export function house(policies: string, servers = [server('files', ['read', 'write']), server('notes', ['read'])]) {
   const pins = servers.map((one) => one.pins);
-  const { engine, problems } = loadCedar([{ file: 'test.cedar', text: policies }], pins);
+  const { engine, problems } = loadCedar([{ file: 'test.cedar', text: policies }], worldWith(pins));
   const [broken] = problems.filter(({ severity }) => severity === 'error');
   if (broken !== undefined) throw new Error(broken.message);
   const now = () => 0;
+  const authorization = { engine, servers, now, ipRisk: () => undefined };
   const byName = new Map(servers.map((one) => [one.pins.name, one]));
   const seen = visibility({ engine, now });
   const visible = (subject: Subject, action: string): boolean => {
@@ -132,7 +137,7 @@ export function house(policies: string, servers = [server('files', ['read', 'wri
   };
   const catalogue = createCatalogue(servers);
   const shown = createVisibility(catalogue, visible);
-  const decide = decision({ engine, servers, now });
+  const decide = decision(authorization);
   const view: View = {
     lists: listDigests({ catalogue, visibility: shown, visible }),
     permits: (subject, { server: name, action, params }) =>
@@ -140,7 +145,13 @@ export function house(policies: string, servers = [server('files', ['read', 'wri
   };
   const identify = identifyStage({ catalogue, visibility: shown, visible, decodeHeader: (value) => value });
   const validate = validateStage({ inputs: new Map() });
-  const authorize = authorizeStage({ engine, servers, now });
+  const unasked = { clock: { now, setTimer: () => () => undefined }, confirm: () => Promise.reject() };
+  const stage = authorizeStage({ ...authorization, ...unasked, histories: new Histories(now) });
+  const authorize = (call: Parameters<typeof stage>[0]): Authorized => {
+    const authorized = stage(call, nobody);
+    if (authorized instanceof Promise) throw new Error('nobody is asked');
+    return authorized;
+  };
   return {
     view,
     admit: (call: Framed) =>

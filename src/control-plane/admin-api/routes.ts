@@ -25,13 +25,14 @@ const invitation = z.strictObject({
 });
 const removal = z.strictObject({ subject: z.string() });
 const withdrawal = z.strictObject({ subject: z.string(), server: z.string().optional() });
+const decision = z.strictObject({ id: z.string(), approve: z.boolean() });
 const revocation = z.strictObject({ token: z.string().min(1) });
 
 export type TokenRequest = z.input<typeof tokenWish>;
 export type InvitationRequest = z.input<typeof invitation>;
 
 export interface StandardDeps {
-  readonly issuer: Pick<Issuer, 'mint' | 'revoke' | 'invite' | 'people' | 'remove'>;
+  readonly issuer: Pick<Issuer, 'mint' | 'revoke' | 'invite' | 'people' | 'remove' | 'approvals'>;
   /** The issuers of `identity.issuers`; where there are any, nobody accepts the embedded one's tokens. */
   readonly externalIssuers: readonly string[];
   /** The default audience, e.g. `https://localhost:8443/mcp`. */
@@ -108,6 +109,19 @@ export function standardRoutes(deps: StandardDeps): AdminRoutes {
         await refusing(async () => deps.issuer.remove(subject));
         await deps.publishRevocations();
         return answerJson({ removed: subject });
+      },
+    },
+    'GET /admin/approvals': {
+      handle: () => answerJson({ approvals: deps.issuer.approvals.all().map(({ id, call }) => ({ id, ...call })) }),
+    },
+    'POST /admin/approvals': {
+      handle: ({ body }) => {
+        const { id, approve } = read(decision, body);
+        const waiting = deps.issuer.approvals.waiting(id);
+        if (waiting === undefined) throw new AdminError(400, `no call waits as ${id}`);
+        if (approve) deps.issuer.approvals.confirm(waiting);
+        else deps.issuer.approvals.deny(waiting);
+        return answerJson({ id, approved: approve });
       },
     },
     'GET /admin/grants': { handle: () => answerJson({ grants: deps.grants.list() }) },

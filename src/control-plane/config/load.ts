@@ -64,10 +64,11 @@ export function loadPolicies(directory: string): PolicySource[] {
 
 /** The external issuers of the configuration, their CA files read. */
 export function trustedIssuers(config: Config): TrustedIssuer[] {
-  return config.identity.issuers.map(({ issuer, audience, tenant, tenant_claim, ca }) => ({
+  return config.identity.issuers.map(({ issuer, audience, tenant, tenant_claim, device_claim, ca }) => ({
     issuer,
     tenant: tenant_claim === undefined ? { fixed: tenant ?? '' } : { claim: tenant_claim },
     embedded: false,
+    ...(device_claim === undefined ? {} : { deviceClaim: device_claim }),
     ...(audience === undefined ? {} : { audience }),
     ...(ca === undefined ? {} : { ca: readText(ca, 'a PEM file is needed') }),
   }));

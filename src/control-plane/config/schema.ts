@@ -1,7 +1,10 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
+import { parseNetwork } from '../../contract/addresses.ts';
 import { type EgressRule, isInnerNetwork, ruleFault } from '../../contract/egress.ts';
-import { limits, rateLimit, toolCost } from './limits.ts';
+import { isTemplate } from '../../contract/resource-mapping.ts';
+import { limits } from './limits.ts';
+import { toolSettings } from './tool-settings.ts';
 import { duration, listen, size } from './units.ts';
 import { upstreamAuth } from './upstream-auth.ts';
 import { checkSecrets, wireSecret } from './wire-secret.ts';
@@ -26,6 +29,11 @@ export function configSchema(base: string) {
     .refine((text) => !text.includes('\0'), 'a path has no NUL')
     .transform((text) => resolve(base, text));
   const name = z.string().min(1).max(128);
+
+  const template = z
+    .string()
+    .max(256)
+    .refine(isTemplate, 'a template names arguments in braces, such as {owner}/{repo}');
 
   const edge = z.strictObject({
     listen: listen.prefault('127.0.0.1:8443').describe('Address of the MCP endpoint; port 0 takes any free one.'),
@@ -75,6 +83,9 @@ export function configSchema(base: string) {
       audience: z.string().min(1).optional().describe('An `aud` that is accepted beside our own resource URLs.'),
       tenant: name.optional().describe('Tenant of everyone of this issuer.'),
       tenant_claim: name.optional().describe('Or: the claim that names the tenant.'),
+      device_claim: name
+        .optional()
+        .describe('The claim that tells of the device’s health; policies read it as `context.device`.'),
       ca: path.optional().describe("PEM file of an extra CA for the issuer's own endpoints."),
     })
     .superRefine(exactlyOne('tenant', 'tenant_claim'))
@@ -192,34 +203,15 @@ export function configSchema(base: string) {
         .max(6)
         .optional()
         .describe('Credentials that the egress proxy adds to its requests; the server never has them.'),
-      tools: z
-        .record(
-          name,
-          z.strictObject({
-            open_schema: z
-              .array(z.string().regex(/^(\/([^~/]|~[01])*)*$/, 'a JSON Pointer, such as /properties/filter'))
-              .default([])
-              .describe("JSON Pointers into the tool's input schema at which further properties stay allowed."),
-            code: z
-              .array(z.string().regex(/^(\/([^~/]|~[01])+)+$/, 'a JSON Pointer, such as /script or /edits/*/text'))
-              .default([])
-              .describe(
-                'JSON Pointers into the arguments (`*`: each element) whose strings are code: injection shapes pass.',
-              ),
-            step_up: z
-              .literal('mfa')
-              .optional()
-              .describe('A person confirms each single call with a passkey; no token stands for that.'),
-            rate: rateLimit.optional().describe('Calls of all callers together.'),
-            cost: toolCost.optional().describe('Its calls cost money; one that has no price is refused.'),
-          }),
-        )
-        .default({})
-        .describe('Settings of single tools, by name.'),
+      tools: z.record(name, toolSettings).default({}).describe('Settings of single tools, by name.'),
       resource: z
-        .strictObject({ tenant: name.describe('The tenant that owns them.') })
+        .strictObject({
+          tenant: name.optional().describe("The tenant that owns them; absent: every caller's own."),
+          project: template.optional().describe('Which project a call is about, such as `{owner}/{repo}`.'),
+          schema: template.optional().describe('Which schema of a database a call is about, such as `{schema}`.'),
+        })
         .optional()
-        .describe("Whose the server's resources are; absent: every caller's own tenant's."),
+        .describe("What the server's resources are, as policies name them: docs/policies.md."),
       max_result: size.prefault('4MiB').describe('Largest result of one call.'),
       suspected_results: z
         .enum(['mark', 'quarantine', 'record'])
@@ -305,6 +297,15 @@ export function configSchema(base: string) {
       })
       .prefault({})
       .describe('Whose tokens are accepted.'),
+    ip_risk: z
+      .record(
+        z.string().refine((text) => parseNetwork(text) !== undefined, 'a network is a block, such as 203.0.113.0/24'),
+        z.int().min(0).max(100),
+      )
+      .optional()
+      .describe(
+        'Risk of addresses, 0–100, by network (CIDR): the smallest counts, all others have 0. Policies read it as `context.ip_risk`.',
+      ),
     policies: path
       .prefault('./policies')
       .describe('Directory of the Cedar policies, `*.cedar`, and of who is in which groups, `*.tuples`.'),

@@ -25,6 +25,8 @@ export interface Issuer {
   handle(request: IssuerRequest): Promise<IssuerAnswer>;
   /** Whether a person has confirmed this call; if so, that is used up now. */
   confirm(call: CallToConfirm): Confirmation;
+  /** Calls that wait for an operator's approval. */
+  readonly approvals: Pick<Confirmations, 'all' | 'waiting' | 'confirm' | 'deny'>;
   /** A link that lets whoever opens it enrol one passkey for the subject, once. @throws IssuerError */
   invite(invitation: Invitation, ttlSeconds: number): string;
   people(): readonly Person[];
@@ -114,6 +116,7 @@ export function openIssuer(options: IssuerOptions): Issuer {
   const challenges = openChallenges(now);
   const ceremonies = new Ceremonies({ accounts, challenges, origin: issuerUrl });
   const confirmations = new Confirmations(issuerUrl, now);
+  const approvals = new Confirmations(issuerUrl, now);
   const people = {
     accounts,
     ceremonies,
@@ -164,7 +167,8 @@ export function openIssuer(options: IssuerOptions): Issuer {
       return { jti };
     },
     revoked: () => revocations.current(),
-    confirm: (call) => confirmations.ask(call),
+    confirm: (call) => (call.approver === undefined ? confirmations : approvals).ask(call),
+    approvals,
     invite(invitation, ttlSeconds) {
       const secret = sanely(() => accounts.invite(invitation, ttlSeconds));
       report({ event: 'invited', subject: invitation.subject, tenant: invitation.tenant });

@@ -1,6 +1,7 @@
 import { relative } from 'node:path';
 import type { GatewayServer, RuntimeServer, SandboxDriverName } from '../../contract/bundle.ts';
 import type { EgressRule } from '../../contract/egress.ts';
+import { isMapped } from '../../contract/resource-mapping.ts';
 import type { WantedSecret, WireSecret } from '../../contract/wire-secret.ts';
 import { type Config, readText } from '../config/load.ts';
 import { own } from '../config/own.ts';
@@ -101,7 +102,8 @@ export function pinsFor(config: Config, lock: Lock): Pinned {
       maxResult: server.max_result,
       suspected: server.suspected_results,
       approved: server.approved_results,
-      ...(server.resource === undefined ? {} : { tenant: server.resource.tenant }),
+      ...(server.resource?.tenant !== undefined && { tenant: server.resource.tenant }),
+      ...(isMapped(server.resource ?? {}) && { resource: server.resource }),
     });
     if (runs.kind === 'sandboxed') runtime.push(runs);
   }

@@ -70,7 +70,8 @@ export class AuditTrail {
   /** Writes the intent. A call whose intent cannot be written does not happen. */
   async admit(call: Limited): Promise<Admitted> {
     const { params, verdict, confirmation } = call;
-    const confirmed = confirmation === undefined ? {} : { confirmation };
+    const { approval } = verdict;
+    const confirmed = { ...(confirmation && { confirmation }), ...(approval && { approval }) };
     const digest = this.#deps.digest(params.raw);
     await this.#write({ event: 'intent', params: digest, policies: verdict.policies, ...confirmed });
     this.#intended = true;

@@ -64,6 +64,7 @@ export function subjectOf(claims: JsonObject, issuer: TrustedIssuer): Subject {
     groups: groupsOf(claims.groups),
     ...scopesOf(claims.scope),
     acr,
+    ...deviceOf(claims, issuer),
     authTime,
     key: JSON.stringify([issuer.issuer, tenant, sub]),
     tokenId: jti,
@@ -80,6 +81,14 @@ function scopesOf(scope: Json | undefined): Pick<Subject, 'scopes'> {
   const scopes = scope.split(' ');
   const ours = scopes.filter((one) => one.startsWith('mcp:'));
   return scopes.includes('mcp') || ours.length === 0 ? {} : { scopes: Object.freeze(ours) };
+}
+
+/** Absent where the issuer says nothing: a policy that wants it denies then. */
+function deviceOf(claims: JsonObject, { deviceClaim }: TrustedIssuer): Pick<Subject, 'device'> {
+  const device = deviceClaim === undefined ? undefined : claims[deviceClaim];
+  if (device === undefined) return {};
+  if (!isPlainName(device)) throw refuse(`${deviceClaim} is not a plain name`);
+  return { device };
 }
 
 function groupsOf(groups: Json | undefined): readonly string[] {

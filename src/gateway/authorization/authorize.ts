@@ -1,9 +1,13 @@
 import type { GatewayServer } from '../../contract/bundle.ts';
+import type { Caller } from '../../contract/caller.ts';
 import type { Json } from '../../contract/json.ts';
-import type { PolicyEngine, Verdict } from '../../contract/policy-engine.ts';
+import type { Approver, PolicyEngine, Verdict } from '../../contract/policy-engine.ts';
 import { Refusal } from '../../contract/refusal.ts';
+import { resourceOf, templatesByAction } from '../../contract/resource-mapping.ts';
 import { Authorized, type Subject, type Validated } from '../../contract/tool-call.ts';
-import { argumentsOf, factsOf } from './question.ts';
+import { type ApprovalDeps, approval } from './approvals.ts';
+import type { Histories } from './history.ts';
+import { argumentsOf, type Circumstances, factsOf, NO_HISTORY, toolFacts } from './question.ts';
 import { demandScope } from './scopes.ts';
 import { sameTenant } from './tenancy.ts';
 
@@ -13,44 +17,94 @@ export interface AuthorizationDeps {
   readonly now: () => number;
 }
 
+interface Placed extends AuthorizationDeps {
+  readonly servers: readonly GatewayServer[];
+  /** Of an address; undefined: nobody has said anything of addresses. */
+  readonly ipRisk: (address: string | undefined) => number | undefined;
+}
+
 /**
- * May this subject do this, with these arguments? Tenants first, policy second.
- * Then whether its token is good for it: who may anyway is told which scope is missing, and nobody else.
+ * May this subject do this, with these arguments, from there, after what its session has done? Tenants first, policy second.
+ * Then whether its token is good for it: who may anyway is told which scope is missing, and nobody else. What is allowed
+ * is in the session's history in the same breath: of calls that are judged at once, each knows of those before it.
  * Refuses as `unknown` (or `unknown-resource`) across tenants, as `validation` what a policy compares as a path or URL
- * and is not canonical, as `policy` everything that no permit allows.
+ * and is not canonical, and what does not say which resource it is about; as `policy` everything that no permit allows; as
+ * `approval-call` what a person may lift (`@ask`) and has not.
  */
 export function authorizeStage(
-  deps: AuthorizationDeps & { readonly servers: readonly GatewayServer[] },
-): (call: Validated) => Authorized {
-  const servers = new Map(deps.servers.map((server) => [server.pins.name, server]));
-  return (call) => {
-    const { subject, target } = call;
+  deps: Placed & ApprovalDeps & { readonly histories: Histories },
+): (call: Validated, caller: Asking) => Authorized | Promise<Authorized> {
+  const servers = byName(deps.servers);
+  const judge = judgeBy(deps);
+  const authorize = (call: Validated, caller: Asking, approved?: Approved): Authorized | Promise<Authorized> => {
+    const { session } = caller;
+    const { subject, target, arrived } = call;
     const server = servers.get(target.server);
     if (!server || !sameTenant(subject.tenant, server)) {
       const isResource = target.method === 'resources/read' || target.method === 'resources/subscribe';
       const code = isResource ? 'unknown-resource' : 'unknown';
       throw new Refusal(code, `${target.server} is not of the tenant ${subject.tenant}`);
     }
-    const facts = factsOf(subject, target.action, deps.now());
-    const verdict = deps.engine.decide({ ...facts, arguments: argumentsOf(target, call.params) });
+    const known = { ipRisk: deps.ipRisk(arrived.remote), session: deps.histories.of(subject, session) };
+    const verdict = judge(subject, server, target.action, argumentsOf(target, call.params), known);
     if (verdict.notCanonical !== undefined) throw new Refusal('validation', verdict.detail);
-    if (!verdict.allow) throw new Refusal('policy', verdict.detail);
+    const isLifted = verdict.ask !== undefined && (approved?.as === 'operator' || approved?.as === verdict.ask);
+    if (!verdict.allow && verdict.ask === undefined) throw new Refusal('policy', verdict.detail);
     demandScope(subject, target.server, target.action);
-    return new Authorized(call, verdict);
+    if (verdict.ask !== undefined && !isLifted) {
+      const { ask } = verdict;
+      if (approved !== undefined) throw new Refusal('approval-call', `${verdict.detail}, meanwhile`);
+      // Much may have happened until a person has decided: then it is judged anew, as it is then.
+      return approval(deps, call, caller, ask).then((by) =>
+        authorize(call, caller, { by, as: by === 'caller' ? 'caller' : 'operator' }),
+      );
+    }
+    deps.histories.enter(subject, session, target.action, toolFacts(server, target.action), isLifted);
+    return new Authorized(call, isLifted && approved ? { ...verdict, approval: approved.by } : verdict);
+  };
+  return (call, caller) => authorize(call, caller);
+}
+
+type Asking = Pick<Caller, 'session' | 'ask' | 'capabilities' | 'signal'>;
+
+interface Approved {
+  readonly by: string;
+  readonly as: Approver;
+}
+
+type Judge = (
+  subject: Subject,
+  server: GatewayServer,
+  action: string,
+  args: Json | undefined,
+  known: Circumstances,
+) => Verdict;
+
+/** One question to the engine, with the resource that the arguments name. */
+function judgeBy({ engine, now, servers }: Placed): Judge {
+  const templates = templatesByAction(servers);
+  return (subject, server, action, args, known) => {
+    const resource = resourceOf(templates.get(action) ?? {}, args);
+    if (typeof resource === 'string') return { allow: false, policies: [], detail: resource, notCanonical: resource };
+    return engine.decide({ ...factsOf(subject, action, server, now(), known), resource, arguments: args });
   };
 }
 
 /** Whether a subject may do this to a server now: for what happens beside its calls, in their course or behind them. */
-export type Decide = (subject: Subject, server: string, action: string, args: Json) => Verdict;
+export type Decide = (subject: Subject, server: string, action: string, args: Json, remote?: string) => Verdict;
 
-/** Tenants first, policy second. */
-export function decision(deps: AuthorizationDeps & { readonly servers: readonly GatewayServer[] }): Decide {
-  const servers = new Map(deps.servers.map((server) => [server.pins.name, server]));
-  return (subject, name, action, args) => {
+/**
+ * Tenants first, policy second. The session's history is not asked again: it was, when the call began; nor is the address,
+ * where none is given.
+ */
+export function decision(deps: Placed): Decide {
+  const servers = byName(deps.servers);
+  const judge = judgeBy(deps);
+  return (subject, name, action, args, remote) => {
     const server = servers.get(name);
     if (!server || !sameTenant(subject.tenant, server))
       return { allow: false, policies: [], detail: `${name} is not of the tenant ${subject.tenant}` };
-    return deps.engine.decide({ ...factsOf(subject, action, deps.now()), arguments: args });
+    return judge(subject, server, action, args, { ipRisk: deps.ipRisk(remote), session: NO_HISTORY });
   };
 }
 
@@ -59,6 +113,11 @@ export type Visible = (subject: Subject, action: string, server: GatewayServer) 
 
 /** The one answer for every list and for the existence of a target: tenants first, policy second. */
 export function visibility(deps: AuthorizationDeps): Visible {
+  const anywhere = { ipRisk: undefined, session: NO_HISTORY };
   return (subject, action, server) =>
-    sameTenant(subject.tenant, server) && deps.engine.visible(factsOf(subject, action, deps.now()));
+    sameTenant(subject.tenant, server) && deps.engine.visible(factsOf(subject, action, server, deps.now(), anywhere));
+}
+
+function byName(servers: readonly GatewayServer[]): ReadonlyMap<string, GatewayServer> {
+  return new Map(servers.map((server) => [server.pins.name, server]));
 }

@@ -49,6 +49,7 @@ async function confirmation(
   const answer = await confirm(toConfirm(call, tool));
   if (answer.kind === 'confirmed') return answer.id;
   if (answer.kind === 'full') throw new Refusal('overload', 'too many calls wait to be confirmed');
+  if (answer.kind === 'refused') throw new Refusal('step-up', `${answer.id} was refused`);
   const { id, url } = answer;
   const code = takesUrls(call.frame, capabilities) ? 'step-up-url' : 'step-up';
   throw new Refusal(code, `waits to be confirmed as ${id}`, { id, url });

@@ -19,6 +19,7 @@ interface Kept extends WaitingCall {
   /** Milliseconds since the epoch. */
   until: number;
   confirmed: boolean;
+  refused: boolean;
 }
 
 /** Calls that wait to be confirmed, and those that have been and were not made again yet. In memory: a restart forgets. */
@@ -42,6 +43,7 @@ export class Confirmations {
       this.#kept.delete(digest);
       return { kind: 'confirmed', id: known.id };
     }
+    if (known?.refused) return { kind: 'refused', id: known.id };
     const waiting = known ?? this.#put(call, digest);
     if (waiting === undefined) return { kind: 'full' };
     return { kind: 'waiting', id: waiting.id, url: `${this.#origin}/oauth/confirm/${waiting.id}` };
@@ -51,7 +53,13 @@ export class Confirmations {
   waiting(id: string): WaitingCall | undefined {
     this.#prune();
     const found = [...this.#kept.values()].find((one) => one.id === id);
-    return found?.confirmed === false ? found : undefined;
+    return found?.confirmed === false && !found.refused ? found : undefined;
+  }
+
+  /** All that wait, the oldest first. */
+  all(): readonly WaitingCall[] {
+    this.#prune();
+    return [...this.#kept.values()].filter(({ confirmed, refused }) => !confirmed && !refused);
   }
 
   /** From now on, for two minutes, this very call can be made once. */
@@ -66,13 +74,21 @@ export class Confirmations {
     this.#kept.delete(digest);
   }
 
+  /** As `refuse`; for two minutes whoever asks again is told so. */
+  deny({ digest }: WaitingCall): void {
+    const kept = this.#kept.get(digest);
+    if (kept === undefined) return;
+    kept.refused = true;
+    kept.until = this.#now() + GOOD;
+  }
+
   #put(call: CallToConfirm, digest: string): Kept | undefined {
     const own = [...this.#kept.values()].filter((one) => one.call.subjectKey === call.subjectKey);
     const oldest = own.find(({ confirmed }) => !confirmed) ?? own[0];
     if (own.length >= PER_SUBJECT && oldest !== undefined) this.#kept.delete(oldest.digest);
     if (this.#kept.size >= TOTAL) return undefined;
     const id = randomBytes(16).toString('base64url');
-    const kept = { id, call, digest, until: this.#now() + WAITING, confirmed: false };
+    const kept = { id, call, digest, until: this.#now() + WAITING, confirmed: false, refused: false };
     this.#kept.set(digest, kept);
     return kept;
   }

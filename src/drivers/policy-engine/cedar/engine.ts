@@ -1,21 +1,19 @@
 import { type Response, statefulIsAuthorized } from '@cedar-policy/cedar-wasm/nodejs';
 import { isObject, type JsonObject } from '../../../contract/json.ts';
-import type { PolicyEngine, Question, RequestFacts, Verdict } from '../../../contract/policy-engine.ts';
-import type { ActionType } from './actions.ts';
+import type { Facts, PolicyEngine, Question, RequestFacts, Verdict } from '../../../contract/policy-engine.ts';
+import { type ActionType, membersOf } from './actions.ts';
 import { ExactCache } from './cache.ts';
 import { findNotCanonical } from './compared-arguments.ts';
+import { partiesOf, placed, resourceOf } from './parties.ts';
 import { PolicySets } from './policy-sets.ts';
 import type { Relations } from './relations.ts';
-import { type Parties, placed, type Request, requestOf } from './request.ts';
-import { nameOf } from './scope.ts';
+import { type Request, requestOf } from './request.ts';
 import { type Slice, slicer } from './slices.ts';
 import type { ParsedPolicy } from './sources.ts';
 import { typedArguments } from './typed-arguments.ts';
 
-type Facts = Omit<Question, 'arguments'>;
-
-const NOTHING: ReadonlySet<string> = new Set();
-
+/** Stands where lists know nothing; what they are answered by does not read it. */
+const UNKNOWN = { ip_risk: 0, session: { reads: [], writes: [], calls: {}, approved: [] } };
 /** How many answers are kept, and the longest question among them in UTF-16 code units. */
 export interface CacheSize {
   readonly entries: number;
@@ -26,31 +24,28 @@ export interface CacheSize {
 export interface Loaded {
   readonly policies: readonly ParsedPolicy[];
   readonly actions: ReadonlyMap<string, ActionType>;
+  /** Names of the facts that there are in the context. */
+  readonly facts: readonly string[];
   readonly relations: Relations;
 }
 
 /** An engine over parsed policies. Whatever goes wrong in it is a denial. */
-export function cedarEngine({ policies, actions, relations }: Loaded, cache: CacheSize): PolicyEngine {
-  const topicOf = slicer(policies, new Map(), new PolicySets());
+export function cedarEngine(loaded: Loaded, cache: CacheSize): PolicyEngine {
+  const { policies, actions, facts } = loaded;
+  const known = { facts, actions: [...actions.keys()] };
+  const topicOf = slicer(policies, membersOf(actions), new PolicySets(), known);
   const verdicts = new ExactCache<Verdict>(cache.entries, cache.key);
   const seen = new ExactCache<boolean>(cache.entries, cache.key);
-
-  const partiesOf = ({ subject, action, tenant }: Facts): Parties => {
-    const uid = { type: subject.kind, id: subject.id };
-    const parents = [{ type: 'Tenant', id: subject.tenant }, ...subject.groups.map((id) => ({ type: 'Group', id }))];
-    return {
-      principal: placed(uid, relations.ancestors(nameOf(uid), parents.map(nameOf))),
-      action: placed({ type: 'Action', id: action }, NOTHING),
-      resource: placed({ type: 'Tenant', id: tenant }, NOTHING),
-    };
-  };
 
   const decide = (question: Question): Verdict => {
     const action = actions.get(question.action);
     if (!action) return denied(`no pinned server has the action ${question.action}`);
     const fault = faultOf(question.context);
     if (fault) return denied(fault);
-    const parties = partiesOf(question);
+    const resource = resourceOf(question);
+    const { type } = resource.uid;
+    if (type !== action.resource) return denied(`${question.action} is about a ${action.resource}, not a ${type}`);
+    const parties = partiesOf(loaded, question, resource);
     const topic = topicOf(question.action, parties.resource);
     const slice = topic.sliceOf(parties.principal);
     if (!slice.permits) return denied('no permit is about this principal, action and resource (default deny)');
@@ -62,24 +57,26 @@ export function cedarEngine({ policies, actions, relations }: Loaded, cache: Cac
     if (unseen) return denied(`a policy reads the argument ${unseen.join('.')}, which Cedar cannot type`);
     const request = requestOf(question, parties, slice.reads, record);
     const key = keyOf(slice, request);
-    const known = verdicts.get(key);
-    if (known) return known;
+    const kept = verdicts.get(key);
+    if (kept) return kept;
     const answer = ask(request, slice.decide);
     if (typeof answer === 'string') return denied(answer);
-    const verdict = verdictOf(answer);
+    const verdict = lifted(answer, slice, request);
     verdicts.set(key, verdict);
     return verdict;
   };
 
   const visible = (facts: Facts): boolean => {
-    if (!actions.has(facts.action) || faultOf(facts.context)) return false;
-    const parties = partiesOf(facts);
-    const slice = topicOf(facts.action, parties.resource).sliceOf(parties.principal);
+    const action = actions.get(facts.action);
+    if (!action || faultOf(facts.context)) return false;
+    const unknown = action.resource === 'Tenant' ? undefined : { type: action.resource, tenant: facts.tenant };
+    const parties = partiesOf(loaded, facts, placed({ type: action.resource, id: unknown ? '' : facts.tenant }));
+    const slice = topicOf(facts.action, unknown ?? parties.resource).sliceOf(parties.principal);
     if (!slice.permits) return false;
-    const request = requestOf(facts, parties, slice.reads, {});
+    const request = requestOf({ ...facts, context: { ...facts.context, ...UNKNOWN } }, parties, slice.reads, {});
     const key = keyOf(slice, request);
-    const known = seen.get(key);
-    if (known !== undefined) return known;
+    const kept = seen.get(key);
+    if (kept !== undefined) return kept;
     const answer = ask(request, slice.visible);
     if (typeof answer === 'string') return false;
     const allowed =
@@ -119,9 +116,23 @@ function denied(detail: string): Verdict {
   return { allow: false, policies: [], detail };
 }
 
+/** A denial that a person may lift says so, where without it the answer would be yes. */
+function lifted(given: Response, slice: Slice, request: Request): Verdict {
+  const verdict = verdictOf(given);
+  const failed = given.diagnostics.errors.length > 0;
+  const who = verdict.allow || failed ? undefined : slice.askedBy(verdict.policies);
+  if (who === undefined) return verdict;
+  const answer = ask(request, slice.asked);
+  const otherwise = typeof answer === 'string' ? denied(answer) : verdictOf(answer);
+  return otherwise.allow ? { ...verdict, ask: who } : otherwise;
+}
+
 /** Facts that JSON or Cedar would write as something else must not become another question. */
-function faultOf({ hour, mfa_age_s }: RequestFacts): string | undefined {
+function faultOf({ hour, weekday, mfa_age_s, ip_risk }: RequestFacts): string | undefined {
   if (!Number.isInteger(hour) || hour < 0 || hour > 23) return 'the hour is not known';
+  if (!Number.isInteger(weekday) || weekday < 1 || weekday > 7) return 'the day of the week is not known';
+  if (ip_risk !== undefined && !(Number.isInteger(ip_risk) && ip_risk >= 0 && ip_risk <= 100))
+    return 'the risk of the address is no whole number from 0 to 100';
   if (mfa_age_s !== undefined && !(Number.isSafeInteger(mfa_age_s) && mfa_age_s >= 0))
     return 'the age of the second factor is no whole number';
   return undefined;

@@ -1,16 +1,16 @@
+import type { PolicyJson } from '@cedar-policy/cedar-wasm/nodejs';
 import { actionsOf, holds, type PartScope, type Placed, partScope } from './scope.ts';
 import type { ParsedPolicy } from './sources.ts';
 
 /**
- * The places, in the list, of the policies whose scope is true of an action and a resource. What is left away has a
+ * The places, in the list, of the policies whose scope is true of an action and is said to be of the resource. What is left away has a
  * scope that is false, and Cedar looks at nothing else of such a policy: neither an answer nor an error of it is missed.
  * @param members the actions of each group of actions
  */
 export function byActionAndResource(
   policies: readonly ParsedPolicy[],
   members: ReadonlyMap<string, readonly string[]>,
-): (action: string, resource: Placed) => readonly number[] {
-  const scopes = policies.map(({ json }) => partScope(json.resource));
+): (action: string, isAbout: (policy: PolicyJson) => boolean) => readonly number[] {
   const ofAction = new Map<string, number[]>();
   const ofEvery: number[] = [];
   for (const [at, { json }] of policies.entries()) {
@@ -19,8 +19,10 @@ export function byActionAndResource(
     if (named === undefined) ofEvery.push(at);
     for (const action of new Set([...(named ?? []), ...(below ?? [])])) listOf(ofAction, action).push(at);
   }
-  return (action, resource) =>
-    [...ofEvery, ...(ofAction.get(action) ?? [])].filter((at) => isTrue(scopes[at], resource)).sort((a, b) => a - b);
+  return (action, isAbout) =>
+    [...ofEvery, ...(ofAction.get(action) ?? [])]
+      .filter((at) => policies[at] !== undefined && isAbout(policies[at].json))
+      .sort((a, b) => a - b);
 }
 
 /** The same of a principal, among some of the policies. */

@@ -8,15 +8,18 @@ export interface Reads {
   readonly args: readonly (readonly string[])[];
   /** The first elements of `args`; undefined: the arguments as a whole. */
   readonly wanted: ReadonlySet<string> | undefined;
-  /** Paths of what else of the context is read; `[]` is all of it. */
-  readonly facts: readonly (readonly string[])[];
+  /** What else of the context is read, by its first name, and with it the actions whose calls are to be counted. */
+  readonly told: ReadonlyMap<string, readonly string[]>;
+  /** The context is read as one value. */
+  readonly whole: boolean;
   /** Attributes of the principal; undefined: all of them. */
   readonly attributes: ReadonlySet<string> | undefined;
   /** Names of the entities of which it is asked whether something is in them; undefined: of any. */
   readonly places: ReadonlySet<string> | undefined;
 }
 
-export function readsOf(policy: PolicyJson): Reads {
+/** @param known every fact that there is, and every action */
+export function readsOf(policy: PolicyJson, known: Known): Reads {
   const conditions = conditionsOf(policy);
   const found = conditions.flatMap(mentions);
   const args = found.flatMap((mention) => {
@@ -26,7 +29,11 @@ export function readsOf(policy: PolicyJson): Reads {
   return {
     args,
     wanted: firsts(args),
-    facts: found.flatMap(({ path }) => (path[0] === 'args' ? [] : [path])),
+    told: toldOf(
+      found.map(({ path }) => path),
+      known,
+    ),
+    whole: found.some(({ path }) => path.length === 0),
     attributes: union(conditions.map(attributesOf)),
     places: union([new Set(placesOfScope(policy)), ...conditions.map(placesOf)]),
   };
@@ -38,10 +45,35 @@ export function mergeReads(all: readonly Reads[]): Reads {
   return {
     args,
     wanted: firsts(args),
-    facts: distinct(all.flatMap((one) => one.facts)),
+    told: mergeTold(all.map((one) => one.told)),
+    whole: all.some((one) => one.whole),
     attributes: union(all.map((one) => one.attributes)),
     places: union(all.map((one) => one.places)),
   };
+}
+
+export interface Known {
+  readonly facts: readonly string[];
+  readonly actions: readonly string[];
+}
+
+function toldOf(paths: readonly (readonly string[])[], { facts, actions }: Known): Reads['told'] {
+  return mergeTold(
+    paths.map((path) => {
+      const [first, second, action] = path;
+      const names = first === undefined ? facts : first === 'args' ? [] : [first];
+      const counted = second === undefined || second === 'calls' ? (action === undefined ? actions : [action]) : [];
+      return new Map(names.map((name) => [name, name === 'session' ? counted : []]));
+    }),
+  );
+}
+
+function mergeTold(all: readonly Reads['told'][]): Reads['told'] {
+  const merged = new Map<string, readonly string[]>();
+  for (const told of all)
+    for (const [name, counted] of told)
+      merged.set(name, [...new Set([...(merged.get(name) ?? []), ...counted])].sort());
+  return merged;
 }
 
 function firsts(paths: Reads['args']): Reads['wanted'] {

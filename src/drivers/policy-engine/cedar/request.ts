@@ -1,17 +1,10 @@
 import type { CedarValueJson, EntityJson, StatefulAuthorizationCall } from '@cedar-policy/cedar-wasm/nodejs';
-import type { Question } from '../../../contract/policy-engine.ts';
+import type { Facts, RequestFacts, SessionFacts } from '../../../contract/policy-engine.ts';
+import type { Parties } from './parties.ts';
 import type { Reads } from './reads.ts';
-import { nameOf, type Placed, type Uid, uidOf } from './scope.ts';
+import { type Placed, type Uid, uidOf } from './scope.ts';
 
-type Facts = Omit<Question, 'arguments'>;
 export type Request = Omit<StatefulAuthorizationCall, 'preparsedPolicySetId'>;
-
-/** The entities that a question is about. */
-export interface Parties {
-  readonly principal: Placed;
-  readonly action: Placed;
-  readonly resource: Placed;
-}
 
 /**
  * The question to Cedar, without what no policy of the slice reads: each attribute, parent and entity costs. Equal ones
@@ -25,21 +18,41 @@ export function requestOf(
 ): Request {
   const attributes: Record<string, CedarValueJson> = { tenant: subject.tenant, groups: [...subject.groups] };
   if (subject.acr !== undefined) attributes.acr = subject.acr;
-  const facts: Record<string, CedarValueJson> = { hour: context.hour };
-  if (context.mfa_age_s !== undefined) facts.mfa_age_s = context.mfa_age_s;
-  const whole = reads.facts.some((path) => path.length === 0);
-  const read = whole ? undefined : new Set(reads.facts.map(([first]) => first));
+  const { told, whole } = reads;
   return {
     principal: principal.uid,
     action: action.uid,
     resource: resource.uid,
-    context: { ...only(facts, read), ...((reads.wanted?.size !== 0 || whole) && { args }) },
+    context: { ...factsOf(context, told), ...((reads.wanted?.size !== 0 || whole) && { args }) },
     entities: [
       ...entityOf(principal, only(attributes, reads.attributes), reads.places),
       ...entityOf(action, {}, reads.places),
       ...entityOf(resource, {}, reads.places),
     ],
   };
+}
+
+function factsOf(facts: RequestFacts, told: Reads['told']): Record<string, CedarValueJson> {
+  const read: Record<string, CedarValueJson> = {};
+  if (told.has('hour')) read.hour = facts.hour;
+  if (told.has('weekday')) read.weekday = facts.weekday;
+  if (told.has('mfa_age_s') && facts.mfa_age_s !== undefined) read.mfa_age_s = facts.mfa_age_s;
+  if (told.has('ip_risk') && facts.ip_risk !== undefined) read.ip_risk = facts.ip_risk;
+  if (told.has('device') && facts.device !== undefined) read.device = facts.device;
+  if (told.has('tool')) {
+    const { reads, writes, step_up } = facts.tool;
+    read.tool = { reads: [...reads], writes: [...writes], step_up };
+  }
+  const counted = told.get('session');
+  if (counted !== undefined) read.session = sessionOf(facts.session, counted);
+  return read;
+}
+
+/** In the order of the policies' own mentions: equal facts become equal JSON. */
+function sessionOf({ reads, writes, approved, calls }: SessionFacts, counted: readonly string[]): CedarValueJson {
+  const labels = (list: readonly string[]) => list.toSorted();
+  const counts = Object.fromEntries(counted.map((name) => [name, calls[name] ?? 0]));
+  return { reads: labels(reads), writes: labels(writes), approved: labels(approved), calls: counts };
 }
 
 function only<V>(all: Record<string, V>, read: ReadonlySet<string | undefined> | undefined): Record<string, V> {
@@ -63,8 +76,4 @@ function entityOf(
   for (const name of ancestors) if (places?.has(name) ?? true) parents.push(uidOf(name));
   if (parents.length === 0 && Object.keys(attrs).length === 0) return [];
   return [{ uid, attrs, parents }];
-}
-
-export function placed(uid: Uid, ancestors: ReadonlySet<string>): Placed {
-  return { uid, name: nameOf(uid), ancestors };
 }

@@ -1,12 +1,34 @@
 import type { SchemaJson, Type, TypeOfAttribute } from '@cedar-policy/cedar-wasm/nodejs';
-import type { ActionType } from './actions.ts';
+import type { PolicyWorld } from '../../../contract/policy-world.ts';
+import { type ActionType, membersOf } from './actions.ts';
 import type { ArgumentType } from './argument-types.ts';
 
-/** What `context` has beside `args`. */
-export const CONTEXT: Readonly<Record<string, TypeOfAttribute<string>>> = {
-  hour: { type: 'Long' },
-  mfa_age_s: { type: 'Long', required: false },
-};
+type Attributes = Readonly<Record<string, TypeOfAttribute<string>>>;
+
+const LABELS = { type: 'Set', element: { type: 'String' } } as const;
+const COUNT = { type: 'Long' } as const;
+
+/** What `context` has beside `args`. What this gateway is not told is not there: a policy cannot wait for it in vain. */
+export function contextOf({ facts }: PolicyWorld, actions: Iterable<string>): Attributes {
+  return {
+    hour: COUNT,
+    weekday: COUNT,
+    mfa_age_s: { ...COUNT, required: false },
+    ...(facts.ip_risk && { ip_risk: COUNT }),
+    ...(facts.device && { device: { type: 'String', required: false } }),
+    tool: record({ reads: LABELS, writes: LABELS, step_up: { type: 'Boolean' } }),
+    session: sessionOf(actions),
+  };
+}
+
+function sessionOf(actions: Iterable<string>): TypeOfAttribute<string> {
+  const calls = record(Object.fromEntries([...actions].map((name) => [name, COUNT])));
+  return record({ reads: LABELS, writes: LABELS, approved: LABELS, calls });
+}
+
+function record(attributes: Attributes): TypeOfAttribute<string> {
+  return { type: 'Record', attributes };
+}
 
 const principal = {
   memberOfTypes: ['Tenant', 'Group'],
@@ -21,23 +43,33 @@ const principal = {
 } as const;
 
 /** Cedar's schema for the pinned servers: what `policy lint` and the start validate policies against. */
-export function cedarSchema(actions: ReadonlyMap<string, ActionType>): SchemaJson<string> {
+export function cedarSchema(world: PolicyWorld, actions: ReadonlyMap<string, ActionType>): SchemaJson<string> {
   const person = structuredClone(principal) as never;
+  // One type for all actions: each names all others.
+  const context = { ...contextOf(world, []), session: { type: 'Session' } };
+  const groups = [...membersOf(actions).keys()].map((name) => [name, {}]);
   return {
     '': {
-      entityTypes: { User: person, Workload: person, Tenant: {}, Group: {} },
-      actions: Object.fromEntries(
-        [...actions].map(([name, { args }]) => [
+      entityTypes: {
+        ...{ User: person, Workload: person, Tenant: {}, Group: { memberOfTypes: ['Group'] } },
+        Project: { memberOfTypes: ['Tenant'] },
+        Schema: { memberOfTypes: ['Project', 'Tenant'] },
+      },
+      commonTypes: { Session: sessionOf(actions.keys()) as never },
+      actions: Object.fromEntries([
+        ...groups,
+        ...[...actions].map(([name, { args, resource, groups }]) => [
           name,
           {
+            memberOf: groups.map((id) => ({ id })),
             appliesTo: {
               principalTypes: ['User', 'Workload'],
-              resourceTypes: ['Tenant'],
-              context: { type: 'Record', attributes: { args: cedarType(args), ...CONTEXT } },
+              resourceTypes: [resource],
+              context: { type: 'Record', attributes: { args: cedarType(args), ...context } },
             },
           },
         ]),
-      ),
+      ]),
     },
   };
 }

@@ -1,13 +1,14 @@
 import type { Policy } from '@cedar-policy/cedar-wasm/nodejs';
+import type { Approver } from '../../../contract/policy-engine.ts';
 import { ExactCache } from './cache.ts';
 import { type ComparedArgument, comparedArguments, mergeCompared } from './compared-arguments.ts';
 import { conditionsOf } from './expressions.ts';
 import { byActionAndResource, byPrincipal } from './policy-index.ts';
 import type { PolicySets } from './policy-sets.ts';
-import { mergeReads, type Reads, readsOf } from './reads.ts';
-import type { Placed } from './scope.ts';
+import { type Known, mergeReads, type Reads, readsOf } from './reads.ts';
+import { holds, type Placed, partScope } from './scope.ts';
 import type { ParsedPolicy } from './sources.ts';
-import { withoutArguments } from './visibility.ts';
+import { concerns, type UnknownResource, withoutArguments } from './visibility.ts';
 
 /** Policies that are kept parsed, over all slices: some 3 kB each. */
 const PARSED = 20_000;
@@ -27,6 +28,9 @@ export interface Topic {
   readonly sliceOf: (principal: Placed) => Slice;
 }
 
+/** What a question is about: one entity, or some entity of a type in a tenant, which the arguments will tell. */
+export type About = Placed | UnknownResource;
+
 /** Policies that are asked together; those left away could not have been evaluated. */
 export class Slice {
   /** No two slices of an engine share it, nor do one that is gone and one that is made anew. */
@@ -38,11 +42,20 @@ export class Slice {
   readonly exact = new Set<string>();
   readonly #policies: readonly ParsedPolicy[];
   readonly #sets: PolicySets;
+  readonly #unknown: UnknownResource | undefined;
+  #asked: string | undefined;
   #decide: string | undefined;
   #visible: string | undefined;
 
-  constructor(id: string, policies: readonly ParsedPolicy[], reads: Reads, sets: PolicySets) {
+  constructor(
+    id: string,
+    policies: readonly ParsedPolicy[],
+    reads: Reads,
+    sets: PolicySets,
+    unknown: UnknownResource | undefined,
+  ) {
     this.id = id;
+    this.#unknown = unknown;
     this.#policies = policies;
     this.#sets = sets;
     this.permits = policies.some(({ json }) => json.effect === 'permit');
@@ -55,6 +68,20 @@ export class Slice {
     return this.#decide;
   }
 
+  /** Id of the parsed set without what a person may lift. @throws Error when Cedar cannot parse it */
+  get asked(): string {
+    const kept = this.#policies.filter(({ ask }) => ask === undefined);
+    this.#asked ??= this.#sets.add(Object.fromEntries(kept.map(({ id, text }) => [id, text])));
+    return this.#asked;
+  }
+
+  /** Who may lift all of these denials; undefined: nobody. What only the operator may lift, the caller may not. */
+  askedBy(denials: readonly string[]): Approver | undefined {
+    const of = denials.map((id) => this.#policies.find((policy) => policy.id === id)?.ask);
+    if (of.length === 0 || of.includes(undefined)) return undefined;
+    return of.includes('operator') ? 'operator' : 'caller';
+  }
+
   /** Id of the parsed set that knows no arguments. @throws Error when Cedar cannot parse it */
   get visible(): string {
     this.#visible ??= this.#sets.add(this.#withoutArguments());
@@ -62,14 +89,15 @@ export class Slice {
   }
 
   drop(): void {
-    for (const id of [this.#decide, this.#visible]) if (id !== undefined) this.#sets.drop(id);
-    this.#decide = this.#visible = undefined;
+    for (const id of [this.#decide, this.#asked, this.#visible]) if (id !== undefined) this.#sets.drop(id);
+    this.#decide = this.#asked = this.#visible = undefined;
   }
 
   #withoutArguments(): Readonly<Record<string, Policy>> {
     const derived: Record<string, Policy> = {};
-    for (const { id, json, text } of this.#policies)
-      for (const [index, { policy, exact }] of withoutArguments(json, text).entries()) {
+    // What a person may lift hides nothing.
+    for (const { id, json, text } of this.#policies.filter(({ ask }) => ask === undefined))
+      for (const [index, { policy, exact }] of withoutArguments(json, text, this.#unknown).entries()) {
         derived[`${id}~${index}`] = policy;
         if (exact) this.exact.add(`${id}~${index}`);
       }
@@ -82,41 +110,46 @@ export function slicer(
   policies: readonly ParsedPolicy[],
   members: ReadonlyMap<string, readonly string[]>,
   sets: PolicySets,
-): (action: string, resource: Placed) => Topic {
+  known: Known,
+): (action: string, about: About) => Topic {
   const find = byActionAndResource(policies, members);
-  const reads = policies.map(({ json }) => lazily(() => readsOf(json)));
+  const reads = policies.map(({ json }) => lazily(() => readsOf(json, known)));
   const compared = policies.map(({ json }) => lazily(() => comparedArguments(conditionsOf(json))));
   const topics = new ExactCache<Topic>(TOPICS, Number.POSITIVE_INFINITY);
   const slices = new ExactCache<Slice>(PARSED, Number.POSITIVE_INFINITY, (slice) => slice.drop());
 
   let made = 0;
-  const sliceOf = (among: readonly number[]): Slice => {
-    const list = among.join();
-    const known = slices.get(list);
-    if (known) return known;
+  const sliceOf = (among: readonly number[], unknown: UnknownResource | undefined): Slice => {
+    const list = `${unknown ? `${unknown.type} of ${unknown.tenant}: ` : ''}${among.join()}`;
+    const kept = slices.get(list);
+    if (kept) return kept;
     const merged = mergeReads(among.flatMap((at) => reads[at]?.() ?? []));
     const slice = new Slice(
       String(++made),
       among.flatMap((at) => policies[at] ?? []),
       merged,
       sets,
+      unknown,
     );
     slices.set(list, slice, 1 + among.length);
     return slice;
   };
 
-  return (action, resource) => {
-    const key = `${action}\n${resource.name}`;
-    const known = topics.get(key);
-    if (known) return known;
-    const all = find(action, resource);
+  return (action, about) => {
+    const unknown = 'name' in about ? undefined : about;
+    const key = JSON.stringify([action, 'name' in about ? about.name : about]);
+    const kept = topics.get(key);
+    if (kept) return kept;
+    const all = find(action, (policy) =>
+      'name' in about ? holds(partScope(policy.resource), about) : concerns(policy, about),
+    );
     const narrow = all.length > FEW ? byPrincipal(policies, all) : () => all;
     const { args, wanted } = mergeReads(all.flatMap((at) => reads[at]?.() ?? []));
     const topic: Topic = {
       compared: mergeCompared(all.flatMap((at) => compared[at]?.() ?? [])),
       args,
       wanted,
-      sliceOf: (principal) => sliceOf(narrow(principal)),
+      sliceOf: (principal) => sliceOf(narrow(principal), unknown),
     };
     topics.set(key, topic);
     return topic;

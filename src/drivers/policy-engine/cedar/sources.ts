@@ -5,6 +5,7 @@ import {
   policyToJson,
 } from '@cedar-policy/cedar-wasm/nodejs';
 import type { PolicySource } from '../../../contract/bundle.ts';
+import type { Approver } from '../../../contract/policy-engine.ts';
 import { ExactCache } from './cache.ts';
 import { indexOfByte, type PolicyProblem, positions } from './problems.ts';
 
@@ -15,6 +16,8 @@ export interface ParsedPolicy {
   readonly file: string;
   readonly text: string;
   readonly json: PolicyJson;
+  /** Of a forbid with `@ask("…")`: who may lift it for one call. */
+  readonly ask: Approver | undefined;
   /** The file's text and where in it this policy begins. */
   readonly source: string;
   readonly start: number;
@@ -134,7 +137,10 @@ function parseFile(source: PolicySource, policies: ParsedPolicy[], problems: Pol
       const short = `${file}:${line}`;
       const id = ids.has(short) ? `${short}:${column}` : short;
       ids.add(id);
-      policies.push({ id, file, text: body, json: parsed.json, source: text, start });
+      const { json } = parsed;
+      policies.push({ id, file, text: body, json, ask: approverOf(json), source: text, start });
+      const fault = annotationFault(json);
+      if (fault) report(start, ...fault);
     } else {
       const at = start + (parsed.byte === undefined ? 0 : indexOfByte(body, parsed.byte));
       report(at, parsed.message, parsed.mend);
@@ -147,6 +153,26 @@ function parseFile(source: PolicySource, policies: ParsedPolicy[], problems: Pol
   }
   if (problems.length === before && excessive === undefined && !splitsAlike(text, pieces))
     report(0, 'Cedar reads other policies in this file', 'remove unusual characters between the policies');
+}
+
+function approverOf({ effect, annotations }: PolicyJson): Approver | undefined {
+  const who = effect === 'forbid' ? annotations?.ask : undefined;
+  return who === 'caller' || who === 'operator' ? who : undefined;
+}
+
+/** An annotation that nobody reads would be a condition that does not hold. */
+const ANNOTATIONS = ['ask', 'id', 'description'];
+
+function annotationFault({
+  effect,
+  annotations = {},
+}: PolicyJson): readonly [message: string, mend: string] | undefined {
+  const unknown = Object.keys(annotations).find((name) => !ANNOTATIONS.includes(name));
+  if (unknown !== undefined) return [`there is no annotation @${unknown}`, `there are @${ANNOTATIONS.join(', @')}`];
+  if (annotations.ask === undefined) return undefined;
+  if (effect !== 'forbid') return ['@ask on a permit', 'write it before the forbid that a person may lift'];
+  if (annotations.ask === 'caller' || annotations.ask === 'operator') return undefined;
+  return [`nobody is asked as ${JSON.stringify(annotations.ask)}`, 'write @ask("caller") or @ask("operator")'];
 }
 
 interface NotParsed {

@@ -1,0 +1,27 @@
+import { z } from 'zod';
+import { rateLimit, toolCost } from './limits.ts';
+
+const labels = z
+  .array(z.string().regex(/^[a-z][a-z0-9-]{0,31}$/, 'a label is a-z, 0-9 and hyphens, from a letter on'))
+  .max(16)
+  .optional();
+
+/** What the configuration says of one tool. */
+export const toolSettings = z.strictObject({
+  open_schema: z
+    .array(z.string().regex(/^(\/([^~/]|~[01])*)*$/, 'a JSON Pointer, such as /properties/filter'))
+    .default([])
+    .describe("JSON Pointers into the tool's input schema at which further properties stay allowed."),
+  code: z
+    .array(z.string().regex(/^(\/([^~/]|~[01])+)+$/, 'a JSON Pointer, such as /script or /edits/*/text'))
+    .default([])
+    .describe('JSON Pointers into the arguments (`*`: each element) whose strings are code: injection shapes pass.'),
+  step_up: z
+    .literal('mfa')
+    .optional()
+    .describe('A person confirms each single call with a passkey; no token stands for that.'),
+  rate: rateLimit.optional().describe('Calls of all callers together.'),
+  cost: toolCost.optional().describe('Its calls cost money; one that has no price is refused.'),
+  reads: labels.describe('Labels of the data that it gives, such as private or untrusted: docs/policies.md.'),
+  writes: labels.describe('Labels of where it may carry data to, such as external.'),
+});

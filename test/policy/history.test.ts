@@ -1,0 +1,94 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { GatewayServer } from '../../src/contract/bundle.ts';
+import { Refusal } from '../../src/contract/refusal.ts';
+import { loadCedar } from '../../src/drivers/policy-engine/cedar/load.ts';
+import { authorizeStage } from '../../src/gateway/authorization/authorize.ts';
+import { Histories } from '../../src/gateway/authorization/history.ts';
+import { verifies } from '../support/verifies.ts';
+import { nobody, validated } from './calls.ts';
+import { server, tool } from './support.ts';
+
+const mail: GatewayServer = {
+  pins: server('mail', [tool('inbox', {}), tool('browse', {}), tool('send', { to: { type: 'string' } })]),
+  tools: { inbox: { reads: ['private'] }, browse: { reads: ['untrusted'] }, send: { writes: ['external'] } },
+  deadline: 1,
+  maxResult: 1,
+};
+const LETHAL = `
+permit (principal in Tenant::"acme", action in [Action::"mail/inbox", Action::"mail/browse", Action::"mail/send"], resource == Tenant::"acme");
+forbid (principal, action, resource) when {
+  context.tool.writes.contains("external") && context.session.reads.containsAll(["private", "untrusted"])
+};`;
+
+function house() {
+  const clock = { now: Date.UTC(2026, 10, 29) };
+  const { engine, problems } = loadCedar([{ file: 'l.cedar', text: LETHAL }], {
+    servers: [mail],
+    facts: { ip_risk: false, device: false },
+  });
+  assert.deepEqual(problems, []);
+  const now = () => clock.now;
+  const histories = new Histories(now);
+  const unasked = { clock: { now, setTimer: () => () => undefined }, confirm: () => Promise.reject() };
+  const authorize = authorizeStage({ engine, servers: [mail], now, ipRisk: () => undefined, histories, ...unasked });
+  const session = (key: string) => {
+    const over = new AbortController();
+    return { over, session: { key, ended: over.signal, notify: () => undefined } };
+  };
+  const may = (
+    name: string,
+    of: { session: ReturnType<typeof session>['session'] | undefined },
+    who = 'alice',
+  ): boolean => {
+    try {
+      authorize(validated(who, 'mail', name), { ...nobody, ...of });
+      return true;
+    } catch (error) {
+      assert.ok(error instanceof Refusal && error.code === 'policy', String(error));
+      return false;
+    }
+  };
+  return { may, session, clock };
+}
+
+test('no external write after private data and untrusted content, while they are read even, in this session alone', () => {
+  verifies('authz.question');
+  const { may, session } = house();
+  const [one, two] = [session('1'), session('2')];
+  assert.equal(may('send', one), true);
+  assert.equal(may('inbox', one), true);
+  assert.equal(may('send', one), true);
+  // Nothing has been executed yet: a read in flight counts.
+  assert.equal(may('browse', one), true);
+  assert.equal(may('send', one), false);
+  assert.equal(may('send', two), true);
+  assert.equal(may('browse', two), true);
+  assert.equal(may('inbox', two, 'bob'), true);
+  assert.equal(may('send', two), true);
+});
+
+test('a refused call reads nothing; a session that is over is forgotten, and its key is nobody else’s', () => {
+  verifies('authz.question');
+  const { may, session } = house();
+  const one = session('1');
+  for (const name of ['inbox', 'browse']) may(name, one);
+  assert.equal(may('send', one), false);
+  one.over.abort();
+  assert.equal(may('send', session('1')), true);
+});
+
+test('who keeps no session has one history, however many connections, until an hour without a call', () => {
+  verifies('authz.question');
+  const { may, clock } = house();
+  const none = { session: undefined };
+  for (const name of ['inbox', 'browse']) assert.equal(may(name, none), true);
+  clock.now += 59 * 60_000;
+  assert.equal(may('send', none), false);
+  assert.equal(may('inbox', none), true);
+  clock.now += 59 * 60_000;
+  assert.equal(may('send', none), false);
+  assert.equal(may('send', none, 'bob'), true);
+  clock.now += 61 * 60_000;
+  assert.equal(may('send', none), true);
+});
