@@ -99,7 +99,7 @@ test('what comes out does not depend on where the text was cut', () => {
   fc.assert(
     fc.property(fc.array(piece, { maxLength: 12 }), fc.array(fc.nat(), { maxLength: 12 }), (pieces, at) => {
       const text = pieces.join('');
-      assert.equal(streamed(cut(text, at)), redact(text));
+      assert.equal(streamed(cut(text, at)), streamed([text]));
     }),
     { numRuns: 400 },
   );

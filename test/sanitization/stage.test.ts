@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { Refusal } from '../../src/contract/refusal.ts';
+import { redact } from '../../src/gateway/output-sanitization/redact.ts';
 import { redactJson } from '../../src/gateway/output-sanitization/redact-json.ts';
 import { sanitizeStage } from '../../src/gateway/output-sanitization/sanitize.ts';
 import { screened as executed } from '../support/calls.ts';
@@ -61,6 +62,65 @@ test('redacts text and structured content alike', () => {
   assert.equal(content[0].text, structuredContent.text);
   assert.deepEqual(redacted, { 'aws-access-key-id': 2 });
 });
+
+test('a value that is a secret by its name in one place is the same secret in every other', () => {
+  verifies('output.secrets');
+  const cases = [
+    [{ env: [{ name: 'SESSION_TOKEN', value: 'f3k29d0a8s7g6h5j' }] }, 'SESSION_TOKEN is f3k29d0a8s7g6h5j', 'secret'],
+    [{ rows: [['correct7horse']] }, 'password: correct7horse', 'password'],
+  ] as const;
+  for (const [structuredContent, text, id] of cases) {
+    const { result } = sanitize(executed(JSON.stringify({ content: [{ type: 'text', text }], structuredContent })));
+    assert.ok(!/f3k29d0a8s7g6h5j|correct7horse/.test(result), result);
+    assert.equal(result.split(`[redacted:${id}]`).length, 3, result);
+  }
+});
+
+test('looks once deep into base64, percent signs and JSON escapes, wherever they begin', () => {
+  verifies('output.secrets');
+  const percent = (text: string) =>
+    [...text].map((char) => `%${char.charCodeAt(0).toString(16).padStart(2, '0')}`).join('');
+  for (const [id, all] of Object.entries(samples)) {
+    for (const { text, secret } of id === 'card-number' ? [] : all) {
+      for (const [before, after] of [
+        ['', ''],
+        ['id ', ' end'],
+        ['a', ''],
+        ['/v1/b/', ' '],
+      ] as const) {
+        // A letter right before it makes a token another word, once it is spelled out; in base64 it only shifts the groups.
+        const spelled = before === 'a' ? [] : [percent(text), encodeURIComponent(text), hidden(text)];
+        for (const encoded of [
+          Buffer.from(text).toString('base64'),
+          Buffer.from(text).toString('base64url'),
+          Buffer.from(`\u0001${text}`).toString('base64'),
+          ...spelled,
+        ]) {
+          const output = redact(before + encoded + after);
+          const opened = [output, unescaped(output), ...decodings(output)];
+          assert.ok(
+            opened.every((one) => !one.includes(secret)),
+            `${id}: ${before}${encoded}`,
+          );
+        }
+      }
+    }
+  }
+});
+
+/** What a reader could make of a text: base64 from each place, percent signs, escapes. */
+function decodings(text: string): string[] {
+  return [
+    ...[0, 1, 2, 3].flatMap((skip) =>
+      text.split(/[^A-Za-z0-9+/_=-]+/).map((run) => Buffer.from(run.slice(skip), 'base64').toString('latin1')),
+    ),
+    text.replace(/%([0-9a-f]{2})/gi, (_, hex) => String.fromCharCode(Number.parseInt(hex, 16))),
+  ];
+}
+
+function unescaped(text: string): string {
+  return text.replace(/\\u([0-9a-f]{4})/gi, (_, hex) => String.fromCharCode(Number.parseInt(hex, 16)));
+}
 
 test('knows a secret by the name of its member, of its array, or of a sibling', () => {
   for (const [result, gone] of [

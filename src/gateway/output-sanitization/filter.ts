@@ -25,6 +25,9 @@ interface Tail {
   open: boolean;
 }
 
+/** Is told of each secret that is known by what stands before it, up to the length that its rule wants. */
+export type Learn = (secret: string, id: string) => void;
+
 /** The rules of this product, made ready once. */
 export const everyRule = new RuleSet(allRules);
 
@@ -32,13 +35,14 @@ export const everyRule = new RuleSet(allRules);
  * Replaces secrets in a text that comes in pieces by `[redacted:ID]`. It holds back a window of at most `REACH` plus
  * `BACK` units, whatever the length of text or secret, and the output does not depend on where the text was cut.
  */
-export function createFilter(rules: readonly Rule[] | RuleSet = everyRule): Filter {
-  return new StreamFilter(rules instanceof RuleSet ? rules : new RuleSet(rules));
+export function createFilter(rules: readonly Rule[] | RuleSet = everyRule, learn?: Learn): Filter {
+  return new StreamFilter(rules instanceof RuleSet ? rules : new RuleSet(rules), learn);
 }
 
 class StreamFilter implements Filter {
   readonly findings: Record<string, number> = {};
   readonly #rules: RuleSet;
+  readonly #learn: Learn | undefined;
   #buffer = '';
   /** Up to here hints have been tried. */
   #tried = 0;
@@ -48,8 +52,9 @@ class StreamFilter implements Filter {
   /** By the source of `rest`: whatever ends inside of a run ends with it, so that no text is walked through twice. */
   readonly #tails = new Map<string, Tail>();
 
-  constructor(rules: RuleSet) {
+  constructor(rules: RuleSet, learn: Learn | undefined) {
     this.#rules = rules;
+    this.#learn = learn;
   }
 
   push(chunk: string): string {
@@ -84,11 +89,12 @@ class StreamFilter implements Filter {
   }
 
   /** A finding inside of what has been replaced only makes that longer. */
-  #apply({ start, end, rule }: Finding): string {
+  #apply({ start, end, rule, byContext }: Finding): string {
     let output = '';
     if (start >= this.#given) {
       output = `${this.#buffer.slice(this.#given, start)}[redacted:${rule.id}]`;
       this.findings[rule.id] = (this.findings[rule.id] ?? 0) + 1;
+      if (byContext) this.#learn?.(this.#buffer.slice(start, end), rule.id);
     }
     this.#given = Math.max(this.#given, end);
     const { rest } = rule;
@@ -115,7 +121,11 @@ class StreamFilter implements Filter {
     this.#buffer = this.#buffer.slice(count);
     this.#tried -= count;
     this.#given -= count;
-    this.#pending = this.#pending.map(({ start, end, rule }) => ({ start: start - count, end: end - count, rule }));
+    this.#pending = this.#pending.map((finding) => ({
+      ...finding,
+      start: finding.start - count,
+      end: finding.end - count,
+    }));
     for (const tail of this.#tails.values()) tail.end -= count;
   }
 }

@@ -7,107 +7,125 @@ export interface Hint {
   readonly folded: boolean;
   readonly next: RegExp;
   readonly lead: RegExp | undefined;
+  /** A letter, a digit or a low line before it makes it another word. */
+  readonly bounded: boolean;
   readonly rules: readonly Rule[];
 }
 
-const WINDOW = 4;
-const BUCKETS = 32;
+/** Bits of a class of characters. */
+const CLASS = 6;
+const GRAMS = 1 << (3 * CLASS);
+/** Bytes that are looked at at a time. */
+const BLOCK = 1 << 16;
 
 /**
- * Finds hundreds of hints in one pass. Each hint sits in one of 32 buckets, a bit each; tables say for each pair of
- * characters which buckets want it as the first two or as the next two of a hint. Two look-ups and an AND a character
- * leave few places, at which hints are compared in full. (One RegExp of as many alternatives is several times slower.)
+ * Finds hundreds of hints in one pass. Characters fall into 64 classes (letters without their case, digits, the
+ * punctuation that hints have); a table says for each three of them which hints may begin there, and only those are
+ * compared. (One RegExp of as many alternatives is many times slower.)
  */
 export class HintScanner {
-  /** At twice a pair of characters: the buckets that begin with it; behind that: those that go on with it. */
-  readonly #pairs = new Int32Array(2 * 128 * 128);
-  readonly #byFirst: (readonly Hint[] | undefined)[] = [];
+  /** For each three classes: which of `#lists` may begin with them; 0: none. */
+  readonly #grams = new Uint16Array(GRAMS);
+  readonly #lists: (readonly Hint[])[] = [[]];
+  readonly #bytes = Buffer.alloc(BLOCK);
 
   constructor(rules: readonly Rule[]) {
-    const hints = rules.flatMap((rule) => rule.hints.map((text) => toHint(rule, text)));
-    const byFirst = new Map<number, Hint[]>();
-    for (const hint of hints)
-      for (const code of spellings(hint, 0)) byFirst.set(code, [...(byFirst.get(code) ?? []), hint]);
-    for (const [code, all] of byFirst) this.#byFirst[code] = merge(all);
-    // Hints that begin alike share a bucket, so that buckets stay selective.
-    hints.sort((one, other) => (shape(one) < shape(other) ? -1 : 1));
-    for (const [index, hint] of hints.entries()) this.#admit(hint, 1 << Math.floor((index * BUCKETS) / hints.length));
-  }
-
-  /** The first place from `from` on, and before `to`, at which a hint stands; −1: none. */
-  next(text: string, from: number, to: number): number {
-    const pairs = this.#pairs;
-    let before = 0;
-    // The buckets that began one and two characters ago.
-    let began = 0;
-    let opened = 0;
-    const last = Math.min(text.length, to + WINDOW - 1);
-    for (let at = from; at < last; at++) {
-      const code = text.charCodeAt(at);
-      if (code > 127) {
-        before = began = opened = 0;
-        continue;
-      }
-      const pair = (before * 128 + code) * 2;
-      before = code;
-      if ((opened & (pairs[pair + 1] ?? 0)) !== 0 && this.#standsAt(text, at - WINDOW + 1)) return at - WINDOW + 1;
-      opened = began;
-      began = pairs[pair] ?? 0;
+    const byGram = new Map<number, Hint[]>();
+    for (const hint of merge(rules.flatMap((rule) => rule.hints.map((text) => toHint(rule, text)))))
+      for (const gram of gramsOf(hint)) byGram.set(gram, [...(byGram.get(gram) ?? []), hint]);
+    const known = new Map<string, number>();
+    const ids = new Map<Hint, number>();
+    for (const [gram, hints] of byGram) {
+      const key = hints.map((hint) => idOf(ids, hint)).join();
+      const list = known.get(key) ?? this.#lists.push(hints) - 1;
+      known.set(key, list);
+      this.#grams[gram] = list;
     }
-    return -1;
   }
 
-  /** The hints that stand at a place. */
-  at(text: string, at: number): readonly Hint[] {
-    return this.#byFirst[text.charCodeAt(at)]?.filter((hint) => matches(hint, text, at)) ?? [];
+  /** Shows each place from `from` on, and before `to`, at which a hint stands, until `visit` returns true. */
+  scan(text: string, from: number, to: number, visit: (hint: Hint, at: number) => boolean): void {
+    for (let start = from; start < to; start += BLOCK - 2) {
+      const end = Math.min(to + 2, start + BLOCK);
+      // Units above U+00FF lose their high byte; what they are mistaken for is compared with the text itself.
+      const length = this.#bytes.write(text.slice(start, end), 'latin1');
+      if (this.#scanBlock(text, start, length, visit)) return;
+    }
   }
 
-  #standsAt(text: string, at: number): boolean {
-    for (const hint of this.#byFirst[text.charCodeAt(at)] ?? []) if (matches(hint, text, at)) return true;
+  #scanBlock(text: string, start: number, length: number, visit: (hint: Hint, at: number) => boolean): boolean {
+    const grams = this.#grams;
+    const bytes = this.#bytes;
+    let gram = 0;
+    for (let at = 0; at < length; at++) {
+      gram = ((gram << CLASS) | (CLASSES[bytes[at] ?? 0] ?? 0)) & (GRAMS - 1);
+      const list = grams[gram] ?? 0;
+      if (list === 0 || at < 2) continue;
+      const place = start + at - 2;
+      for (const hint of this.#lists[list] ?? []) if (matches(hint, text, place) && visit(hint, place)) return true;
+    }
     return false;
-  }
-
-  #admit(hint: Hint, bit: number): void {
-    for (const half of [0, 1]) {
-      for (const one of wanted(hint, 2 * half)) {
-        for (const two of wanted(hint, 2 * half + 1)) {
-          const pair = (one * 128 + two) * 2 + half;
-          this.#pairs[pair] = (this.#pairs[pair] ?? 0) | bit;
-        }
-      }
-    }
   }
 }
 
 const ANY = /[\s\S]/;
 const ASCII = [...Array(128).keys()];
 
-function toHint(rule: Rule, text: string): Hint {
-  const folded = rule.pattern.ignoreCase;
-  return { text: folded ? text.toLowerCase() : text, folded, next: rule.next ?? ANY, lead: rule.lead, rules: [rule] };
+/** Class 0: what is in no hint. */
+const CLASSES = classes();
+
+function classes(): Uint8Array {
+  const all = new Uint8Array(256);
+  for (let letter = 0; letter < 26; letter++) all[0x41 + letter] = all[0x61 + letter] = 1 + letter;
+  for (const code of ASCII.slice(0x30, 0x3a)) all[code] = 27;
+  for (const [index, char] of [...'_-.:/= "\'|~%+\n\r{[$'].entries()) all[char.charCodeAt(0)] = 28 + index;
+  return all;
 }
 
-function shape({ text, folded }: Hint): string {
-  return `${folded ? 1 : 0}${text}`;
+function toHint(rule: Rule, text: string): Hint {
+  const folded = rule.pattern.ignoreCase;
+  return {
+    text: folded ? text.toLowerCase() : text,
+    folded,
+    next: rule.next ?? ANY,
+    lead: rule.lead,
+    bounded: rule.bounded === true,
+    rules: [rule],
+  };
+}
+
+function idOf(ids: Map<Hint, number>, hint: Hint): number {
+  const id = ids.get(hint) ?? ids.size;
+  ids.set(hint, id);
+  return id;
+}
+
+function gramsOf(hint: Hint): ReadonlySet<number> {
+  let grams = [0];
+  for (const index of [0, 1, 2]) {
+    const own = new Set(wanted(hint, index).map((code) => CLASSES[code] ?? 0));
+    grams = grams.flatMap((gram) => [...own].map((kind) => (gram << CLASS) | kind));
+  }
+  return new Set(grams);
 }
 
 /** The characters that may stand at that index of a hint, or behind it. */
-function wanted(hint: Hint, index: number): readonly number[] {
-  return index < hint.text.length
-    ? spellings(hint, index)
-    : ASCII.filter((code) => hint.next.test(String.fromCharCode(code)));
+function wanted({ text, next }: Hint, index: number): readonly number[] {
+  return index < text.length
+    ? [text.charCodeAt(index)]
+    : [...ASCII.filter((code) => next.test(String.fromCharCode(code))), 0xff];
 }
 
-function spellings({ text, folded }: Hint, index: number): readonly number[] {
-  const char = text.charAt(index);
-  return folded ? [...new Set([char.charCodeAt(0), char.toUpperCase().charCodeAt(0)])] : [char.charCodeAt(0)];
-}
-
-function matches({ text: wanted, folded, lead }: Hint, text: string, at: number): boolean {
+function matches({ text: wanted, folded, bounded, lead }: Hint, text: string, at: number): boolean {
+  if (bounded && at > 0 && isWord(text.charCodeAt(at - 1))) return false;
   if (!(folded ? startsFolded(text, wanted, at) : text.startsWith(wanted, at))) return false;
   if (lead === undefined) return true;
   lead.lastIndex = at;
   return lead.test(text);
+}
+
+function isWord(code: number): boolean {
+  return (code >= 0x30 && code <= 0x39) || (code >= 0x41 && code <= 0x5a) || (code >= 0x61 && code <= 0x7a);
 }
 
 function startsFolded(text: string, wanted: string, at: number): boolean {
@@ -122,7 +140,7 @@ function startsFolded(text: string, wanted: string, at: number): boolean {
 function merge(hints: readonly Hint[]): readonly Hint[] {
   const merged = new Map<string, Hint>();
   for (const hint of hints) {
-    const key = `${hint.text}\n${hint.folded}\n${hint.lead?.source ?? ''}`;
+    const key = `${hint.text}\n${hint.folded}\n${hint.bounded}\n${hint.lead?.source ?? ''}`;
     const known = merged.get(key);
     merged.set(key, known === undefined ? hint : { ...known, rules: [...known.rules, ...hint.rules] });
   }

@@ -1,32 +1,57 @@
-import type { Findings } from './filter.ts';
+import type { Findings, Learn } from './filter.ts';
 import { type Place, replaceStrings } from './json-strings.ts';
 import { inspect, mayHoldSecret } from './redact.ts';
 import { TELLING } from './rules/assignments.ts';
-
-/** A hint may be spelled with escapes: `\u0041KIA`, `https:\/\/`. Line ends and quotes are in no hint. */
-const HIDING = /\\(?:u00|\/)/;
 
 /**
  * Replaces secrets in every key, string and number of a JSON text that has been parsed strictly before. Where nothing
  * is found the text comes back as it is; otherwise only the strings that held a secret are written anew.
  */
 export function redactJson(json: string): { readonly json: string; readonly findings: Findings } {
-  if (!mayHoldSecret(json) && !HIDING.test(json) && !json.includes('"blob"')) return { json, findings: {} };
+  if (!mayHoldSecret(json) && !json.includes('"blob"')) return { json, findings: {} };
   const redaction = new Redaction();
   const output = replaceStrings(json, {
     key: (text) => redaction.key(text),
     string: (text, place) => redaction.string(text, place),
     number: (text) => redaction.plain(text),
   });
-  return { json: output, findings: redaction.findings };
+  return { json: redaction.everywhere(output), findings: redaction.findings };
 }
+
+/** Learned values, and units of one: what is shorter may stand elsewhere by chance. */
+const MAX_LEARNED = 64;
+const MIN_LEARNED = 8;
 
 class Redaction {
   readonly findings: Record<string, number> = {};
+  readonly #learned = new Map<string, string>();
   #keys = 0;
 
+  /** A secret that was known by its name here is the same secret without it there: text and structured content agree. */
+  everywhere(json: string): string {
+    const learned = [...this.#learned].filter(([secret]) => json.includes(JSON.stringify(secret).slice(1, -1)));
+    if (learned.length === 0) return json;
+    return replaceStrings(json, {
+      key: () => undefined,
+      string: (text) => {
+        let output = text;
+        for (const [secret, id] of learned) {
+          const parts = output.split(secret);
+          output = parts.join(`[redacted:${id}]`);
+          if (parts.length > 1) this.#count({ [id]: parts.length - 1 });
+        }
+        return output === text ? undefined : output;
+      },
+      number: () => undefined,
+    });
+  }
+
+  readonly #learn: Learn = (secret, id) => {
+    if (secret.length >= MIN_LEARNED && this.#learned.size < MAX_LEARNED) this.#learned.set(secret, id);
+  };
+
   plain(text: string): string | undefined {
-    const result = inspect(text);
+    const result = inspect(text, this.#learn);
     if (result.text === text) return undefined;
     this.#count(result.findings);
     return result.text;
@@ -52,7 +77,7 @@ class Redaction {
   #byName(text: string, name: string): string | undefined {
     if (text.length < 4 || text.startsWith('[redacted:') || !TELLING.test(name)) return undefined;
     const lead = `${name.slice(-100).replace(/["\s]/g, '_')}": "`;
-    const { text: output, findings } = inspect(lead + text);
+    const { text: output, findings } = inspect(lead + text, this.#learn);
     if (output === lead + text || !output.startsWith(lead)) return undefined;
     this.#count(findings);
     return output.slice(lead.length);

@@ -7,6 +7,8 @@ export interface Finding {
   readonly start: number;
   readonly end: number;
   readonly rule: Rule;
+  /** It is known by what stands before it; elsewhere the same value would not be. */
+  readonly byContext: boolean;
 }
 
 /** Rules made ready: one pass finds their hints, and only at a hint are its rules tried. */
@@ -21,21 +23,24 @@ export class RuleSet {
 
   /** False: there is nothing to be found. */
   mayHold(text: string): boolean {
-    return this.#hints.next(text, 0, text.length) !== -1;
+    let found = false;
+    this.#hints.scan(text, 0, text.length, () => {
+      found = true;
+      return true;
+    });
+    return found;
   }
 
   /** What the rules find at hints from `from` on and before `to`. */
   find(text: string, from: number, to: number): Finding[] {
     const findings: Finding[] = [];
-    // Hints overlap: the next may begin inside of this one.
-    for (let at = this.#hints.next(text, from, to); at !== -1; at = this.#hints.next(text, at + 1, to)) {
-      for (const { rules } of this.#hints.at(text, at)) {
-        for (const rule of rules) {
-          const finding = tryRule(rule, text, at);
-          if (finding !== undefined) findings.push(finding);
-        }
+    this.#hints.scan(text, from, to, ({ rules }, at) => {
+      for (const rule of rules) {
+        const finding = tryRule(rule, text, at);
+        if (finding !== undefined) findings.push(finding);
       }
-    }
+      return false;
+    });
     return findings;
   }
 
@@ -68,5 +73,5 @@ function tryRule(rule: Rule, text: string, at: number): Finding | undefined {
   const validate = rule.validate ?? (rule.measure === undefined ? isDrawn : undefined);
   const context = { before: text.slice(Math.max(0, at - SEEN), at), matched: whole };
   if (validate !== undefined && !validate(text.slice(start, end), context)) return undefined;
-  return { start, end, rule };
+  return { start, end, rule, byContext: rule.measure === undefined && group !== undefined };
 }

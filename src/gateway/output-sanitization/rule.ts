@@ -4,7 +4,9 @@ export interface Rule {
   readonly id: string;
   /** Literal texts, one of which every secret of this kind holds; the rule is tried wherever one stands. */
   readonly hints: readonly string[];
-  /** Where hints alone are everywhere: what a character right behind one must be, */
+  /** A letter or digit before a hint makes it another word. */
+  readonly bounded?: boolean;
+  /** Where hints alone are everywhere: what each character right behind one must be, up to the third of hint and all, */
   readonly next?: RegExp;
   /** and, sticky, what must follow from the hint's own beginning on. */
   readonly lead?: RegExp;
@@ -65,7 +67,7 @@ const TOKEN_REST = /[A-Za-z0-9_\-+/=.~]*/y;
 export function token(id: string, prefixes: readonly string[], body: string, ...examples: readonly string[]): Rule {
   const alternatives = prefixes.map(literal).join('|');
   const pattern = new RegExp(`(?<![A-Za-z0-9])(?:${alternatives})${body}`, 'y');
-  return { id, hints: prefixes, pattern, examples };
+  return { id, hints: prefixes, bounded: true, pattern, examples };
 }
 
 /** A token without an upper length: `body` is the least of it. */

@@ -85,7 +85,7 @@ function isAssigned({ before, matched }: Context): boolean {
   const [last = ''] = /^[A-Za-z0-9_.-]*/.exec(matched) ?? [];
   const isOption = first.startsWith('--');
   const hasOperator = /^[^\s=:>,]*["'\]\\`]{0,3}(?:\s[A-Za-z*&]{2,10}(?=\s?=))?\s*[=:>,?.+|-]/.test(matched);
-  return namesSecret(first + last) && (hasOperator || isOption);
+  return namesSecret(first + last) && (hasOperator || isOption) && !/\[redacted:[a-z0-9-]*$/.test(before);
 }
 
 /** Whether a name says that its value is a secret. */

@@ -24,6 +24,7 @@ export const cards: readonly Rule[] = [
   {
     id: 'card-number',
     hints: ['2', '3', '4', '5', '6', '8'],
+    bounded: true,
     next: /\d/,
     lead: /(?<![\w.])\d{4}[ \u00a0\u2009\u202f-]?\d{4}/y,
     measure: cardLength,

@@ -113,7 +113,7 @@ export const services: readonly Rule[] = [
   {
     id: 'twitter-bearer-token',
     hints: ['AAAAAAAAAAAAAAAAAAAA'],
-    pattern: /(?<![A-Za-z0-9+/])A{20,24}(?=[A-Za-z0-9]{0,30}(?:%3D|%2B|%2F|\d))[A-Za-z0-9%]{60,160}/y,
+    pattern: /(?<![A-Za-z0-9+])A{20,24}(?=[A-Za-z0-9]{0,30}(?:%3D|%2B|%2F|\d))[A-Za-z0-9%]{60,160}/y,
     examples: ['AAAAAAAAAAAAAAAAAAAAAA{mixed:30}%3D{mixed:50}'],
     spares: ['AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA1'],
   },

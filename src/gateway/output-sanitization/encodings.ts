@@ -1,0 +1,125 @@
+/** Shortest base64 that is looked into, in units: what fewer hold is too short for a secret. */
+const MIN_RUN = 24;
+
+/** Escapes of letters, digits and marks in a JSON text that is the content of a string: without `"` and `\` it stays one, */
+const ESCAPE = /\\u00(?:2[013-9a-f]|[3467][0-9a-f]|5[0-9abd-f])|\\\//gi;
+/** and all of ASCII. */
+const ANY_ESCAPE = /\\u00[0-7][0-9a-f]|\\\//gi;
+const PERCENT = /%[2-7][0-9a-f]/i;
+
+/**
+ * Shows what a text holds once encoded (base64 or base64url, percent signs, JSON escapes) to `redact`, and puts back,
+ * encoded likewise, what `redact` changed. The very same text where it changed nothing.
+ */
+export function replaceEncoded(text: string, redact: (decoded: string) => string): string {
+  const opened = replacePercent(replaceBase64(text, redact), redact);
+  if (!opened.includes('\\')) return opened;
+  return replaceEscaped(replaceEscaped(opened, ESCAPE, redact), ANY_ESCAPE, redact);
+}
+
+/** Whether there is anything encoded to be looked into. */
+export function holdsEncoded(text: string): boolean {
+  if (text.includes('\\') && text.search(ANY_ESCAPE) !== -1) return true;
+  if (text.includes('%') && PERCENT.test(text)) return true;
+  for (let run = nextRun(text, 0); run !== undefined; run = nextRun(text, run.end)) {
+    const found = text.slice(run.start, run.end);
+    if ([0, 1, 2, 3].some((skip) => mayBeText(found, skip))) return true;
+  }
+  return false;
+}
+
+function replaceBase64(text: string, redact: (decoded: string) => string): string {
+  let output = '';
+  let copied = 0;
+  for (let run = nextRun(text, 0); run !== undefined; run = nextRun(text, run.end)) {
+    const replaced = inRun(text.slice(run.start, run.end), redact);
+    if (replaced === undefined) continue;
+    output += text.slice(copied, run.start) + replaced;
+    copied = run.end;
+  }
+  return copied === 0 ? text : output + text.slice(copied);
+}
+
+/** What stands before base64 may be of its alphabet (a path): its groups of four begin at one of four places. */
+function inRun(run: string, redact: (decoded: string) => string): string | undefined {
+  for (let skip = 0; skip < 4; skip++) {
+    if (!mayBeText(run, skip)) continue;
+    const decoded = Buffer.from(run.slice(skip), 'base64').toString('latin1');
+    const clean = redact(decoded);
+    if (clean !== decoded) {
+      const encoding = /[-_]/.test(run) ? 'base64url' : 'base64';
+      return run.slice(0, skip) + Buffer.from(clean, 'latin1').toString(encoding);
+    }
+  }
+  return undefined;
+}
+
+/** Groups that hold a secret: five hold 15 bytes. */
+const MIN_GROUPS = 5;
+
+/** Bytes of ASCII that can be seen begin their group of four with one of `I` to `Z`, or `a` to `f`. */
+function mayBeText(run: string, skip: number): boolean {
+  let groups = 0;
+  for (let at = skip; at < run.length; at += 4) {
+    const code = run.charCodeAt(at);
+    groups = (code >= 0x49 && code <= 0x5a) || (code >= 0x61 && code <= 0x66) ? groups + 1 : 0;
+    if (groups === MIN_GROUPS) return true;
+  }
+  return false;
+}
+
+interface Run {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** A run of that length covers one of every `MIN_RUN` places: others need no look. */
+function nextRun(text: string, from: number): Run | undefined {
+  for (let at = from + MIN_RUN - 1; at < text.length; at += MIN_RUN) {
+    if (!isBase64(text.charCodeAt(at))) continue;
+    let start = at;
+    while (start > from && isBase64(text.charCodeAt(start - 1))) start--;
+    let end = at + 1;
+    while (end < text.length && isBase64(text.charCodeAt(end))) end++;
+    while (end < text.length && text.charCodeAt(end) === 0x3d) end++;
+    if (end - start >= MIN_RUN) return { start, end };
+    // The next run begins behind this one.
+    at = end - 1;
+  }
+  return undefined;
+}
+
+function isBase64(code: number): boolean {
+  return (
+    (code >= 0x61 && code <= 0x7a) ||
+    (code >= 0x41 && code <= 0x5a) ||
+    (code >= 0x30 && code <= 0x39) ||
+    code === 0x2b ||
+    code === 0x2f ||
+    code === 0x2d ||
+    code === 0x5f
+  );
+}
+
+/** Word by word; then with quotes as part of words, where only what that alone shows is replaced. */
+function replacePercent(text: string, redact: (decoded: string) => string): string {
+  if (!text.includes('%') || !PERCENT.test(text)) return text;
+  const words = text.replace(/[^\s"'<>`\\]+/g, (word) => openedPercent(word, word, redact));
+  return words.replace(/[^\s<>]+/g, (word) => openedPercent(word, redact(word), redact));
+}
+
+function openedPercent(word: string, from: string, redact: (decoded: string) => string): string {
+  if (!PERCENT.test(word)) return word;
+  const decoded = from.replace(/%([0-9a-f]{2})/gi, (_, hex) => String.fromCharCode(Number.parseInt(hex, 16)));
+  const clean = redact(decoded);
+  return clean === decoded ? word : clean.replace(/[^!-~]|[<>]/g, (char) => encodeURIComponent(char));
+}
+
+function replaceEscaped(text: string, escapes: RegExp, redact: (decoded: string) => string): string {
+  const decoded = text.replace(escapes, (spelled) =>
+    spelled.length === 2 ? '/' : String.fromCharCode(Number.parseInt(spelled.slice(2), 16)),
+  );
+  if (decoded === text) return text;
+  const clean = redact(decoded);
+  return clean === decoded ? text : clean;
+}
