@@ -3,8 +3,9 @@ const MIN_RUN = 24;
 
 /** Escapes of letters, digits and marks in a JSON text that is the content of a string: without `"` and `\` it stays one, */
 const ESCAPE = /\\u00(?:2[013-9a-f]|[3467][0-9a-f]|5[0-9abd-f])|\\\//gi;
-/** and all of ASCII. */
-const ANY_ESCAPE = /\\u00[0-7][0-9a-f]|\\\//gi;
+/** and all of ASCII, with line ends. */
+const ANY_ESCAPE = /\\u00[0-7][0-9a-f]|\\[/nrt]/gi;
+const SHORT: Readonly<Record<string, string>> = { '\\/': '/', '\\n': '\n', '\\r': '\r', '\\t': '\t' };
 const PERCENT = /%[2-7][0-9a-f]/i;
 
 /**
@@ -116,10 +117,12 @@ function openedPercent(word: string, from: string, redact: (decoded: string) => 
 }
 
 function replaceEscaped(text: string, escapes: RegExp, redact: (decoded: string) => string): string {
-  const decoded = text.replace(escapes, (spelled) =>
-    spelled.length === 2 ? '/' : String.fromCharCode(Number.parseInt(spelled.slice(2), 16)),
+  const decoded = text.replace(
+    escapes,
+    (spelled) => SHORT[spelled.toLowerCase()] ?? String.fromCharCode(Number.parseInt(spelled.slice(2), 16)),
   );
   if (decoded === text) return text;
   const clean = redact(decoded);
-  return clean === decoded ? text : clean;
+  if (clean === decoded) return text;
+  return /[\n\r\t]/.test(text) ? clean : clean.replace(/[\n\r\t]/g, (char) => JSON.stringify(char).slice(1, -1));
 }

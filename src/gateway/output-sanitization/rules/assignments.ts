@@ -2,9 +2,9 @@ import { namesSecret } from '../names.ts';
 import type { Context, Rule } from '../rule.ts';
 import { looksChosen, looksRandom } from '../secret-shape.ts';
 
-/** What stands between a telling word and its value: the rest of the name, quotes, an operator; or it is an option's. */
-const NAME_END = String.raw`[A-Za-z0-9_.-]{0,30}["'\x60\]\\]{0,3}(?:\s[A-Za-z*&]{2,10}(?=\s?=))?\s{0,8}`;
-const OPERATOR = String.raw`(?:=>|->|[:?.+|]{0,3}={1,3}|:{1,3}|>|,(?=\s?["'])|(?<= ))\s{0,8}(?:[A-Za-z]{1,10}\s?=\s?)?["'\x60\\]{0,2}`;
+/** Between a telling word and its value: the rest of the name, quotes (escaped twice, in the text of a record), an operator. */
+const NAME_END = String.raw`[A-Za-z0-9_.-]{0,30}["'\x60\]\\]{0,8}(?:\s[A-Za-z*&]{2,10}(?=\s?=))?\s{0,8}`;
+const OPERATOR = String.raw`(?:=>|->|[:?.+|]{0,3}={1,3}|:{1,3}|>|,(?=\s?\\{0,4}["'])|(?<= ))(?:\s|\\{1,4}[nrt]){0,8}(?:[A-Za-z]{1,10}\s?=\s?)?["'\x60\\]{0,8}`;
 /** Brackets that close behind a value are not its own. */
 const VALUE = String.raw`([^\s"'\x60<>,;\\]{5,255}[^\s"'\x60<>,;\\)\]}])`;
 const REST = /[A-Za-z0-9_\-+/=.~]*/y;
@@ -84,7 +84,7 @@ function isAssigned({ before, matched }: Context): boolean {
   const [first = ''] = /[A-Za-z0-9_.-]*$/.exec(before) ?? [];
   const [last = ''] = /^[A-Za-z0-9_.-]*/.exec(matched) ?? [];
   const isOption = first.startsWith('--');
-  const hasOperator = /^[^\s=:>,]*["'\]\\`]{0,3}(?:\s[A-Za-z*&]{2,10}(?=\s?=))?\s*[=:>,?.+|-]/.test(matched);
+  const hasOperator = /^[^\s=:>,]*["'\]\\`]{0,8}(?:\s[A-Za-z*&]{2,10}(?=\s?=))?\s*[=:>,?.+|-]/.test(matched);
   return namesSecret(first + last) && (hasOperator || isOption) && !/\[redacted:[a-z0-9-]*$/.test(before);
 }
 

@@ -23,7 +23,7 @@ export const cloud: readonly Rule[] = [
       'awssecretkey',
     ],
     pattern: new RegExp(
-      `[A-Za-z_-]{10,24}["'\\]\\\\]{0,3}\\s{0,8}[=:>,]{1,2}\\s{0,8}["'\\\\]{0,2}([A-Za-z0-9/+]{40})${SECRET_KEY}`,
+      `[A-Za-z_-]{10,24}["'\\]\\\\]{0,8}\\s{0,8}[=:>,]{1,2}\\s{0,8}["'\\\\]{0,8}([A-Za-z0-9/+]{40})${SECRET_KEY}`,
       'iy',
     ),
     examples: ['aws_secret_access_key = «{mixed:40}»', '"SecretAccessKey": "«{mixed:40}»"'],

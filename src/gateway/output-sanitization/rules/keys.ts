@@ -54,7 +54,7 @@ export const keys: readonly Rule[] = [
     id: 'authorization',
     hints: ['authorization'],
     pattern:
-      /authorization["'\]\\]{0,3}\s{0,4}[:=,]\s{0,4}["'\\]{0,2}(?:[A-Za-z][A-Za-z0-9-]{2,20} {1,3})?([A-Za-z0-9._~+/=-]{12,500})/iy,
+      /authorization["'\]\\]{0,8}\s{0,4}[:=,]\s{0,4}["'\\]{0,8}(?:[A-Za-z][A-Za-z0-9-]{2,20} {1,3})?([A-Za-z0-9._~+/=-]{12,500})/iy,
     validate: (secret) => isMixed(secret) && !isPlaceholder(secret),
     rest: /[A-Za-z0-9._~+/=-]*/y,
     examples: ['Authorization: Token «{mixed:24}»', '"authorization": "«{mixed:40}»"'],
