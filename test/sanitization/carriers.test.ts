@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import type { AuditRecord } from '../../src/contract/audit-sink.ts';
 import { Refusal } from '../../src/contract/refusal.ts';
-import { Authenticated } from '../../src/contract/tool-call.ts';
+import { Authenticated, type Executed } from '../../src/contract/tool-call.ts';
 import { AuditTrail } from '../../src/gateway/audit/trail.ts';
 import { upstreamError } from '../../src/gateway/execution/refusals.ts';
 import { redact } from '../../src/gateway/output-sanitization/redact.ts';
@@ -11,6 +11,7 @@ import { redactJson } from '../../src/gateway/output-sanitization/redact-json.ts
 import { rules } from '../../src/gateway/output-sanitization/rules/index.ts';
 import { sanitizeStage } from '../../src/gateway/output-sanitization/sanitize.ts';
 import { refusalAnswer } from '../../src/gateway/protocol/respond.ts';
+import { screenStage } from '../../src/gateway/result-injection/screen.ts';
 import { LineReader } from '../../src/runtime/upstream/lines.ts';
 import { accepted, request, result, type Server, stageWith } from '../interaction/support.ts';
 import { verifies } from '../support/verifies.ts';
@@ -68,7 +69,9 @@ const secrets = fc
   .filter(({ text, secret }) => !redact(text).includes(secret));
 const coat = fc.constantFrom(...Object.keys(coats));
 const coated = (name: string, text: string): string => coats[name]?.(text) ?? text;
-const sanitize = sanitizeStage({ outbound: (_call, raw) => raw, maxResult: () => 1_000_000 });
+const screen = screenStage({ action: () => 'record', approved: () => [] });
+const sanitized = sanitizeStage({ outbound: (_call, raw) => raw, maxResult: () => 1_000_000 });
+const sanitize = (call: Executed) => sanitized(screen(call));
 
 test('a secret in any carrier and coat, of either era, cut at any byte, is in nothing that a client gets', async () => {
   verifies('output.secrets');
