@@ -60,6 +60,9 @@ else {
   console.log(
     'cpu_ms_per_call: all threads of what stands between client and upstream, sandboxes themselves excepted.',
   );
+  console.log(
+    'What a sandbox costs: ./scripts/node24 bench/sandbox.ts (docs/sandboxes.md), for one driver in a minute or two.',
+  );
 }
 
 async function measure(one: Series): Promise<void> {

@@ -47,6 +47,8 @@ export interface WayOut {
 
 export interface Sandbox {
   readonly id: string;
+  /** Messages there and back until the way to the server runs at its pace; absent: the first does. */
+  readonly runsIn?: number;
   /** Raw bytes to the server's standard input; false: wait for `drain`. */
   readonly stdin: { write(chunk: Uint8Array | string): boolean; end(): void };
   readonly stdout: AsyncIterable<Uint8Array>;

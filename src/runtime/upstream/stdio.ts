@@ -130,11 +130,13 @@ export class StdioSession implements Channel {
 
   /**
    * Resolves when the server has dealt with what it was sent, or after half a second: what it asks because its connection
-   * has just begun is then not asked of a caller.
+   * has just begun is then not asked of a caller, and a call finds a way that has been gone before.
    * @throws UpstreamFailure
    */
   async settle(): Promise<void> {
-    await withPatience(this.request('ping', Buffer.from('{}'), 'legacy'), SETTLE);
+    const until = performance.now() + SETTLE;
+    for (let left = this.sandbox.runsIn ?? 1; left > 0 && performance.now() < until; left--)
+      await withPatience(this.request('ping', Buffer.from('{}'), 'legacy'), until - performance.now());
   }
 
   async notify(method: string): Promise<void> {
