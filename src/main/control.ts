@@ -20,6 +20,7 @@ import { clock } from './clock.ts';
 import { GatewayHandle } from './gateway-handle.ts';
 import { InForce } from './in-force.ts';
 import { complain, log } from './log.ts';
+import { peopleLog } from './people-log.ts';
 import { openRuntime } from './runtime-client.ts';
 import { readServed } from './served.ts';
 import { notListening, unless } from './start-faults.ts';
@@ -75,6 +76,7 @@ export async function startControl(configFile: string, state: string, stopping: 
     const origin = `https://${config.edge.server_names[0]}:${port}`;
     const resources = [`${origin}/mcp`, ...started.servers.map(({ pins }) => `${origin}/mcp/${pins.name}`)];
     const outbound = openOutbound();
+    const report = peopleLog(log, Date.now);
     const store = embeddedStore(new Vault(config.state, Date.now), Date.now);
     const { token, grants } = callerTokens({
       server: (server) => own(inForce.served.config.servers, server),
@@ -82,7 +84,7 @@ export async function startControl(configFile: string, state: string, stopping: 
       store: new GrantStore(new Vault(config.state, Date.now, 'grants')),
       origin,
       now: Date.now,
-      report: log,
+      report,
       visited: (visit) => gateway.visited(visit),
     });
     const issuer = openIssuer({
@@ -97,7 +99,7 @@ export async function startControl(configFile: string, state: string, stopping: 
       upstreams: grants,
       visited: (visit) => gateway.visited(visit),
       now: Date.now,
-      report: log,
+      report,
       revokedMore: () => void inForce.publish().catch(complain),
     });
     undo.push(() => issuer.close());

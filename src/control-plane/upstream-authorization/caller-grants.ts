@@ -231,7 +231,7 @@ function rulesAnd(rules: GrantRules, { subject, tenant, client }: LeaseWish): Om
   return { rules, subject, tenant, client };
 }
 
-/** Where none are named, the issuer knows what is right. */
+/** What the operator lets people be asked for. */
 function isAllowed({ scopes, further }: GrantRules, scope: string): boolean {
   return scopes.includes(scope) || further.includes(scope);
 }

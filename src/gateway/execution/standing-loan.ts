@@ -40,7 +40,7 @@ export async function withStandingLoan(
       giveBack(old);
       after(endOf(next) - AHEAD, () => void follow());
     } catch {
-      after(endOf(old), () => over.abort());
+      if (!over.signal.aborted) after(endOf(old), () => over.abort());
     }
   };
   try {

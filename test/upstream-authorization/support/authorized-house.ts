@@ -80,7 +80,7 @@ export async function openHouse(t: TestContext, { dpop = true, life = 300 } = {}
 }
 
 /** Where the issuer sends people back to is on record there before we start. */
-function freePort(): Promise<number> {
+export function freePort(): Promise<number> {
   const server = createServer();
   return new Promise((resolve) => {
     server.listen(0, '127.0.0.1', () => {
