@@ -92,7 +92,10 @@ test('add and tools diff name the server that does not answer: exit 2, not the 1
     assert.equal(stdout, '');
   }
   rmSync(join(workspace.dir, 'data/broken'));
-  assert.equal(await workspace.must('tools', 'approve', '--json'), '{"servers":[{"name":"tiny","changes":[],"suspects":{}}]}\n');
+  assert.equal(
+    await workspace.must('tools', 'approve', '--json'),
+    '{"servers":[{"name":"tiny","changes":[],"suspects":{}}]}\n',
+  );
 });
 
 test('up names the server and the tool whose schema cannot be enforced, and starts nothing', async () => {

@@ -24,6 +24,8 @@ export interface Published {
   readonly claims?: Readonly<Record<string, unknown>>;
   readonly integrity?: string;
   readonly signature?: 'good' | 'wrong' | 'none';
+  /** What a provenance attestation (in-toto, SLSA) is served of, and by which key; absent: none is served. */
+  readonly attests?: { readonly purl: string; readonly sha512?: string; readonly keyid?: string };
 }
 
 export interface Registry {
@@ -46,6 +48,7 @@ export async function registry(
     string,
     { readonly packument: unknown; readonly tarball: Buffer; readonly integrity: string }
   >();
+  const attested = new Map<string, unknown>();
   let base = '';
   const publish = (...list: readonly Published[]): void => {
     for (const item of list) {
@@ -65,6 +68,7 @@ export async function registry(
                 },
               ],
             }),
+        ...(item.attests && { attestations: attestationsOf(base, item) }),
       };
       const manifest = { name: item.name, version: item.version, ...item.manifest, ...item.claims, dist };
       const time = { [item.version]: '2026-01-02T03:04:05.000Z' };
@@ -75,6 +79,7 @@ export async function registry(
         time,
       };
       served.set(item.name, { packument, tarball, integrity });
+      if (item.attests) attested.set(`${item.name}@${item.version}`, attestation(item.attests, integrity));
     }
   };
   const server = createServer((request, response) => {
@@ -88,6 +93,8 @@ export async function registry(
         keys: [{ keyid, key, expires: null, keytype: 'ecdsa-sha2-nistp256', scheme: 'ecdsa-sha2-nistp256' }],
       });
     }
+    const [, of] = /^-\/npm\/v1\/attestations\/(.*)$/.exec(path) ?? [];
+    if (of !== undefined) return answer(200, { attestations: [attested.get(of)] });
     const [, name = ''] = /^(.*?)(?:\/-\/x\.tgz)?$/.exec(path) ?? [];
     const found = served.get(name);
     if (found === undefined) return answer(404, { error: 'Not found' });
@@ -111,6 +118,22 @@ export async function registry(
     npm_config_fetch_retries: '0',
   };
   return { env, publish, integrity: (name) => served.get(name)?.integrity ?? '' };
+}
+
+function attestationsOf(base: string, { name, version }: Published): object {
+  const predicateType = 'https://slsa.dev/provenance/v1';
+  return { url: `${base}-/npm/v1/attestations/${name}@${version}`, provenance: { predicateType } };
+}
+
+/** A Sigstore bundle as the registry hands it on; whether anybody signed it is another matter. */
+function attestation({ purl, sha512, keyid = '' }: NonNullable<Published['attests']>, integrity: string): object {
+  const digest = sha512 ?? Buffer.from(integrity.slice('sha512-'.length), 'base64').toString('hex');
+  const statement = { _type: 'https://in-toto.io/Statement/v1', subject: [{ name: purl, digest: { sha512: digest } }] };
+  const payload = Buffer.from(JSON.stringify(statement)).toString('base64');
+  const signatures = [{ keyid, sig: Buffer.from('nobody').toString('base64') }];
+  const dsseEnvelope = { payload, payloadType: 'application/vnd.in-toto+json', signatures };
+  const bundle = { mediaType: 'application/vnd.dev.sigstore.bundle.v0.3+json', dsseEnvelope };
+  return { predicateType: 'https://slsa.dev/provenance/v1', bundle };
 }
 
 export function sri(bytes: Buffer): string {

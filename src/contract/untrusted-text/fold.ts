@@ -9,10 +9,13 @@ const INVISIBLE = /\p{Cf}|\u034f|[\u115f\u1160\u3164\uffa0]|[\u17b4\u17b5]|[\ufe
  * characters and stray accents are gone, letters of other scripts inside of Latin words are Latin ones, case is lower.
  */
 export function fold(text: string): string {
-  const plain = text.toLowerCase().replace(/[a-z]{0,32}[^\x00-\x7f][^\x00-\x20]{0,200}/g, foldLetters);
+  const lower = text.toLowerCase();
+  const plain = FOREIGN.test(lower) ? lower.replace(/[a-z]{0,32}[^\x00-\x7f][^\x00-\x20]{0,200}/g, foldLetters) : lower;
   const joined = plain.replace(/\b[a-z](?:[ .*_-][a-z]){3,24}\b/g, (word) => word.replace(/[^a-z]/g, ''));
-  return joined.replace(/[a-z0-9$]{1,24}/g, unleet);
+  return /[0-9$]/.test(joined) ? joined.replace(/[a-z]{0,24}[0-9$][a-z0-9$]{0,24}/g, unleet) : joined;
 }
+
+const FOREIGN = /[^\x00-\x7f]/;
 
 function foldLetters(text: string): string {
   const visible = text.normalize('NFKC').toLowerCase().replace(INVISIBLE, '');

@@ -58,68 +58,95 @@ function unescaped(text: string): string {
   return text.replace(/\\u([0-9a-fA-F]{4})/g, (_, code) => String.fromCharCode(Number.parseInt(code, 16)));
 }
 
-interface Progress {
-  readonly rule: Rule;
-  readonly reached: Float64Array;
-  readonly began: Float64Array;
-  fired: number;
-  weight: number;
+/** The rules for one kind of text, laid out flat: the steps of each follow each other. */
+interface Plan {
+  readonly rules: readonly Rule[];
+  /** Of each rule, its first step; behind the last, how many steps there are. */
+  readonly starts: readonly number[];
+  /** Which steps a meaning takes, later ones of a rule first: one word is never two of its steps. */
+  readonly watching: ReadonlyMap<Meaning, readonly (readonly [rule: number, step: number])[]>;
 }
+
+const plans = { descriptor: planOf('descriptor'), result: planOf('result') } as const;
+
+function planOf(of: 'descriptor' | 'result'): Plan {
+  const own = rules.filter((rule) => rule.of === undefined || rule.of === of);
+  const starts = [0];
+  const watching = new Map<Meaning, (readonly [number, number])[]>();
+  for (const [index, { steps }] of own.entries()) {
+    const start = starts[index] ?? 0;
+    starts.push(start + steps.length);
+    for (const [step, { any }] of steps.entries())
+      for (const meaning of any) watching.set(meaning, [[index, start + step], ...(watching.get(meaning) ?? [])]);
+  }
+  return { rules: own, starts, watching };
+}
+
+const NEVER = -1e9;
 
 class Reader {
   best: Suspicion = { score: 0, reasons: [] };
-  readonly #watching = new Map<Meaning, [Progress, number][]>();
-  readonly #all: Progress[] = [];
-  #mentioned = -100;
+  readonly #plan: Plan;
+  /** Of each step: where it was taken last, and where that course of its rule began. */
+  readonly #reached: Float64Array;
+  readonly #began: Float64Array;
+  /** Of each rule: where it was last fulfilled, and what that weighed. */
+  readonly #fired: Float64Array;
+  readonly #weights: Float64Array;
+  #mentioned = NEVER;
 
   constructor(of: 'descriptor' | 'result') {
-    for (const rule of rules) {
-      if (rule.of !== undefined && rule.of !== of) continue;
-      const count = rule.steps.length;
-      const progress = {
-        rule,
-        reached: new Float64Array(count).fill(-1e9),
-        began: new Float64Array(count),
-        fired: -1e9,
-        weight: 0,
-      };
-      this.#all.push(progress);
-      for (const [index, { any }] of rule.steps.entries())
-        for (const meaning of any)
-          this.#watching.set(meaning, [[progress, index], ...(this.#watching.get(meaning) ?? [])]);
-    }
+    this.#plan = plans[of];
+    const { rules: own, starts } = this.#plan;
+    const steps = starts.at(-1) ?? 0;
+    this.#reached = new Float64Array(steps).fill(NEVER);
+    this.#began = new Float64Array(steps);
+    this.#fired = new Float64Array(own.length).fill(NEVER);
+    this.#weights = new Float64Array(own.length);
   }
 
   readonly see = (meanings: readonly Meaning[], place: number): void => {
     for (const meaning of meanings) {
       if (meaning === 'mention') this.#mentioned = place;
-      for (const [progress, step] of this.#watching.get(meaning) ?? []) this.#advance(progress, step, place);
+      const steps = this.#plan.watching.get(meaning);
+      if (steps !== undefined) for (const [rule, step] of steps) this.#advance(rule, step, place);
     }
   };
 
-  #advance(progress: Progress, step: number, place: number): void {
-    const { rule, reached, began } = progress;
-    if (step > 0) {
-      const before = reached[step - 1] ?? 0;
-      if (before >= place || place - before > (rule.steps[step]?.within ?? 0)) return;
-      began[step] = began[step - 1] ?? 0;
-    } else began[0] = place;
-    reached[step] = place;
-    if (step === rule.steps.length - 1) this.#fire(progress, began[step] ?? place, place);
+  #advance(index: number, step: number, place: number): void {
+    const { rules: own, starts } = this.#plan;
+    const start = starts[index] ?? 0;
+    const rule = own[index];
+    if (rule === undefined) return;
+    if (step === start) this.#began[step] = place;
+    else {
+      const before = this.#reached[step - 1] ?? NEVER;
+      if (before >= place || place - before > (rule.steps[step - start]?.within ?? 0)) return;
+      this.#began[step] = this.#began[step - 1] ?? place;
+    }
+    this.#reached[step] = place;
+    if (step + 1 === starts[index + 1]) this.#fire(index, rule, this.#began[step] ?? place, place);
   }
 
-  #fire(progress: Progress, from: number, place: number): void {
+  #fire(index: number, rule: Rule, from: number, place: number): void {
     const spoken = from - this.#mentioned <= 8 && from >= this.#mentioned;
-    const weight = progress.rule.weight * (spoken ? SPOKEN_OF : 1);
-    if (place - progress.fired > WINDOW || weight >= progress.weight) progress.weight = weight;
-    progress.fired = place;
-    const recent = this.#all.filter(({ fired }) => place - fired <= WINDOW);
+    const weight = rule.weight * (spoken ? SPOKEN_OF : 1);
+    const last = this.#fired[index] ?? NEVER;
+    if (place - last > WINDOW || weight >= (this.#weights[index] ?? 0)) this.#weights[index] = weight;
+    this.#fired[index] = place;
+    this.#sum(place);
+  }
+
+  #sum(place: number): void {
+    const recent: { readonly reason: Reason; readonly weight: number }[] = [];
+    for (const [index, { reason }] of this.#plan.rules.entries())
+      if (place - (this.#fired[index] ?? NEVER) <= WINDOW) recent.push({ reason, weight: this.#weights[index] ?? 0 });
     recent.sort((one, other) => other.weight - one.weight);
     const reasons = new Set<Reason>();
     let score = 0;
-    for (const { rule, weight: own } of recent) {
-      score += reasons.has(rule.reason) ? own * AGAIN : own;
-      reasons.add(rule.reason);
+    for (const { reason, weight } of recent) {
+      score += reasons.has(reason) ? weight * AGAIN : weight;
+      reasons.add(reason);
     }
     if (score > this.best.score) this.best = { score, reasons: [...reasons] };
   }

@@ -40,6 +40,9 @@ const WORD = /[\p{L}\p{N}\p{M}_]{1,64}(?:['’]\p{L}{1,4})?/uy;
 const ALONE = /[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]/;
 
 const entries = entriesOf();
+/** What was looked up is kept, in bounds: texts repeat their words. */
+const known = new Map<string, Entry>();
+const MOST_KNOWN = 20_000;
 
 /** Reads a folded text once, from left to right, and shows what of it means something to the rules. */
 export function readWords(text: string, see: See): void {
@@ -50,7 +53,6 @@ export function readWords(text: string, see: See): void {
 class WordReader {
   readonly #text: string;
   readonly #see: See;
-  readonly #known = new Map<string, Entry>();
   #recent: string[] = [];
   #place = 0;
   #lettersUntil = -1;
@@ -150,8 +152,7 @@ class WordReader {
 
   #word(at: number): number {
     const text = this.#text;
-    WORD.lastIndex = at;
-    const word = WORD.exec(text)?.[0].replace('’', "'") ?? '';
+    const word = wordAt(text, at);
     let end = at + Math.max(word.length, 1);
     this.#place++;
     const next = text.charCodeAt(end);
@@ -179,26 +180,36 @@ class WordReader {
   #phrase(word: string): void {
     const recent = this.#recent;
     if (recent.length === PHRASE) recent.shift();
-    const { meanings, phrases } = this.#lookUp(word);
+    const { meanings, phrases } = lookUp(word);
     if (meanings.length > 0) this.#see(meanings, this.#place);
     for (const { before, meanings: whole } of phrases) if (endsWith(recent, before)) this.#see(whole, this.#place);
     recent.push(word);
   }
+}
 
-  /** What was looked up is kept, in bounds: texts repeat their words. */
-  #lookUp(word: string): Entry {
-    let entry = this.#known.get(word);
-    if (entry === undefined) {
-      entry = entries.find(word);
-      if (this.#known.size < 20_000) this.#known.set(word, entry);
-    }
-    return entry;
+function lookUp(word: string): Entry {
+  let entry = known.get(word);
+  if (entry === undefined) {
+    entry = entries.find(word);
+    if (known.size >= MOST_KNOWN) known.clear();
+    known.set(word, entry);
   }
+  return entry;
 }
 
 function endsWith(recent: readonly string[], before: readonly string[]): boolean {
   const from = recent.length - before.length;
   return from >= 0 && before.every((word, index) => recent[from + index] === word);
+}
+
+/** Most words are ASCII letters and nothing else. */
+function wordAt(text: string, at: number): string {
+  let end = at;
+  while (end < at + LONGEST && isWord(text.charCodeAt(end))) end++;
+  const next = text.charCodeAt(end);
+  if (next !== 0x27 && !(next > 127)) return text.slice(at, end);
+  WORD.lastIndex = at;
+  return WORD.exec(text)?.[0].replace('’', "'") ?? '';
 }
 
 /** ASCII letters, digits and the underscore; the text is in lower case. */
