@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import type { GatewayServer } from '../../src/contract/bundle.ts';
 import { Refusal } from '../../src/contract/refusal.ts';
@@ -7,7 +8,7 @@ import { authorizeStage } from '../../src/gateway/authorization/authorize.ts';
 import { Histories } from '../../src/gateway/authorization/history.ts';
 import { verifies } from '../support/verifies.ts';
 import { nobody, validated } from './calls.ts';
-import { server, tool } from './support.ts';
+import { decide, engineOf, server, tool } from './support.ts';
 
 const mail: GatewayServer = {
   pins: server('mail', [tool('inbox', {}), tool('browse', {}), tool('send', { to: { type: 'string' } })]),
@@ -15,11 +16,11 @@ const mail: GatewayServer = {
   deadline: 1,
   maxResult: 1,
 };
+/** What users are given; here without the operator, so that it denies at once. */
+const READY_MADE = readFileSync(new URL('../../examples/policies/lethal-combination.cedar', import.meta.url), 'utf8');
 const LETHAL = `
 permit (principal in Tenant::"acme", action in [Action::"mail/inbox", Action::"mail/browse", Action::"mail/send"], resource == Tenant::"acme");
-forbid (principal, action, resource) when {
-  context.tool.writes.contains("external") && context.session.reads.containsAll(["private", "untrusted"])
-};`;
+${READY_MADE.replace('@ask("operator")', '')}`;
 
 function house() {
   const clock = { now: Date.UTC(2026, 10, 29) };
@@ -91,4 +92,13 @@ test('who keeps no session has one history, however many connections, until an h
   assert.equal(may('send', none, 'bob'), true);
   clock.now += 61 * 60_000;
   assert.equal(may('send', none), true);
+});
+
+test('the ready-made policy asks an operator, and nobody else', () => {
+  verifies('authz.question');
+  const engine = engineOf(`${LETHAL.split('\n').slice(0, 2).join('\n')}\n${READY_MADE}`, [mail.pins]);
+  const send = (reads: readonly string[]) =>
+    decide(engine, { to: 'x' }, { action: 'mail/send', tool: { writes: ['external'] }, session: { reads } });
+  assert.deepEqual([send(['private']).allow, send(['private', 'untrusted']).allow], [true, false]);
+  assert.equal(send(['untrusted', 'private']).ask, 'operator');
 });
