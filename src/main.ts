@@ -74,6 +74,14 @@ const commands: Readonly<Record<string, Command>> = {
     process.stdin.pause();
     return code;
   },
+  async stop({ rest, json, state }) {
+    const { stop } = await import('./cli/stop.ts');
+    return stop('stop', rest, { ...io, json, stateDir: state });
+  },
+  async resume({ rest, json, state }) {
+    const { stop } = await import('./cli/stop.ts');
+    return stop('resume', rest, { ...io, json, stateDir: state });
+  },
   async budget({ rest, json, state }) {
     const { budget } = await import('./cli/budget.ts');
     return budget(rest, { ...io, json, stateDir: state });

@@ -37,6 +37,11 @@ const commands: Readonly<Record<string, readonly [synopsis: string, text: string
     'secrets put | rotate | rm REF --tenant T [--subject S] | ls | leases',
     'Values for the `secrets` of servers, for one subject or for a tenant; put and rotate read the value from standard\ninput, or ask for it. ls shows names and versions, leases what is lent at this moment; no value is ever shown.',
   ],
+  stop: [
+    'stop [--all | --server S | --tool S/T | --tenant T | --subject S --tenant T]',
+    'The kill switch: ends such calls, those in flight too, at every gateway, until resume; or shows what is stopped.',
+  ],
+  resume: ['resume --all | --server S | --tool S/T | --tenant T | --subject S --tenant T', 'Takes one stop back.'],
   budget: ['budget', 'What the budgets of this day and month have come to, the fullest first.'],
   score: [
     'score FILE…',

@@ -2,6 +2,7 @@ import type { PinnedServer, ToolSettings } from './descriptors.ts';
 import type { EgressRule } from './egress.ts';
 import type { Limits } from './limits.ts';
 import type { ResourceTemplates } from './resource-mapping.ts';
+import type { Stop } from './stops.ts';
 import type { WantedSecret, WireSecret } from './wire-secret.ts';
 
 /** What zone 0 hands to zone 1: all that a gateway decides by. Swapped whole, never in parts. */
@@ -20,6 +21,8 @@ export interface GatewayBundle {
   readonly ipRisk?: Readonly<Record<string, number>> | undefined;
   readonly servers: readonly GatewayServer[];
   readonly limits: Limits;
+  /** What the operator has stopped. */
+  readonly stops: readonly Stop[];
 }
 
 export interface EdgeSettings {

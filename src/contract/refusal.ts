@@ -133,6 +133,8 @@ export const refusals = {
     standard: 'OWASP LLM01:2025',
   },
   budget: { http: 200, rpc: 1402, text: 'The budget is used up', reason: 'budget', standard: 'OWASP LLM10:2025' },
+  /** The kill switch. */
+  stopped: { http: 200, rpc: 1503, text: 'Switched off', reason: 'breaker', standard: 'NIST SP 800-53 IR-4' },
   overload: { http: 429, rpc: 1429, text: 'Too many requests', reason: 'rate', standard: 'RFC 6585 §4' },
   isolation: {
     http: 200,

@@ -11,6 +11,7 @@ import { openPki } from '../control-plane/pki/pki.ts';
 import { stateDirectory } from '../control-plane/pki/state-files.ts';
 import { Leases } from '../control-plane/secrets/leases.ts';
 import { Vault } from '../control-plane/secrets/vault.ts';
+import { StopsFile } from '../control-plane/stops/stops-file.ts';
 import { GrantStore } from '../control-plane/upstream-authorization/grant-store.ts';
 import { claimState } from '../control-plane/zones/claim.ts';
 import { embeddedStore } from '../drivers/secret-store/embedded.ts';
@@ -104,6 +105,7 @@ export async function startControl(configFile: string, state: string, stopping: 
     });
     undo.push(() => issuer.close());
     gateway.serveIssuer(issuer);
+    const stops = new StopsFile(config.state);
     const nonceKey = randomBytes(32).toString('base64url');
     const inForce: InForce = new InForce(started, gateway, ({ config: asked, policies, servers }) => {
       const edge = {
@@ -122,7 +124,7 @@ export async function startControl(configFile: string, state: string, stopping: 
         ...(config.identity.dpop.nonce && { nonceKey }),
         ...trust.workloads(),
       };
-      const given = { policies, servers, limits: limitsOf(asked), ipRisk: config.ip_risk };
+      const given = { policies, servers, limits: limitsOf(asked), stops: stops.current, ipRisk: config.ip_risk };
       return gateway.apply({ edge, ...trusted, ...given }, asked);
     });
     const leases = new Leases({
@@ -158,6 +160,8 @@ export async function startControl(configFile: string, state: string, stopping: 
         leases: () => leases.running(),
         grants,
         budgets: () => gateway.budgets(),
+        stops,
+        publishStops: () => inForce.publish(),
         status: () => ({ ...ready, bundle: gateway.applied, servers: started.servers.map(({ pins }) => pins.name) }),
       }),
       fault: complain,

@@ -1,9 +1,11 @@
 import { createPublicKey, hash, type KeyObject, randomBytes } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 import type { AuditRecord, AuditSink } from '../contract/audit-sink.ts';
 import type { GatewayBundle } from '../contract/bundle.ts';
 import { Refusal } from '../contract/refusal.ts';
 import type { BundleId } from '../contract/signed-bundle.ts';
 import type { StateStore } from '../contract/state-store.ts';
+import { type Stop, stopText } from '../contract/stops.ts';
 import type { Admitted, Subject } from '../contract/tool-call.ts';
 import type { UpstreamListening } from '../contract/upstream.ts';
 import type { FromGateway, GatewayOpening, IssuerAnswer, IssuerRequest, ToGateway } from '../contract/zone-link.ts';
@@ -25,6 +27,7 @@ import { createPipeline, type Rooms } from '../gateway/pipeline.ts';
 import { Led } from '../gateway/sessions/led.ts';
 import { type OpenSession, Sessions } from '../gateway/sessions/sessions.ts';
 import { OnceStates } from '../gateway/step-up/once-states.ts';
+import { Running } from '../gateway/stops/running.ts';
 import { Subscriptions, type View } from '../gateway/subscriptions/subscriptions.ts';
 import { Tasks } from '../gateway/tasks/tasks.ts';
 import { createEdge, type Edge } from '../gateway/transport/edge.ts';
@@ -82,6 +85,7 @@ class GatewayZone {
   readonly #asked = new Map<number, (answer: IssuerAnswer) => void>();
   readonly #remotes = new Remotes();
   readonly #counts = { calls: 0, refusals: {} as Record<string, number> };
+  readonly #running = new Running();
   #lastAsked = 0;
   #bundle: GatewayBundle | undefined;
   #rooms: Rooms | undefined;
@@ -149,6 +153,7 @@ class GatewayZone {
       led: new Led(),
       pace,
       state,
+      running: this.#running,
       spent: (spendings) => {
         if (process.connected) send({ kind: 'spent', spendings });
       },
@@ -215,6 +220,14 @@ class GatewayZone {
     });
   }
 
+  #recordStops(before: readonly Stop[], now: readonly Stop[]): void {
+    if (isDeepStrictEqual(before, now)) return;
+    const detail = now.length === 0 ? 'nothing is stopped any more' : `stopped: ${now.map(stopText).join(', ')}`;
+    this.#sink.append({ time: new Date().toISOString(), event: 'alert', alert: true, detail }).catch((error) => {
+      log({ event: 'fault', error: `the record of the kill switch could not be written: ${text(error)}` });
+    });
+  }
+
   /** @throws Error naming what of the bundle cannot be used */
   #prepare(bundle: GatewayBundle): () => void {
     const remotes = this.#remotes.prepare(bundle.servers);
@@ -232,7 +245,9 @@ class GatewayZone {
       this.#standing.tasks.judgeBy(permits);
       this.#stillMay = stillMay;
       this.#lending = lending;
+      this.#recordStops(this.#bundle?.stops ?? [], bundle.stops);
       this.#bundle = bundle;
+      this.#running.stop(bundle.stops);
       for (const tool of leftOut) log({ event: 'tool-left-out', ...tool });
       this.#tell(bundle, view);
     };

@@ -5,6 +5,7 @@ import type { Spending } from '../contract/limits.ts';
 import { worldOf } from '../contract/policy-world.ts';
 import { splice } from '../contract/splice.ts';
 import type { StateStore } from '../contract/state-store.ts';
+import { isStopped } from '../contract/stops.ts';
 import type { Admitted } from '../contract/tool-call.ts';
 import { loadCedar } from '../drivers/policy-engine/cedar/load.ts';
 import { type AuditDeps, AuditTrail } from '../gateway/audit/trail.ts';
@@ -51,6 +52,7 @@ import type { Led } from '../gateway/sessions/led.ts';
 import type { Sessions } from '../gateway/sessions/sessions.ts';
 import type { OnceStates } from '../gateway/step-up/once-states.ts';
 import { type StepUpDeps, stepUpStage } from '../gateway/step-up/stage.ts';
+import type { Running } from '../gateway/stops/running.ts';
 import type { Subscriptions, View } from '../gateway/subscriptions/subscriptions.ts';
 import type { Permits, Tasks } from '../gateway/tasks/tasks.ts';
 import { guard } from '../gateway/transport/guard.ts';
@@ -75,6 +77,7 @@ export interface Standing {
   readonly led: Led;
   readonly pace: Pace;
   readonly state: StateStore;
+  readonly running: Running;
   /** Tells zone 0 what budgets have come to. */
   readonly spent: (spendings: readonly Spending[]) => void;
   readonly histories: Histories;
@@ -114,6 +117,7 @@ export function furnish(
     led,
     pace,
     state,
+    running,
     spent: tellSpent,
     histories,
     audit,
@@ -122,7 +126,7 @@ export function furnish(
   link: RuntimeLink,
   remotes: ReadonlyMap<string, Remote>,
 ): Furnished {
-  const { servers, edge, limits } = bundle;
+  const { servers, edge, limits, stops } = bundle;
   const { engine, problems } = loadCedar(bundle.policies, worldOf(bundle));
   const broken = problems.find(({ severity }) => severity === 'error');
   if (broken !== undefined) throw new Error(`${broken.file}:${broken.line}: ${broken.message}`);
@@ -181,6 +185,7 @@ export function furnish(
   };
 
   const prices = money(limits, servers, Date.now);
+  const limit = limitStage({ limits, servers, money: prices, store: state });
   const spent: SettleDeps['spent'] = (call, all) => {
     if (all.length > 0) tellSpent(all);
     for (const detail of warnings(all)) {
@@ -190,6 +195,17 @@ export function furnish(
       trail.alert(detail).catch((error) => fault(error, call.arrived.incident));
     }
   };
+  const execute = executeStage({
+    link,
+    remotes,
+    failureOf: asFailure,
+    clock,
+    embedding,
+    lending,
+    seal,
+    held,
+    stillMay: mayNow,
+  });
   const rooms: Rooms = {
     version: bundle.version,
     authenticate,
@@ -236,19 +252,12 @@ export function furnish(
       continues: (call, state) => seal.isGood(call, state),
       once: onceStates,
     }),
-    limit: limitStage({ limits, servers, money: prices, store: state }),
+    limit: (call) => {
+      running.demand(call, stops);
+      return limit(call);
+    },
     settle: settlement({ money: prices, store: state, spent, fault }),
-    execute: executeStage({
-      link,
-      remotes,
-      failureOf: asFailure,
-      clock,
-      embedding,
-      lending,
-      seal,
-      held,
-      stillMay: mayNow,
-    }),
+    execute: (call, caller) => running.run(call, caller, execute),
     screen: screenStage({
       action: (server) => byName.get(server)?.suspected ?? 'mark',
       approved: (server) => byName.get(server)?.approved ?? [],
@@ -301,6 +310,7 @@ export function furnish(
   };
   const permits: Permits = (...question) => decide(...question).allow;
   const stillMay = ({ subject, target, params, arrived }: Admitted) =>
+    !isStopped({ subject, target }, stops) &&
     decide(subject, target.server, target.action, argumentsOf(target, params) ?? {}, arrived.remote).allow;
   return { rooms, view, permits, stillMay, lending, leftOut: catalogue.leftOut };
 }

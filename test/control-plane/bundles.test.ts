@@ -22,6 +22,7 @@ const bundle = (version: number): GatewayBundle => ({
   revoked: ['é\u2028"\\', 'jti'],
   policies: [{ file: 'p.cedar', text: 'permit (principal, action, resource);' }],
   servers: [],
+  stops: [],
   limits: { perSubject: { interval: 600, burst: 20 }, perSource: { interval: 200, burst: 100 } },
 });
 const open = (envelope: string, held?: { version: number; digest: string }) =>

@@ -34,6 +34,8 @@ async function running(t: TestContext, more: AdminRoutes = {}, externalIssuers: 
         leases: () => [],
         grants: { list: () => [], withdraw: () => [] },
         budgets: () => [],
+        stops: { current: [], add: () => {}, remove: () => {} },
+        publishStops: async () => {},
         metrics: () => ({ calls: 7, refusals: { unauthenticated: 3, 'odd"\n': 1 }, memory: { control: 1024 } }),
         status: () => ({ bundle: 1 }),
       }),

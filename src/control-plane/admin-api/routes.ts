@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { Account } from '../budgets/spent-file.ts';
 import { type Issuer, IssuerError } from '../issuer/issuer.ts';
 import type { RunningLease } from '../secrets/leases.ts';
+import { type StopsFile, stopWish } from '../stops/stops-file.ts';
 import type { CallerGrants } from '../upstream-authorization/caller-grants.ts';
 import { type Metrics, renderMetrics } from './metrics.ts';
 import type { PushAnswer } from './push.ts';
@@ -47,6 +48,9 @@ export interface StandardDeps {
   readonly metrics: () => Metrics | Promise<Metrics>;
   /** What is lent at this moment; never a value. */
   readonly leases: () => readonly RunningLease[];
+  readonly stops: Pick<StopsFile, 'current' | 'add' | 'remove'>;
+  /** A new bundle with what is stopped is in force at the gateways when it resolves. */
+  readonly publishStops: () => Promise<void>;
   /** What budgets have come to, in periods that are not over. */
   readonly budgets: () => readonly Account[];
   /** What `GET /admin/status` says; JSON. */
@@ -71,6 +75,9 @@ export function standardRoutes(deps: StandardDeps): AdminRoutes {
     },
     'GET /admin/status': { handle: () => answerJson(deps.status()) },
     'GET /admin/leases': { handle: () => answerJson({ leases: deps.leases() }) },
+    'GET /admin/stops': { handle: () => answerJson({ stops: deps.stops.current }) },
+    'POST /admin/stop': { handle: ({ body }) => switched(deps, 'add', body) },
+    'POST /admin/resume': { handle: ({ body }) => switched(deps, 'remove', body) },
     'GET /admin/budgets': { handle: () => answerJson({ budgets: deps.budgets() }) },
     'POST /admin/token': {
       handle: async ({ body }) => {
@@ -140,6 +147,12 @@ export function standardRoutes(deps: StandardDeps): AdminRoutes {
       },
     },
   };
+}
+
+async function switched({ stops, publishStops }: StandardDeps, how: 'add' | 'remove', body: AdminRequest['body']) {
+  stops[how](read(stopWish, body));
+  await publishStops();
+  return answerJson({ stops: stops.current });
 }
 
 function refuseUseless([external]: readonly string[]): void {

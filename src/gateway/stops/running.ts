@@ -1,0 +1,41 @@
+import type { Caller } from '../../contract/caller.ts';
+import { Refusal } from '../../contract/refusal.ts';
+import { isStopped, type Stop } from '../../contract/stops.ts';
+import type { Admitted, Confirmed, Executed } from '../../contract/tool-call.ts';
+import { StoppableCaller } from './stoppable.ts';
+
+/** The calls that run at this gateway, and what of them the operator has stopped. Outlives bundles. */
+export class Running {
+  readonly #calls = new Map<AbortController, Admitted>();
+
+  /** What is stopped does not begin. @throws Refusal stopped */
+  demand(call: Confirmed, stops: readonly Stop[]): void {
+    if (isStopped(call, stops)) throw stopped();
+  }
+
+  /** Has a call run until it is over or stopped. */
+  async run(
+    call: Admitted,
+    caller: Caller,
+    execute: (call: Admitted, caller: Caller) => Promise<Executed>,
+  ): Promise<Executed> {
+    const switched = new AbortController();
+    this.#calls.set(switched, call);
+    try {
+      return await execute(call, new StoppableCaller(caller, switched.signal));
+    } catch (error) {
+      throw switched.signal.aborted ? stopped() : error;
+    } finally {
+      this.#calls.delete(switched);
+    }
+  }
+
+  /** Ends what runs and is stopped now. */
+  stop(stops: readonly Stop[]): void {
+    for (const [switched, call] of [...this.#calls]) if (isStopped(call, stops)) switched.abort(stopped());
+  }
+}
+
+function stopped(): Refusal {
+  return new Refusal('stopped', 'the operator has stopped it');
+}

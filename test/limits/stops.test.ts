@@ -1,0 +1,88 @@
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { callText, post } from '../support/http.ts';
+import { type Product, Workspace } from '../support/product.ts';
+
+const server = `
+const { createInterface } = require('node:readline');
+const say = (id, result) => process.stdout.write(JSON.stringify({ jsonrpc: '2.0', id, result }) + '\\n');
+const tools = ['hang', 'echo'].map((name) => ({ name, description: name, inputSchema: { type: 'object', properties: {} } }));
+createInterface({ input: process.stdin }).on('line', (line) => {
+  const { id, method, params } = JSON.parse(line);
+  if (method === 'initialize')
+    say(id, { protocolVersion: '2025-11-25', capabilities: { tools: {} }, serverInfo: { name: 'slow', version: '1' } });
+  if (method === 'tools/list') say(id, { tools });
+  if (method === 'tools/call' && params.name === 'echo') say(id, { content: [] });
+});
+`;
+let workspace: Workspace;
+let product: Product;
+before(async () => {
+  const permit = ['hang', 'echo'].map(
+    (tool) => `permit (principal in Tenant::"acme", action == Action::"slow/${tool}", resource == Tenant::"acme");\n`,
+  );
+  workspace = new Workspace({
+    'innerkeep.yaml': 'edge: { listen: "127.0.0.1:0" }\nadmin: { listen: "127.0.0.1:0" }\n',
+    'policies/p.cedar': permit.join(''),
+    'slow/server.cjs': server,
+  });
+  await workspace.must('add', './slow', '--name', 'slow', '--yes', '--', 'node', 'server.cjs');
+  product = await workspace.up();
+});
+after(async () => {
+  await product?.stop();
+  workspace?.remove();
+});
+
+const call = async (token: string, tool: string): Promise<string> => {
+  const { json } = await post(product, callText(`slow__${tool}`, '{}'), { token });
+  return json.result === undefined ? json.error.data.reason : 'ok';
+};
+const intents = async (): Promise<number> =>
+  (await workspace.must('audit', 'tail', '-n', '1000')).split('\n').filter((line) => line.includes('"intent"')).length;
+
+test('the kill switch ends calls in flight and begins none, for whom or what it names alone, over a new start too', async () => {
+  const [alice, bob] = [await product.token(), await product.token('--subject', 'bob', '--tenant', 'acme')];
+  const before = await intents();
+  const hanging = [call(alice, 'hang'), call(bob, 'hang')];
+  for (const end = Date.now() + 20_000; (await intents()) < before + 2; ) assert.ok(Date.now() < end, 'no call hangs');
+  const began = Date.now();
+  await workspace.must('stop', '--subject', 'alice', '--tenant', 'acme');
+  assert.equal(await hanging[0], 'breaker');
+  assert.ok(Date.now() - began < 15_000, 'it ended by its deadline, not by the switch');
+  assert.equal(await call(alice, 'echo'), 'breaker');
+  assert.equal(await call(bob, 'echo'), 'ok');
+  await workspace.must('stop', '--tool', 'slow/hang');
+  assert.equal(await hanging[1], 'breaker');
+
+  await product.stop();
+  product = await workspace.up();
+  const [again, other] = [await product.token(), await product.token('--subject', 'bob', '--tenant', 'acme')];
+  assert.deepEqual(await Promise.all([call(again, 'echo'), call(other, 'hang'), call(other, 'echo')]), [
+    'breaker',
+    'breaker',
+    'ok',
+  ]);
+  await workspace.must('resume', '--subject', 'alice', '--tenant', 'acme');
+  assert.equal(await call(again, 'echo'), 'ok');
+  await workspace.must('stop', '--all');
+  assert.deepEqual(await Promise.all([call(again, 'echo'), call(other, 'echo')]), ['breaker', 'breaker']);
+  assert.match(
+    await workspace.must('audit', 'tail', '-n', '1000'),
+    /"event":"alert".*stopped: tool slow\/hang, everything/,
+  );
+  assert.match(await workspace.must('stop'), /^stopped: tool slow\/hang\nstopped: everything\n$/);
+});
+
+test('a list of stops that cannot be read stops the start: it must not become an empty one', async () => {
+  await product.stop();
+  const file = join(workspace.dir, '.innerkeep/stops.json');
+  assert.ok(existsSync(file));
+  const whole = readFileSync(file, 'utf8');
+  writeFileSync(file, whole.slice(0, -4));
+  const { code, stderr } = await workspace.run('up');
+  assert.equal(code, 3);
+  assert.match(stderr, /stops\.json is not a list of what is stopped/);
+});
