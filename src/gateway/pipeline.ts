@@ -48,7 +48,7 @@ export interface Rooms {
   settle(call: Limited | Admitted, outcome: Executed | Refusal | undefined): void;
   execute(call: Admitted, caller: Caller): Promise<Executed>;
   /** Looks for orders to the model in what a server answered. */
-  screen(call: Executed): Screened;
+  screen(call: Executed): Promise<Screened>;
   sanitize(call: Screened): Sanitized;
   /** `resources/subscribe` and `resources/unsubscribe`. */
   subscribe(call: Admitted, caller: Caller): Promise<Answer>;
@@ -223,7 +223,7 @@ async function run(admitted: Admitted, caller: Caller, rooms: Rooms): Promise<Sa
   let outcome: Executed | Refusal | undefined;
   try {
     outcome = await rooms.execute(admitted, caller);
-    return rooms.sanitize(rooms.screen(outcome));
+    return rooms.sanitize(await rooms.screen(outcome));
   } catch (error) {
     if (error instanceof Refusal) outcome ??= error;
     throw error;

@@ -71,7 +71,7 @@ const coat = fc.constantFrom(...Object.keys(coats));
 const coated = (name: string, text: string): string => coats[name]?.(text) ?? text;
 const screen = screenStage({ action: () => 'record', approved: () => [] });
 const sanitized = sanitizeStage({ outbound: (_call, raw) => raw, maxResult: () => 1_000_000 });
-const sanitize = (call: Executed) => sanitized(screen(call));
+const sanitize = async (call: Executed) => sanitized(await screen(call));
 
 test('a secret in any carrier and coat, of either era, cut at any byte, is in nothing that a client gets', async () => {
   verifies('output.secrets');
@@ -87,7 +87,7 @@ test('a secret in any carrier and coat, of either era, cut at any byte, is in no
         for (const line of cuts(raw)) assert.equal(line, raw);
         const server: Server = async () => ({ kind: 'result', raw });
         const { call, caller } = request({ modern });
-        const { result: bytes } = sanitize(await stageWith({ server }).execute(call, caller));
+        const { result: bytes } = await sanitize(await stageWith({ server }).execute(call, caller));
         holdsNot(bytes, sample, `${carrier}, ${name}`);
       },
     ),
@@ -147,7 +147,7 @@ test('nor in what it is told or asked in mid-call, in either era', async () => {
           },
         });
       const later = request({ modern: true });
-      const { result: bytes } = sanitize(await stageWith({ server: round }).execute(later.call, later.caller));
+      const { result: bytes } = await sanitize(await stageWith({ server: round }).execute(later.call, later.caller));
       for (const one of [...notifications, ...got, bytes]) holdsNot(one, sample, name);
       assert.ok(got.length > 0);
     }),

@@ -24,7 +24,9 @@ function decodersOf(run: string): readonly Decode[] {
   if (run.startsWith('&')) return [entities];
   if ((run.codePointAt(0) ?? 0) > 0xe0000)
     return [(text) => [...text].map((char) => String.fromCharCode((char.codePointAt(0) ?? 0) - 0xe0000)).join('')];
-  return /^[0-9a-fA-F]+$/.test(run) ? [bytes] : [base64];
+  if (/^[0-9a-fA-F]+$/.test(run)) return [bytes];
+  // Something may stand before it, or it begins before the text.
+  return [0, 1, 2, 3].map((skipped) => (text) => base64(text.slice(skipped)));
 }
 
 function bytes(digits: string): string {

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { setImmediate } from 'node:timers/promises';
 import { Refusal } from '../../contract/refusal.ts';
 import { type Executed, Screened, type Suspected } from '../../contract/tool-call.ts';
 import { SUSPECTED, suspicion } from '../../contract/untrusted-text/score.ts';
@@ -14,6 +15,11 @@ export interface ScreenDeps {
 /** `mark`: delimited and labelled as untrusted data; `quarantine`: kept back until approved; `record`: only on record. */
 export type ResultAction = 'mark' | 'quarantine' | 'record';
 
+/** UTF-16 units that are scored at a time: between two pieces, other calls go on. */
+const PIECE = 65_536;
+/** What neighbours share, so that what belongs together is in one of them as a whole. */
+const SHARED = 4_096;
+
 /** UTF-16 units of a quarantined result that its record shows. */
 const EXCERPT = 2000;
 
@@ -22,10 +28,10 @@ const EXCERPT = 2000;
  * label of the call from here on.
  * @throws Refusal `approval`
  */
-export function screenStage({ action, approved }: ScreenDeps): (call: Executed) => Screened {
-  return (call) => {
+export function screenStage({ action, approved }: ScreenDeps): (call: Executed) => Promise<Screened> {
+  return async (call) => {
     const { result, arrived, target } = call;
-    const suspected = suspectedOf(result);
+    const suspected = await suspectedOf(result);
     const what = suspected === undefined ? 'record' : action(target.server);
     if (suspected !== undefined && what === 'quarantine') demandApproval(call, suspected, approved(target.server));
     const shown = suspected === undefined || what === 'record' ? result : marked(result, suspected, arrived.incident);
@@ -33,8 +39,13 @@ export function screenStage({ action, approved }: ScreenDeps): (call: Executed) 
   };
 }
 
-function suspectedOf(result: string): Suspected | undefined {
-  const { score, reasons } = suspicion(result, 'result');
+async function suspectedOf(result: string): Promise<Suspected | undefined> {
+  let { score, reasons } = suspicion(result.slice(0, PIECE), 'result');
+  for (let at = PIECE - SHARED; at + SHARED < result.length; at += PIECE - SHARED) {
+    await setImmediate();
+    const next = suspicion(result.slice(at, at + PIECE), 'result');
+    if (next.score > score) ({ score, reasons } = next);
+  }
   return score < SUSPECTED ? undefined : { score: Math.round(score * 100) / 100, reasons };
 }
 
