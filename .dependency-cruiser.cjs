@@ -72,7 +72,7 @@ module.exports = {
     capability(
       'sockets',
       'net|tls|http|https|http2|dgram',
-      '^src/(gateway/(transport|execution)/|runtime/(upstream/|egress/|link-server|gateway-connection)|control-plane/(admin-api|pki/spiffe/workload-api)/|drivers/|cli/)',
+      '^src/(gateway/(transport|execution|control-link)/|runtime/(upstream/|egress/|link-server|gateway-connection)|control-plane/(admin-api|gateways|pki/spiffe/workload-api)/|drivers/|cli/)',
       'sockets are opened where a zone ends',
     ),
     capability(

@@ -30,11 +30,37 @@ const commands: Readonly<Record<string, Command>> = {
   async up({ rest, json, config, state }) {
     const { values } = options(rest, { 'self-check': { type: 'string' } }, 0);
     const { up } = await import('./cli/up.ts');
-    const { startControl } = await import('./main/control.ts');
-    const start = (stopping: AbortSignal) => startControl(config, state, stopping);
+    const { startControlZone } = await import('./main/control-zone.ts');
+    const start = (stopping: AbortSignal) => startControlZone(config, state, stopping);
     const code = await up(start, values['self-check'], { ...io, json, config, stateDir: state, command: launcher });
     // A download that was under way when it was told to stop would hold it.
     process.exit(code);
+  },
+  async control({ rest, json, config, state }) {
+    const { values } = options(rest, { enrol: { type: 'string' } }, 0);
+    if (values.enrol !== undefined) {
+      const { enrol } = await import('./main/fleet.ts');
+      io.stdout(`${JSON.stringify(await enrol(values.enrol, config, state))}\n`);
+      return 0;
+    }
+    const { up } = await import('./cli/up.ts');
+    const { startControl } = await import('./main/control.ts');
+    const start = (stopping: AbortSignal) => startControl(config, state, stopping, 'fleet');
+    process.exit(await up(start, undefined, { ...io, json, config, stateDir: state, command: launcher }));
+  },
+  async gateway({ rest, json, state }) {
+    const { values } = options(rest, { listen: { type: 'string' }, identity: { type: 'string' } }, 0);
+    if (values.listen === undefined) throw new UsageError('gateway --listen HOST:PORT [--identity FILE]');
+    const { listen, identity } = values;
+    const { zone } = await import('./cli/zone.ts');
+    const { runGateway } = await import('./main/fleet.ts');
+    process.exit(await zone(() => runGateway(listen, identity, state), { ...io, json }));
+  },
+  async runtime({ rest, json, config, state }) {
+    options(rest, {}, 0);
+    const { zone } = await import('./cli/zone.ts');
+    const { runRuntime } = await import('./main/fleet.ts');
+    process.exit(await zone(() => runRuntime(config, state), { ...io, json }));
   },
   async token({ rest, json, state }) {
     const { token } = await import('./cli/token.ts');
@@ -56,6 +82,10 @@ const commands: Readonly<Record<string, Command>> = {
     if (rest[0] === 'push') {
       const { push } = await import('./cli/push.ts');
       return push(rest.slice(1), { ...io, json, stateDir: state });
+    }
+    if (rest[0] === 'history') {
+      const { history } = await import('./cli/history.ts');
+      return history(rest.slice(1), { ...io, json, stateDir: state });
     }
     const { policy } = await import('./cli/policy.ts');
     const { policyInputs } = await import('./main/policy-inputs.ts');
@@ -121,8 +151,9 @@ async function reviewers(config: string, state: string) {
 }
 
 async function main([name = '--help', ...argv]: readonly string[]): Promise<number | undefined> {
-  if (name === 'zone-gateway' || name === 'zone-runtime') {
-    if (name === 'zone-gateway') (await import('./main/gateway-zone.ts')).gatewayZone();
+  if (name === 'zone-control' || name === 'zone-gateway' || name === 'zone-runtime') {
+    if (name === 'zone-control') (await import('./main/control-zone.ts')).controlZone();
+    else if (name === 'zone-gateway') (await import('./main/gateway-process.ts')).gatewayZone();
     else (await import('./main/runtime-zone.ts')).runtimeZone();
     return undefined;
   }
@@ -163,7 +194,11 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error;
 });
 // `up` and the zones have their own; any other command ends in order too: what it started ends with its channels.
-if (!['up', 'zone-gateway', 'zone-runtime'].includes(process.argv[2] ?? ''))
+if (
+  !['up', 'control', 'gateway', 'runtime', 'zone-control', 'zone-gateway', 'zone-runtime'].includes(
+    process.argv[2] ?? '',
+  )
+)
   for (const [signal, number] of Object.entries({ SIGINT: 2, SIGTERM: 15, SIGHUP: 1 }))
     process.once(signal, () => process.exit(128 + number));
 

@@ -77,7 +77,7 @@ export async function policy(argv: string[], io: Io, load: () => Promise<PolicyI
   const [verb, file] = positionals;
   const known = verb === 'lint' || verb === 'test' || verb === 'explain';
   if (!known || (file !== undefined && verb !== 'test'))
-    throw new UsageError('policy lint | test [FILE] | explain | push');
+    throw new UsageError('policy lint | test [FILE] | explain | push | history');
   const print: Print = (text, json) => io.stdout(io.json ? `${JSON.stringify(json)}\n` : text);
   // Read before anything is loaded: wrong usage is exit 2, whatever the state of the policies.
   const asked = verb === 'explain' ? readSubject(values) : undefined;

@@ -3,14 +3,16 @@ import { nodeVersion } from './doctor.ts';
 import { UsageError } from './options.ts';
 import { type SelfCheck, selfCheck } from './self-check.ts';
 
+export interface Ready {
+  readonly event: 'ready';
+  readonly mcp: string;
+  readonly issuer: string;
+  readonly admin: string;
+  readonly ca: string;
+}
+
 export interface Running {
-  readonly ready: {
-    readonly event: 'ready';
-    readonly mcp: string;
-    readonly issuer: string;
-    readonly admin: string;
-    readonly ca: string;
-  };
+  readonly ready: Ready;
   readonly failed: Promise<string>;
   stop(): Promise<void>;
 }

@@ -5,6 +5,18 @@ const commands: Readonly<Record<string, readonly [synopsis: string, text: string
     'Vets a server, installs it into the store, lists its tools in a sandbox, shows what it found, and writes its block\ninto the configuration and its pins into innerkeep.lock. What follows -- are its arguments (of a package) or its\ncommand (of a directory). FILE says in JSON what the issuer of a remote server that wants authorization knows us by:\n{"issuer", "client_id", "client_secret" or "private_key"}, or the https {"client_id"} of a document about us.',
   ],
   up: ['up [--self-check FILE]', 'Runs all zones on this machine until SIGINT or SIGTERM.'],
+  control: [
+    'control [--enrol NAME]',
+    'Zone 0 of a fleet: dials the gateways that the configuration names. --enrol: what one of them is first started with,\nalone on stdout; it holds a private key.',
+  ],
+  gateway: [
+    'gateway --listen HOST:PORT [--identity FILE]',
+    'Zone 1 of a fleet: waits for zone 0 at HOST:PORT, and serves by its last bundle while it is away (control.away).\n--identity is needed the first time: what control --enrol wrote.',
+  ],
+  runtime: [
+    'runtime',
+    'Zone 2 beside a gateway with the same --state: the sandboxed servers of this configuration and lock.',
+  ],
   connect: [
     'connect --subject S --tenant T [--group G…] [--server NAME]',
     'A stdio side of the gateway, for clients that start a command. Gets and renews its own token.',
@@ -26,8 +38,8 @@ const commands: Readonly<Record<string, readonly [synopsis: string, text: string
     'Descriptors and their pins.',
   ],
   policy: [
-    'policy lint | test [FILE] | explain --subject S --tenant T --action A [--arguments JSON] | push',
-    'Checks the policies against the pins, runs the cases beside them, answers one question, or brings them into force.\npush: the running up reads its policies and pins again and serves by them from the next call on; if anything is wrong\nwith them it says where, and goes on as before.',
+    'policy lint | test [FILE] | explain --subject S --tenant T --action A [--arguments JSON] | push [--reason TEXT] [--rollback N] [--dry-run [-n N]] | history [-n N] [--diff N[..M]]',
+    'Checks the policies against the pins, runs the cases beside them, answers one question, or brings them into force.\npush: the running up reads its policies and pins again and serves by them from the next call on; if anything is wrong\nwith them it says where, and goes on as before. --rollback: the policies of an earlier version, as a new one.\n--dry-run: nothing comes into force; asks the newest N decisions again and shows whose answers would change.\nhistory: every version, who, when, why; and what each gateway serves by.',
   ],
   audit: [
     'audit verify [FILE] [--public-key FILE] | tail [-n N] [--incident ID]',

@@ -23,6 +23,8 @@ export interface GatewayBundle {
   readonly limits: Limits;
   /** What the operator has stopped. */
   readonly stops: readonly Stop[];
+  /** Milliseconds that it may be served by while zone 0 is away; then nothing is served. */
+  readonly away: number;
 }
 
 export interface EdgeSettings {

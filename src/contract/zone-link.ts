@@ -1,23 +1,32 @@
-import type { RuntimeBundle, SandboxedServer } from './bundle.ts';
+import type { GatewayBundle, RuntimeBundle, SandboxedServer } from './bundle.ts';
+import type { GatewayIdentity, LinkAddress } from './control-link.ts';
 import type { Spending } from './limits.ts';
 import type { SandboxProbe } from './sandbox-driver.ts';
+import type { BundleId } from './signed-bundle.ts';
 import type { Spent } from './state-store.ts';
 import type { CallToConfirm, Confirmation } from './step-up.ts';
 import type { ProofWish, WireLease } from './wire-secret.ts';
 
 /**
- * What zone 0 and the zones that it started say to each other over the channel that zone 0 opened.
+ * What zone 0 and a gateway say to each other over the connection that zone 0 dials (control-link.ts). Zone 0 asks one thing
+ * at a time, of `status`, `open`, `rehearse` and `bundle`, and gets one answer to each, or `refused`.
  * Zone 1 asks for four things: `issuer` (the embedded issuer's public endpoints are served at the edge, its keys are
  * not), `confirm`, whether a person has confirmed a call (with passkeys that zone 0 knows), and `lease`, what a server's
  * `secrets:` name for the caller of an admitted call; `prove` shows possession of the key that a lent token is bound to,
  * for one request; `revoke` gives back what was lent.
  */
 export type ToGateway =
+  /** Zone 0 is there. */
+  | { readonly kind: 'pulse' }
+  | { readonly kind: 'status' }
   | { readonly kind: 'open'; readonly opening: GatewayOpening }
+  /** What would be served by; it is not signed, and comes never into force. `last`: so many decisions are asked again. */
+  | { readonly kind: 'rehearse'; readonly bundle: GatewayBundle; readonly last: number }
   /** A signed bundle: see signed-bundle.ts. */
   | { readonly kind: 'bundle'; readonly envelope: string }
-  /** A new certificate before the old one ends; PEM texts. */
+  /** New certificates before the old ones end, for clients and for zone 0; PEM texts. */
   | { readonly kind: 'certificate'; readonly key: string; readonly cert: string }
+  | { readonly kind: 'identity'; readonly key: string; readonly cert: string }
   | { readonly kind: 'issued'; readonly id: number; readonly answer: IssuerAnswer }
   | { readonly kind: 'confirmation'; readonly id: number; readonly answer: Confirmation }
   | { readonly kind: 'leased'; readonly id: number; readonly answer: LeaseAnswer }
@@ -35,20 +44,30 @@ export interface GatewayOpening {
   readonly cert: string;
   /** Whether clients are asked for a certificate; whose count, a bundle says. */
   readonly clientCertificates: boolean;
-  readonly audit: { readonly file: string; readonly key: string };
+  /** Signs its audit log; PEM. */
+  readonly auditKey: string;
   /** `memory`, or the URL of the Redis that all gateways share. */
   readonly stateStore: string;
   /** What budgets had come to before, in periods that are not over. */
   readonly spent: readonly Spent[];
+}
+
+/** What a gateway's process is started with. */
+export interface GatewayStart {
+  readonly identity: GatewayIdentity;
+  /** Where zone 0 dials it. */
+  readonly control: LinkAddress;
   /** Path of the unix socket of zone 2. */
   readonly runtimeSocket: string;
-  /** Whose signature bundles must have: zone 0's public key, PEM. */
-  readonly bundleKey: string;
+  readonly auditFile: string;
 }
 
 export type FromGateway =
+  /** `held`: the newest bundle that it has taken; `port`: its edge listens; `serving`: false when it fails closed. */
+  | { readonly kind: 'status'; readonly held?: BundleId; readonly port?: number; readonly serving: boolean }
   | { readonly kind: 'listening'; readonly port: number }
-  | { readonly kind: 'applied'; readonly version: number }
+  | { readonly kind: 'rehearsed'; readonly rehearsal: Rehearsal }
+  | { readonly kind: 'applied'; readonly held: BundleId }
   | { readonly kind: 'issuer'; readonly id: number; readonly request: IssuerRequest }
   | { readonly kind: 'confirm'; readonly id: number; readonly call: CallToConfirm }
   | { readonly kind: 'lease'; readonly id: number; readonly wish: LeaseWish }
@@ -63,6 +82,31 @@ export type FromGateway =
   /** What budgets have come to by one call. */
   | { readonly kind: 'spent'; readonly spendings: readonly Spending[] }
   | ZoneRefusal;
+
+/** Whose answers another bundle would change. */
+export interface Rehearsal {
+  readonly considered: number;
+  /** The newest ones, newest first. */
+  readonly changed: readonly ChangedAnswer[];
+  /** Changed ones that are not named. */
+  readonly more: number;
+}
+
+export interface ChangedAnswer {
+  readonly incident: string;
+  /** RFC 3339: when it was asked. */
+  readonly time: string;
+  readonly subject: string;
+  readonly tenant: string;
+  readonly action: string;
+  /** `allow` or `deny`: by what is in force now, and by what was rehearsed. */
+  readonly before: string;
+  readonly after: string;
+}
+
+/** What a gateway that zone 0 has started on its own machine hears over their channel, and answers: then it can be dialled. */
+export type ToLocalGateway = { readonly kind: 'start'; readonly start: GatewayStart };
+export type FromLocalGateway = { readonly kind: 'dialable' } | ZoneRefusal;
 
 export interface IssuerRequest {
   readonly method: string;

@@ -1,13 +1,16 @@
 import type { CallToConfirm, Confirmation } from '../contract/step-up.ts';
 import type { FromGateway } from '../contract/zone-link.ts';
 
+/** Nobody can confirm anything. */
+const AWAY: Confirmation = { kind: 'full' };
+
 /** Zone 1's end of its asking whether a person has confirmed a call. */
 export class ConfirmationAsker {
-  readonly #send: (message: FromGateway) => void;
+  readonly #send: (message: FromGateway) => boolean;
   readonly #asked = new Map<number, (answer: Confirmation) => void>();
   #lastAsked = 0;
 
-  constructor(send: (message: FromGateway) => void) {
+  constructor(send: (message: FromGateway) => boolean) {
     this.#send = send;
   }
 
@@ -15,7 +18,7 @@ export class ConfirmationAsker {
     const id = ++this.#lastAsked;
     return new Promise((resolve) => {
       this.#asked.set(id, resolve);
-      this.#send({ kind: 'confirm', id, call });
+      if (!this.#send({ kind: 'confirm', id, call })) this.answered(id, AWAY);
     });
   }
 
@@ -23,5 +26,10 @@ export class ConfirmationAsker {
   answered(id: number, answer: Confirmation): void {
     this.#asked.get(id)?.(answer);
     this.#asked.delete(id);
+  }
+
+  /** Zone 0 has gone; what was asked it will not answer. */
+  lost(): void {
+    for (const id of [...this.#asked.keys()]) this.answered(id, AWAY);
   }
 }

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import type { Ready } from '../cli/up.ts';
 import type { GatewayBundle } from '../contract/bundle.ts';
 import { standardRoutes } from '../control-plane/admin-api/routes.ts';
 import { openAdminApi } from '../control-plane/admin-api/server.ts';
@@ -9,6 +10,9 @@ import type { KnownClient } from '../control-plane/issuer/provider.ts';
 import { pinsFor, prepareServers } from '../control-plane/packages/pins-for.ts';
 import { openPki } from '../control-plane/pki/pki.ts';
 import { stateDirectory } from '../control-plane/pki/state-files.ts';
+import { differences } from '../control-plane/policy-registry/diff.ts';
+import { type Change, Registry } from '../control-plane/policy-registry/registry.ts';
+import { bundleSigner } from '../control-plane/policy-registry/sign-bundle.ts';
 import { Leases } from '../control-plane/secrets/leases.ts';
 import { Vault } from '../control-plane/secrets/vault.ts';
 import { StopsFile } from '../control-plane/stops/stops-file.ts';
@@ -18,16 +22,16 @@ import { embeddedStore } from '../drivers/secret-store/embedded.ts';
 import { openOutbound } from '../gateway/transport/outbound.ts';
 import { callerTokens } from './caller-tokens.ts';
 import { clock } from './clock.ts';
-import { GatewayHandle } from './gateway-handle.ts';
+import { Gateways } from './gateways.ts';
 import { InForce } from './in-force.ts';
 import { complain, log } from './log.ts';
 import { peopleLog } from './people-log.ts';
-import { openRuntime } from './runtime-client.ts';
-import { readServed } from './served.ts';
+import { readServed, rolledBack, type Served } from './served.ts';
 import { notListening, unless } from './start-faults.ts';
 import { clientAuthorities, openTrust } from './trust.ts';
+import { zonesElsewhere, zonesHere } from './zones.ts';
 
-/** A running innerkeep: all zones of one machine. */
+/** A running zone 0, and what it has started. */
 export interface Control {
   readonly ready: Ready;
   /** Resolves when a zone ended by itself, with the reason; then everything has to end. */
@@ -35,45 +39,45 @@ export interface Control {
   stop(): Promise<void>;
 }
 
-export interface Ready {
-  readonly event: 'ready';
-  readonly mcp: string;
-  readonly issuer: string;
-  readonly admin: string;
-  readonly ca: string;
-}
-
 /**
- * Starts all zones by the configuration, or nothing: whatever is wrong ends what was started before it.
+ * Starts zone 0 by the configuration and, `here`, the other zones on this machine; in a `fleet` it dials the gateways that the
+ * configuration names. All of it or nothing: whatever is wrong ends what was started before it.
  * @param stopping aborted when nobody waits for it any more: it ends the same way
  * @throws ConfigError (exit 2), SafetyError, StateError (exit 3), or the reason of `stopping`
  */
-export async function startControl(configFile: string, state: string, stopping: AbortSignal): Promise<Control> {
+export async function startControl(
+  configFile: string,
+  state: string,
+  stopping: AbortSignal,
+  place: 'here' | 'fleet',
+): Promise<Control> {
+  const here = place === 'here';
   const started = await readServed(configFile, state, (config, lock) => {
     stateDirectory(config.state);
+    // The servers of a fleet run beside its gateways.
+    if (!here) return pinsFor(config, lock);
     const registry = async () =>
       (await import('../control-plane/packages/npm-settings.ts')).npmSettings(config.directory, process.env);
     return unless(stopping, prepareServers(config, lock, registry, `${process.platform}-${process.arch}`));
   });
   const { config } = started;
   const pki = await openPki(config.state, Date.now);
-  const undo: (() => Promise<void> | void)[] = [claimState(config.state)];
+  const release = claimState(config.state);
+  const undo: (() => Promise<void>)[] = [async () => release()];
   const stop = async (): Promise<void> => {
     for (let step = undo.pop(); step !== undefined; step = undo.pop()) await step();
   };
   try {
-    const runtime = await openRuntime(started.sandboxed, config.state, (server, message) =>
-      config.fault({ path: server === undefined ? [] : ['servers', server, 'mounts'], message }),
-    );
-    undo.push(() => runtime.stop());
+    const registry = new Registry(config.state, bundleSigner(pki.bundleKey.privatePem), Date.now);
+    const zones = here ? await zonesHere(started, pki, undo) : zonesElsewhere(config);
     stopping.throwIfAborted();
-    const gateway = new GatewayHandle();
-    undo.push(() => gateway.stop());
+    const gateways = new Gateways(zones.gateways, config, pki, registry);
+    undo.push(async () => gateways.close());
     let publish = (): void => undefined;
     const trust = await openTrust(config, () => publish());
-    undo.push(() => trust.close());
+    undo.push(async () => trust.close());
     stopping.throwIfAborted();
-    const port = await gateway.open(config, pki, runtime.socket);
+    const port = await unless(stopping, gateways.port());
     const origin = `https://${config.edge.server_names[0]}:${port}`;
     const resources = [`${origin}/mcp`, ...started.servers.map(({ pins }) => `${origin}/mcp/${pins.name}`)];
     const outbound = openOutbound();
@@ -86,7 +90,7 @@ export async function startControl(configFile: string, state: string, stopping: 
       origin,
       now: Date.now,
       report,
-      visited: (visit) => gateway.visited(visit),
+      visited: (visit) => gateways.visited(visit),
     });
     const issuer = openIssuer({
       stateDir: config.state,
@@ -98,17 +102,16 @@ export async function startControl(configFile: string, state: string, stopping: 
       fetchPublic: (url) => outbound(url, { trustedHost: '', ca: undefined }),
       proofNonces: config.identity.dpop.nonce,
       upstreams: grants,
-      visited: (visit) => gateway.visited(visit),
+      visited: (visit) => gateways.visited(visit),
       now: Date.now,
       report,
-      revokedMore: () => void inForce.publish().catch(complain),
+      revokedMore: () => void inForce.publish(REVOKED).catch(complain),
     });
-    undo.push(() => issuer.close());
-    gateway.serveIssuer(issuer);
+    undo.push(async () => issuer.close());
     const stops = new StopsFile(config.state);
     const nonceKey = randomBytes(32).toString('base64url');
-    const inForce: InForce = new InForce(started, gateway, ({ config: asked, policies, servers }) => {
-      const edge = {
+    const bundleOf = ({ policies, servers, config: asked }: Served): Omit<GatewayBundle, 'version'> => ({
+      edge: {
         origin,
         serverNames: config.edge.server_names,
         allowedOrigins: config.edge.allowed_origins,
@@ -117,15 +120,22 @@ export async function startControl(configFile: string, state: string, stopping: 
         // The embedded issuer knows one scope; others have their own.
         ...(config.identity.issuers.length === 0 && { scope: 'mcp' }),
         ...clientAuthorities(config),
-      };
-      const trusted = {
-        issuers: issuersOf(config, issuer),
-        revoked: issuer.revoked(),
-        ...(config.identity.dpop.nonce && { nonceKey }),
-        ...trust.workloads(),
-      };
-      const given = { policies, servers, limits: limitsOf(asked), stops: stops.current, ipRisk: config.ip_risk };
-      return gateway.apply({ edge, ...trusted, ...given }, asked);
+      },
+      issuers: issuersOf(config, issuer),
+      revoked: issuer.revoked(),
+      ...(config.identity.dpop.nonce && { nonceKey }),
+      ...trust.workloads(),
+      policies,
+      servers,
+      limits: limitsOf(asked),
+      stops: stops.current,
+      ipRisk: asked.ip_risk,
+      away: config.control.away,
+    });
+    const inForce: InForce = new InForce(started, {
+      applied: () => gateways.applied,
+      apply: (served, change) => gateways.publish(bundleOf(served), change, served.config),
+      rehearse: (served, last) => gateways.rehearse(bundleOf(served), last, served.config),
     });
     const leases = new Leases({
       store,
@@ -134,9 +144,9 @@ export async function startControl(configFile: string, state: string, stopping: 
       clock,
       fault: complain,
     });
-    gateway.serveLeases(leases);
-    publish = () => void inForce.publish().catch(complain);
-    await inForce.publish();
+    gateways.serve(issuer, leases);
+    publish = () => void inForce.publish(refreshed('authorities of certificates have changed')).catch(complain);
+    await inForce.publish({ kind: 'start', who: 'innerkeep', why: 'zone 0 was started' });
     stopping.throwIfAborted();
     const ready = {
       event: 'ready',
@@ -151,18 +161,36 @@ export async function startControl(configFile: string, state: string, stopping: 
       announce: { mcp: ready.mcp, issuer: ready.issuer, ca: ready.ca },
       routes: standardRoutes({
         issuer,
+        grants,
         externalIssuers: config.identity.issuers.map((external) => external.issuer),
         mcp: ready.mcp,
-        publishRevocations: () => inForce.publish(),
-        push: () => inForce.push(() => readServed(configFile, state, pinsFor)),
-        ready: () => gateway.applied > 0,
-        metrics: () => gateway.metrics(),
+        publishRevocations: () => inForce.publish(REVOKED),
+        push: ({ rollback, rehearse, ...change }) => {
+          const [kind, read] =
+            rollback === undefined
+              ? (['push', () => readServed(configFile, state, pinsFor)] as const)
+              : (['rollback', () => rolledBack(registry.find(rollback), registry, inForce.served)] as const);
+          return rehearse === undefined ? inForce.push(read, { kind, ...change }) : inForce.rehearse(read, rehearse);
+        },
+        history: (most) => ({ versions: registry.versions.slice(-most), gateways: gateways.status() }),
+        diff: (from, to) => ({
+          changes: differences(
+            registry.content(registry.find(from)),
+            registry.content(registry.find(to ?? registry.versions.length)),
+          ),
+        }),
+        ready: () => gateways.isReady,
+        metrics: () => gateways.metrics(),
         leases: () => leases.running(),
-        grants,
-        budgets: () => gateway.budgets(),
         stops,
-        publishStops: () => inForce.publish(),
-        status: () => ({ ...ready, bundle: gateway.applied, servers: started.servers.map(({ pins }) => pins.name) }),
+        publishStops: () => inForce.publish(refreshed('stops have changed')),
+        budgets: () => gateways.budgets(),
+        status: () => ({
+          ...ready,
+          bundle: gateways.applied,
+          gateways: gateways.status(),
+          servers: started.servers.map(({ pins }) => pins.name),
+        }),
       }),
       fault: complain,
     }).catch((error: unknown) => {
@@ -170,16 +198,17 @@ export async function startControl(configFile: string, state: string, stopping: 
     });
     undo.push(() => admin.close());
     stopping.throwIfAborted();
-    const failed = Promise.race([
-      runtime.zone.exited.then(() => 'the runtime zone ended'),
-      gateway.zone.exited.then(() => 'the gateway zone ended'),
-    ]);
-    return { ready: { ...ready, admin: admin.url }, failed, stop };
+    return { ready: { ...ready, admin: admin.url }, failed: zones.failed, stop };
   } catch (error) {
     await stop();
     throw error;
   }
 }
+
+function refreshed(why: string): Change {
+  return { kind: 'refresh', who: 'innerkeep', why };
+}
+const REVOKED = refreshed('tokens or people were taken back');
 
 function knownClients({ identity }: Config): readonly KnownClient[] {
   return Object.entries(identity.clients).map(([id, { name, redirect_uris }]) => ({

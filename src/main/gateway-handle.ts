@@ -1,186 +1,229 @@
-import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
 import type { GatewayBundle } from '../contract/bundle.ts';
-import type { CallToConfirm } from '../contract/step-up.ts';
-import type { ProofWish } from '../contract/wire-secret.ts';
-import type { FromGateway, IssuerRequest, LeaseWish, ToGateway } from '../contract/zone-link.ts';
-import { type Account, SpentFile } from '../control-plane/budgets/spent-file.ts';
-import { type Config, readText } from '../control-plane/config/load.ts';
-import { type ConfigError, SafetyError } from '../control-plane/config/problem.ts';
+import type { LinkAddress } from '../contract/control-link.ts';
+import type { Spending } from '../contract/limits.ts';
+import type { BundleId } from '../contract/signed-bundle.ts';
+import type { FromGateway, GatewayOpening, Rehearsal, ToGateway } from '../contract/zone-link.ts';
+import { type Dialled, keepDialled } from '../control-plane/gateways/dial.ts';
 import type { Issuer } from '../control-plane/issuer/issuer.ts';
-import { unusableCertificate } from '../control-plane/pki/own-certificate.ts';
 import type { Pki } from '../control-plane/pki/pki.ts';
-import { watchFiles } from '../control-plane/pki/watch-files.ts';
-import { type BundleSigner, bundleSigner } from '../control-plane/policy-registry/sign-bundle.ts';
+import type { SignedBundle } from '../control-plane/policy-registry/sign-bundle.ts';
 import type { Leases } from '../control-plane/secrets/leases.ts';
-import { startZone, type Zone } from '../control-plane/zones/start-zone.ts';
-import { complain } from './log.ts';
-import { refusedBy } from './runtime-client.ts';
-import { noStateStore, notListening } from './start-faults.ts';
+import { clock } from './clock.ts';
+import { complain, log } from './log.ts';
 
-const GATEWAY_GRACE = 5000;
-/** A certificate of ours lives for days; files of the operator's may have been renewed meanwhile. */
-const RENEW_EVERY = 24 * 60 * 60 * 1000;
+/** Questions of one gateway's that are answered at a time; who asks more gets `unavailable`. */
+const MAX_SERVED = 512;
+/** Milliseconds for an answer; a bundle has all policies and schemas to be compiled. */
+const PATIENCE = 60_000;
 
-async function certificate(config: Config, pki: Pki): Promise<{ readonly key: string; readonly cert: string }> {
-  const { tls } = config.edge;
-  if (tls.cert === undefined || tls.key === undefined) {
-    const { key, cert } = await pki.leaf(config.edge.server_names);
-    return { key, cert };
+/** The gateway is away. */
+export class GatewayAway extends Error {}
+/** The gateway cannot do, or does not take, what it was told; it goes on as before. */
+export class GatewayRefusal extends Error {
+  readonly exit: 2 | 3;
+  constructor({ exit, message }: Extract<FromGateway, { kind: 'refused' }>) {
+    super(message);
+    this.exit = exit;
   }
-  const own = { key: readText(tls.key, 'a PEM file is needed'), cert: readText(tls.cert, 'a PEM file is needed') };
-  const wrong = unusableCertificate(own, config.edge.server_names, Date.now());
-  if (wrong !== undefined) throw config.fault({ ...wrong, path: ['edge', 'tls', wrong.half] });
-  return own;
 }
 
-/** A question to zone 1. */
-interface Waiting {
-  /** The place of what zone 1 finds wrong. */
-  fault(message: string): ConfigError;
-  resolve(message: FromGateway): void;
-  reject(error: Error): void;
+type Answer<K> = Extract<FromGateway, { kind: K }>;
+
+export interface GatewayHandleDeps {
+  readonly name: string;
+  readonly address: LinkAddress;
+  readonly pki: Pick<Pki, 'zones'>;
+  readonly opening: () => Promise<GatewayOpening>;
+  /** The newest bundle; undefined: none has been signed yet. */
+  readonly newest: () => SignedBundle | undefined;
+  /** Its calls have cost so much. */
+  readonly spent: (spendings: readonly Spending[]) => void;
+  /** It could not be opened, or does not take the newest bundle. */
+  readonly fault: (gateway: string, error: unknown) => void;
 }
 
-/** Zone 0's end of its connection with zone 1. */
+/** Zone 0's end of its connection with one gateway: brings it up to date whenever it is there. */
 export class GatewayHandle {
-  readonly zone: Zone<ToGateway>;
-  applied = 0;
-  #signer: BundleSigner | undefined;
-  #version = 0;
-  #previous: string | null = null;
-  #endRenewal = (): void => undefined;
-  #counts: Extract<FromGateway, { kind: 'counts' }> | undefined;
-  #spent: SpentFile | undefined;
+  readonly name: string;
+  /** Resolves with the port of its edge once it is open; rejects when it refuses to open. */
+  readonly opened: Promise<number>;
+  held: BundleId | undefined;
+  isThere = false;
+  readonly #deps: GatewayHandleDeps;
+  readonly #link: Dialled;
+  #counts: Answer<'counts'> | undefined;
   #issuer: Issuer | undefined;
   #leases: Leases | undefined;
-  /** In the order of what was asked, which is the order of the answers. */
-  #waiting: Waiting[] = [];
+  #served = 0;
+  #isUp = false;
+  #turn: Promise<unknown> = Promise.resolve();
+  #asked: { resolve(answer: FromGateway): void; reject(error: Error): void } | undefined;
+  #resolveOpened = (_: number): void => undefined;
+  #rejectOpened = (_: unknown): void => undefined;
 
-  constructor() {
-    const main = join(import.meta.dirname, '../main.ts');
-    this.zone = startZone<ToGateway, FromGateway>({ name: 'gateway', main, ownMounts: false }, (message) => {
-      if (message.kind === 'issuer') void this.#answer(message.id, message.request);
-      else if (message.kind === 'confirm') this.#confirm(message.id, message.call);
-      else if (message.kind === 'lease') void this.#lend(message.id, message.wish);
-      else if (message.kind === 'prove') void this.#prove(message.id, message.wish);
-      else if (message.kind === 'revoke') void this.#leases?.giveBack(message.leases);
-      else if (message.kind === 'counts') this.#counts = message;
-      else if (message.kind === 'spent') this.#spent?.add(message.spendings);
-      else this.#settle(message);
+  constructor(deps: GatewayHandleDeps) {
+    this.#deps = deps;
+    this.name = deps.name;
+    this.opened = new Promise((resolve, reject) => {
+      this.#resolveOpened = resolve;
+      this.#rejectOpened = reject;
     });
-    void this.zone.exited.then(() => {
-      for (const { reject } of this.#waiting.splice(0)) reject(new SafetyError('the gateway zone ended'));
+    // Nobody may be waiting for it.
+    this.opened.catch(() => undefined);
+    const { zones } = deps.pki;
+    this.#link = keepDialled({
+      gateway: deps.name,
+      address: deps.address,
+      authority: zones.caPem,
+      leaf: () => zones.control(),
+      clock,
+      up: () => {
+        this.#isUp = true;
+        void this.#greet();
+      },
+      message: (message) => this.#receive(message),
+      down: (reason) => this.#down(reason),
     });
   }
 
-  async open(config: Config, pki: Pki, runtimeSocket: string): Promise<number> {
-    const budgets = new SpentFile(config.state, Date.now);
-    this.#spent = budgets;
-    this.#signer = bundleSigner(pki.bundleKey.privatePem);
-    const { host, port } = config.edge.listen;
-    const { cert, key } = await certificate(config, pki);
-    const renew = async (): Promise<void> =>
-      this.zone.send({ kind: 'certificate', ...(await certificate(config, pki)) });
-    const renewed = (): void => void renew().catch((error) => complain(`no new certificate: ${String(error)}`));
-    const timer = setInterval(renewed, RENEW_EVERY);
-    const { tls } = config.edge;
-    const unwatch = watchFiles(
-      [tls.cert, tls.key].filter((path) => path !== undefined),
-      renewed,
-    );
-    this.#endRenewal = () => {
-      clearInterval(timer);
-      unwatch();
-    };
-    const folder = join(config.state, 'audit');
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
-    const audit = { file: join(folder, 'audit.jsonl'), key: pki.auditKey.privatePem };
-    const { stateStore } = config;
-    const clientCertificates = tls.client_ca !== undefined || config.identity.spiffe !== undefined;
-    const own = { serverNames: config.edge.server_names, key, cert, clientCertificates };
-    const opening = { host, port, ...own, audit, stateStore, runtimeSocket };
-    const answer = await this.#ask(
-      { kind: 'open', opening: { ...opening, bundleKey: pki.bundleKey.publicPem, spent: budgets.current() } },
-      (message) =>
-        notListening(message, config, 'edge') ??
-        noStateStore(message, config) ??
-        config.fault({ path: ['edge'], message }),
-    );
-    if (answer.kind !== 'listening') throw new SafetyError('the gateway zone did not open');
-    return answer.port;
-  }
-
-  async stop(): Promise<void> {
-    this.#endRenewal();
-    await this.zone.stop(GATEWAY_GRACE);
-    this.#spent?.flush();
-  }
-
-  /** What budgets have come to. */
-  budgets(): readonly Account[] {
-    return this.#spent?.current() ?? [];
-  }
-
-  serveIssuer(issuer: Issuer): void {
+  serve(issuer: Issuer, leases: Leases): void {
     this.#issuer = issuer;
+    this.#leases = leases;
+  }
+
+  /** Brings it up to the newest bundle. @throws GatewayRefusal, GatewayAway */
+  catchUp(): Promise<void> {
+    return this.#next(async () => {
+      const newest = this.#deps.newest();
+      if (newest === undefined || this.held?.digest === newest.digest) return;
+      const { held } = await this.#ask({ kind: 'bundle', envelope: newest.envelope }, 'applied');
+      this.held = held;
+    });
+  }
+
+  /** @throws GatewayRefusal when it cannot use it, GatewayAway */
+  rehearse(bundle: GatewayBundle, last: number): Promise<Rehearsal> {
+    return this.#next(async () => (await this.#ask({ kind: 'rehearse', bundle, last }, 'rehearsed')).rehearsal);
   }
 
   /** A person has been where a client was to lead him. */
   visited(visit: string): void {
-    this.zone.send({ kind: 'visited', visit });
+    this.#link.send({ kind: 'visited', visit });
   }
 
-  serveLeases(leases: Leases): void {
-    this.#leases = leases;
+  certificate(own: { readonly key: string; readonly cert: string }): void {
+    this.#link.send({ kind: 'certificate', ...own });
   }
 
-  /** @throws ConfigError when the zone cannot use it, and goes on with the bundle before */
-  async apply(bundle: Omit<GatewayBundle, 'version'>, config: Config): Promise<void> {
-    if (this.#signer === undefined) throw new SafetyError('the gateway zone has not opened');
-    const { envelope, digest } = this.#signer.sign({ ...bundle, version: ++this.#version }, this.#previous);
-    this.#previous = digest;
-    const answer = await this.#ask({ kind: 'bundle', envelope }, (message) =>
-      config.fault({ path: ['servers'], message, mend: 'run `innerkeep add` for that server again' }),
-    );
-    if (answer.kind !== 'applied') throw new SafetyError('the gateway zone did not take the bundle');
-    this.applied = answer.version;
+  get counts() {
+    return this.#counts ?? { calls: 0, refusals: {}, memory: 0 };
   }
 
-  metrics() {
-    const memory = { control: process.memoryUsage.rss(), gateway: this.#counts?.memory ?? 0 };
-    return { calls: this.#counts?.calls ?? 0, refusals: this.#counts?.refusals ?? {}, memory };
+  close(): void {
+    this.#link.close();
   }
 
-  #ask(message: ToGateway, fault: Waiting['fault']): Promise<FromGateway> {
-    return new Promise((resolve, reject) => {
-      this.#waiting.push({ fault, resolve, reject });
-      this.zone.send(message);
+  async #greet(): Promise<void> {
+    try {
+      const port = await this.#next(async () => {
+        const { held } = await this.#ask({ kind: 'status' }, 'status');
+        this.held = held;
+        const { key, cert } = await this.#deps.pki.zones.gateway(this.name);
+        this.#link.send({ kind: 'identity', key, cert });
+        return (await this.#ask({ kind: 'open', opening: await this.#deps.opening() }, 'listening')).port;
+      });
+      await this.catchUp();
+      this.isThere = true;
+      log({ event: 'gateway', gateway: this.name, connected: true, ...this.held });
+      this.#resolveOpened(port);
+    } catch (error) {
+      if (error instanceof GatewayAway) return;
+      this.#rejectOpened(error);
+      this.#deps.fault(this.name, error);
+    }
+  }
+
+  #down(reason: string): void {
+    if (this.isThere) log({ event: 'gateway', gateway: this.name, connected: false, reason });
+    this.#isUp = false;
+    this.isThere = false;
+    this.#asked?.reject(new GatewayAway(`the gateway ${this.name} is away: ${reason}`));
+    this.#asked = undefined;
+  }
+
+  #receive(message: FromGateway): void {
+    switch (message.kind) {
+      case 'counts':
+        this.#counts = message;
+        return;
+      case 'spent':
+        this.#deps.spent(message.spendings);
+        return;
+      case 'revoke':
+        void this.#leases?.giveBack(message.leases);
+        return;
+      case 'issuer':
+      case 'confirm':
+      case 'lease':
+      case 'prove':
+        void this.#answer(message).catch(complain);
+        return;
+      default: {
+        const asked = this.#asked;
+        this.#asked = undefined;
+        if (message.kind === 'refused') asked?.reject(new GatewayRefusal(message));
+        else asked?.resolve(message);
+      }
+    }
+  }
+
+  async #answer(asked: Answer<'issuer' | 'confirm' | 'lease' | 'prove'>): Promise<void> {
+    const isBusy = ++this.#served > MAX_SERVED;
+    try {
+      this.#link.send(await this.#answerTo(asked, isBusy));
+    } finally {
+      this.#served--;
+    }
+  }
+
+  async #answerTo(asked: Answer<'issuer' | 'confirm' | 'lease' | 'prove'>, isBusy: boolean): Promise<ToGateway> {
+    const { id } = asked;
+    const [issuer, leases] = isBusy ? [] : [this.#issuer, this.#leases];
+    if (asked.kind === 'confirm')
+      return { kind: 'confirmation', id, answer: issuer?.confirm(asked.call) ?? { kind: 'full' } };
+    if (asked.kind === 'prove') return { kind: 'proved', id, proof: await leases?.prove(asked.wish) };
+    if (asked.kind === 'lease')
+      return { kind: 'leased', id, answer: (await leases?.lend(asked.wish)) ?? { failed: 'zone 0 is busy' } };
+    const answer = await issuer?.handle(asked.request).catch(complain);
+    return { kind: 'issued', id, answer: answer ?? { status: 503, headers: {}, body: '' } };
+  }
+
+  #next<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#turn.then(work);
+    this.#turn = done.catch(() => undefined);
+    return done;
+  }
+
+  async #ask<K extends FromGateway['kind']>(message: ToGateway, kind: K): Promise<Answer<K>> {
+    if (!this.#isUp) throw new GatewayAway(`the gateway ${this.name} is away`);
+    const answer = await new Promise<FromGateway>((resolve, reject) => {
+      const cancel = clock.setTimer(() => this.#link.again(`no answer to ${message.kind}`), PATIENCE);
+      this.#asked = {
+        resolve: (answer) => {
+          cancel();
+          resolve(answer);
+        },
+        reject: (error) => {
+          cancel();
+          reject(error);
+        },
+      };
+      this.#link.send(message);
     });
-  }
-
-  #settle(answer: FromGateway): void {
-    const asked = this.#waiting.shift();
-    if (answer.kind === 'refused') asked?.reject(refusedBy(answer, (_, message) => asked.fault(message)));
-    else asked?.resolve(answer);
-  }
-
-  #confirm(id: number, call: CallToConfirm): void {
-    this.zone.send({ kind: 'confirmation', id, answer: this.#issuer?.confirm(call) ?? { kind: 'full' } });
-  }
-
-  async #lend(id: number, wish: LeaseWish): Promise<void> {
-    const answer = (await this.#leases?.lend(wish)) ?? { missing: 'no secret store is open' };
-    this.zone.send({ kind: 'leased', id, answer });
-  }
-
-  async #prove(id: number, wish: ProofWish): Promise<void> {
-    this.zone.send({ kind: 'proved', id, proof: await this.#leases?.prove(wish) });
-  }
-
-  async #answer(id: number, request: IssuerRequest): Promise<void> {
-    const unavailable = { status: 503, headers: {}, body: '' };
-    const answer = await this.#issuer?.handle(request).catch(complain);
-    this.zone.send({ kind: 'issued', id, answer: answer ?? unavailable });
+    if (answer.kind !== kind) {
+      this.#link.again(`it answered ${answer.kind} where ${kind} was asked for`);
+      throw new GatewayAway(`the gateway ${this.name} does not keep to the protocol`);
+    }
+    return answer as Answer<K>;
   }
 }

@@ -8,14 +8,15 @@ import type { StateStore } from '../contract/state-store.ts';
 import { type Stop, stopText } from '../contract/stops.ts';
 import type { Admitted, Subject } from '../contract/tool-call.ts';
 import type { UpstreamListening } from '../contract/upstream.ts';
-import type { FromGateway, GatewayOpening, IssuerAnswer, IssuerRequest, ToGateway } from '../contract/zone-link.ts';
+import type { FromGateway, GatewayOpening, IssuerAnswer, IssuerRequest, Rehearsal } from '../contract/zone-link.ts';
 import { AuditLogBroken, openFileSink } from '../drivers/audit-sink/file.ts';
 import { memoryStore } from '../drivers/state-store/memory.ts';
 import { openRedisStore } from '../drivers/state-store/redis.ts';
 import { edgeBudget, recordAttempt } from '../gateway/audit/trail.ts';
 import { authenticateStage } from '../gateway/authentication/stage.ts';
 import { Histories } from '../gateway/authorization/history.ts';
-import { BundleRefused, openBundle } from '../gateway/bundles/open-bundle.ts';
+import { openBundle } from '../gateway/bundles/open-bundle.ts';
+import { RecentDecisions, rehearse } from '../gateway/decisions/recent.ts';
 import { HeldCalls } from '../gateway/execution/held-calls.ts';
 import { RuntimeLink } from '../gateway/execution/runtime-link.ts';
 import { StateSeal } from '../gateway/execution/sealed-state.ts';
@@ -48,35 +49,21 @@ const EDGE_RECORDS = 50;
 const GRACE = 3000;
 const COUNTS_EVERY = 1000;
 
-/** Zone 1 as a process of its own: opens the edge, serves by the bundle that zone 0 sends, ends with its channel to it. */
-export function gatewayZone(): void {
-  const send = (message: FromGateway): void => void process.send?.(message);
-  let zone: GatewayZone | undefined;
-  process.on('message', (message: ToGateway) => {
-    if (message.kind === 'open') {
-      GatewayZone.open(message.opening, send).then(
-        (opened) => {
-          zone = opened;
-        },
-        (error: unknown) =>
-          send({ kind: 'refused', exit: error instanceof AuditLogBroken ? 3 : 2, message: text(error) }),
-      );
-    } else if (message.kind === 'bundle') zone?.apply(message.envelope);
-    else if (message.kind === 'certificate') zone?.renew(message);
-    else if (message.kind === 'leased') zone?.lender.leased(message.id, message.answer);
-    else if (message.kind === 'proved') zone?.lender.proved(message.id, message.proof);
-    else if (message.kind === 'confirmation') zone?.asker.answered(message.id, message.answer);
-    else if (message.kind === 'visited') zone?.visited(message.visit);
-    else zone?.issued(message.id, message.answer);
-  });
-  process.once('disconnect', () => {
-    const closing = zone?.close() ?? Promise.resolve();
-    void closing.finally(() => process.exit(0));
-  });
+/** What outlives a gateway's bundles and its connections with zone 0, and is not in what zone 0 tells it. */
+export interface GatewayGround {
+  /** @returns false when zone 0 is not there */
+  readonly send: (message: FromGateway) => boolean;
+  /** Zone 0's public key, PEM. */
+  readonly bundleKey: string;
+  readonly runtimeSocket: string;
+  readonly auditFile: string;
+  /** Writes a bundle that can be used where the next start finds it. */
+  readonly keep: (envelope: string) => void;
 }
 
-class GatewayZone {
-  readonly #send: (message: FromGateway) => void;
+/** Zone 1: the edge, the pipeline, and the rooms of the bundle that is in force. */
+export class GatewayZone {
+  readonly #ground: GatewayGround;
   readonly #sink: AuditSink;
   readonly #state: StateStore;
   readonly #asksClients: boolean;
@@ -93,23 +80,29 @@ class GatewayZone {
   #held: BundleId | undefined;
   #stillMay: Furnished['stillMay'] = () => false;
   #lending: Furnished['lending'] | undefined;
+  #judge: Furnished['judge'] = () => false;
   #upstreams: ReadonlyMap<string, Upstream> = new Map();
   readonly #standing: Standing;
   readonly lender: Lender;
   readonly asker: ConfirmationAsker;
 
-  static async open(opening: GatewayOpening, send: (message: FromGateway) => void): Promise<GatewayZone> {
-    const zone = new GatewayZone(opening, await openState(opening), send);
-    send({ kind: 'listening', port: await zone.#edge.listen(opening.host, opening.port) });
+  #isSuspended = false;
+  port = 0;
+
+  /** @throws Error naming what of its opening cannot be done; AuditLogBroken */
+  static async open(opening: GatewayOpening, ground: GatewayGround): Promise<GatewayZone> {
+    const zone = new GatewayZone(opening, await openState(opening), ground);
+    zone.port = await zone.#edge.listen(opening.host, opening.port);
     return zone;
   }
 
-  constructor(opening: GatewayOpening, state: StateStore, send: (message: FromGateway) => void) {
-    this.#send = send;
+  constructor(opening: GatewayOpening, state: StateStore, ground: GatewayGround) {
+    const { send } = ground;
+    this.#ground = ground;
     this.#state = state;
     this.#asksClients = opening.clientCertificates;
-    this.#bundleKey = createPublicKey(opening.bundleKey);
-    this.#sink = openAudit(opening.audit);
+    this.#bundleKey = createPublicKey(ground.bundleKey);
+    this.#sink = openAudit(ground.auditFile, opening.auditKey);
     this.lender = new Lender(send);
     this.asker = new ConfirmationAsker(send);
     const provisional = { origin: '', serverNames: [], allowedOrigins: [], unauthenticated: 421, maxBody: 0 } as const;
@@ -146,7 +139,7 @@ class GatewayZone {
       // What was sealed by a process that is no more cannot be gone on with: nothing of it is left.
       seal: new StateSeal(randomBytes(32), Date.now),
       held: new HeldCalls(),
-      stillMay: (call) => this.#stillMay(call),
+      stillMay: (call) => !this.#isSuspended && this.#stillMay(call),
       lender: this.lender,
       confirm: (call) => this.asker.ask(call),
       onceStates: new OnceStates(Date.now),
@@ -154,20 +147,19 @@ class GatewayZone {
       pace,
       state,
       running: this.#running,
-      spent: (spendings) => {
-        if (process.connected) send({ kind: 'spent', spendings });
-      },
       histories: new Histories(Date.now),
+      spent: (spendings) => void ground.send({ kind: 'spent', spendings }),
+      recent: new RecentDecisions(),
       audit,
       fault,
     };
     const handle = createPipeline({
-      rooms: () => this.#rooms,
+      rooms: () => (this.#isSuspended ? undefined : this.#rooms),
       audit,
       fault: (incident, error) => fault(error, incident),
       count: (code) => this.#count(code),
     });
-    this.#link = new RuntimeLink(opening.runtimeSocket, (server, attempt) => {
+    this.#link = new RuntimeLink(ground.runtimeSocket, (server, attempt) => {
       recordAttempt(audit, server, attempt).catch(fault);
     });
     const logged = edgeBudget(EDGE_RECORDS, Date.now);
@@ -194,24 +186,64 @@ class GatewayZone {
   /**
    * Swaps everything that a gateway decides by, between two calls; what is in flight ends by what it began with. A bundle
    * that is not zone 0's newest, or cannot be used, changes nothing.
+   * @throws BundleRefused, or Error naming what of the bundle cannot be used
    */
-  apply(envelope: string): void {
+  apply(envelope: string): BundleId {
     let opened: ReturnType<typeof openBundle>;
     let swap: () => void;
     try {
       opened = openBundle(envelope, this.#bundleKey, this.#held);
       swap = this.#prepare(opened.bundle as unknown as GatewayBundle);
+      this.#ground.keep(envelope);
     } catch (error) {
-      const detail = text(error);
-      this.#record({ code: 'refused', detail });
-      this.#send({ kind: 'refused', exit: error instanceof BundleRefused ? 3 : 2, message: detail });
-      return;
+      this.#record({ code: 'refused', detail: text(error) });
+      throw error;
     }
     swap();
     const { version, digest } = opened;
     this.#held = { version, digest };
     this.#record({ bundle: version, digest });
-    this.#send({ kind: 'applied', version });
+    return this.#held;
+  }
+
+  /**
+   * Tries a bundle that never comes into force: what of it cannot be used, and whose newest answers it would change.
+   * @throws Error naming what of the bundle cannot be used
+   */
+  rehearse(bundle: GatewayBundle, last: number): Promise<Rehearsal> {
+    const { judge } = furnish(bundle, this.#standing, this.#link, this.#upstreams);
+    const pause = () => new Promise<void>((resolve) => setImmediate(resolve));
+    return rehearse(this.#standing.recent.newest(last), this.#judge, judge, pause);
+  }
+
+  get held(): BundleId | undefined {
+    return this.#held;
+  }
+
+  /** Milliseconds that it may go on without zone 0. */
+  get away(): number {
+    return this.#bundle?.away ?? 0;
+  }
+
+  /** Fails closed: nothing is served, and whoever is here leaves. What is in flight ends by what it began with. */
+  suspend(detail: string): void {
+    this.#isSuspended = true;
+    this.#record({ code: 'unavailable', detail, alert: true });
+    this.#leave(() => true);
+  }
+
+  /** Serves again by the bundle that it holds. */
+  resume(): void {
+    if (!this.#isSuspended) return;
+    this.#isSuspended = false;
+    this.#record({ ...this.#held, bundle: this.#held?.version ?? 0, detail: 'zone 0 is back' });
+  }
+
+  /** The connection with zone 0 is gone, and with it the answers that were waited for. */
+  lost(): void {
+    this.lender.lost();
+    this.asker.lost();
+    for (const id of [...this.#asked.keys()]) this.issued(id, UNAVAILABLE);
   }
 
   #record(facts: Partial<AuditRecord>): void {
@@ -231,7 +263,7 @@ class GatewayZone {
   /** @throws Error naming what of the bundle cannot be used */
   #prepare(bundle: GatewayBundle): () => void {
     const remotes = this.#remotes.prepare(bundle.servers);
-    const { rooms, view, permits, stillMay, lending, leftOut } = furnish(
+    const { rooms, view, permits, stillMay, lending, judge, leftOut } = furnish(
       bundle,
       this.#standing,
       this.#link,
@@ -246,6 +278,7 @@ class GatewayZone {
       this.#stillMay = stillMay;
       this.#lending = lending;
       this.#recordStops(this.#bundle?.stops ?? [], bundle.stops);
+      this.#judge = judge;
       this.#bundle = bundle;
       this.#running.stop(bundle.stops);
       for (const tool of leftOut) log({ event: 'tool-left-out', ...tool });
@@ -255,16 +288,20 @@ class GatewayZone {
 
   /** Clients in mid-stream learn what the bundle changes for them; who may be here no more leaves. */
   #tell({ revoked }: GatewayBundle, view: View): void {
-    const { sessions, subscriptions, tasks, held } = this.#standing;
+    const { sessions, subscriptions } = this.#standing;
     const ended = new Set(revoked);
-    const isRevoked = ({ tokenId }: Subject) => tokenId !== undefined && ended.has(tokenId);
-    sessions.revoke(isRevoked);
-    subscriptions.revoke(isRevoked);
-    tasks.revoke(isRevoked);
-    held.end((call) => isRevoked(call.subject) || !this.#stillMay(call));
+    this.#leave(({ tokenId }) => tokenId !== undefined && ended.has(tokenId));
     const open: OpenSession[] = [];
     sessions.each((session) => open.push(session));
     void subscriptions.bundleApplied(view, open);
+  }
+
+  #leave(leaves: (subject: Subject) => boolean): void {
+    const { sessions, subscriptions, tasks, held } = this.#standing;
+    sessions.revoke(leaves);
+    subscriptions.revoke(leaves);
+    tasks.revoke(leaves);
+    held.end((call) => leaves(call.subject) || !this.#stillMay(call));
   }
 
   async #listen(server: string, listening: UpstreamListening, call: Admitted): Promise<void> {
@@ -322,7 +359,7 @@ class GatewayZone {
     const id = ++this.#lastAsked;
     return new Promise((resolve) => {
       this.#asked.set(id, resolve);
-      this.#send({ kind: 'issuer', id, request });
+      if (!this.#ground.send({ kind: 'issuer', id, request })) this.issued(id, UNAVAILABLE);
     });
   }
 
@@ -332,9 +369,11 @@ class GatewayZone {
   }
 
   #report(): void {
-    if (process.connected) this.#send({ kind: 'counts', ...this.#counts, memory: process.memoryUsage.rss() });
+    this.#ground.send({ kind: 'counts', ...this.#counts, memory: process.memoryUsage.rss() });
   }
 }
+
+const UNAVAILABLE: IssuerAnswer = { status: 503, headers: {}, body: '' };
 
 /** @throws Error naming what of the state store does not work: a replay could not be told */
 async function openState({ stateStore: where, spent }: GatewayOpening): Promise<StateStore> {
@@ -347,7 +386,7 @@ async function openState({ stateStore: where, spent }: GatewayOpening): Promise<
 }
 
 /** @throws AuditLogBroken: what cannot be recorded is not served */
-function openAudit({ file, key }: GatewayOpening['audit']): AuditSink {
+function openAudit(file: string, key: string): AuditSink {
   try {
     return openFileSink(file, key, Date.now);
   } catch (error) {

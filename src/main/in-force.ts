@@ -1,26 +1,28 @@
 import { isDeepStrictEqual } from 'node:util';
+import type { Rehearsal } from '../contract/zone-link.ts';
 import type { PushAnswer } from '../control-plane/admin-api/push.ts';
 import { ConfigError, SafetyError } from '../control-plane/config/problem.ts';
+import type { Change } from '../control-plane/policy-registry/registry.ts';
 import { PolicyFault, type Served } from './served.ts';
 
-/** The zone that decides by what is in force. */
-interface Gateway {
-  /** Version of the bundle that it serves by. */
-  readonly applied: number;
+/** Those who decide by what is in force. */
+interface Room {
+  /** Version of the bundle that they serve by. */
+  applied(): number;
+  /** Puts it in the place of what they have; rejects when they go on as before. */
+  apply(served: Served, change: Change): Promise<void>;
+  rehearse(served: Served, last: number): Promise<Rehearsal>;
 }
 
 /** What is served now, and how something else comes in its place: one change after the other, each whole or not at all. */
 export class InForce {
-  readonly #gateway: Gateway;
-  readonly #apply: (served: Served) => Promise<void>;
+  readonly #room: Room;
   #served: Served;
   #turn: Promise<unknown> = Promise.resolve();
 
-  /** @param apply puts it into the gateway; rejects when that goes on as before */
-  constructor(started: Served, gateway: Gateway, apply: (served: Served) => Promise<void>) {
+  constructor(started: Served, room: Room) {
     this.#served = started;
-    this.#gateway = gateway;
-    this.#apply = apply;
+    this.#room = room;
   }
 
   get served(): Served {
@@ -28,30 +30,48 @@ export class InForce {
   }
 
   /** Once more what is in force, with what has become of the rest of the bundle meanwhile. */
-  publish(): Promise<void> {
-    return this.#next(() => this.#apply(this.#served));
+  publish(change: Change): Promise<void> {
+    return this.#next(() => this.#room.apply(this.#served, change));
   }
 
   /** @param read what is asked for now, judged */
-  push(read: () => Promise<Served>): Promise<PushAnswer> {
+  push(read: () => Promise<Served>, change: Change): Promise<PushAnswer> {
+    return this.#answer(async () => {
+      const asked = await read();
+      const changed = this.#isOther(asked);
+      if (changed) {
+        await this.#room.apply(asked, change);
+        this.#served = asked;
+      }
+      return { changed };
+    });
+  }
+
+  /** As `push`, up to where it would come into force: whose answers would change, of the newest `last` of each gateway? */
+  rehearse(read: () => Promise<Served>, last: number): Promise<PushAnswer> {
+    return this.#answer(async () => {
+      const asked = await read();
+      return { changed: this.#isOther(asked), rehearsal: await this.#room.rehearse(asked, last) };
+    });
+  }
+
+  #answer(work: () => Promise<Omit<PushAnswer, 'bundle'>>): Promise<PushAnswer> {
     return this.#next(async () => {
       try {
-        return { changed: await this.#replace(await read()), bundle: this.#gateway.applied };
+        return { ...(await work()), bundle: this.#room.applied() };
       } catch (error) {
-        return { changed: false, bundle: this.#gateway.applied, refused: refusalOf(error) };
+        return { changed: false, bundle: this.#room.applied(), refused: refusalOf(error) };
       }
     });
   }
 
-  async #replace(asked: Served): Promise<boolean> {
+  /** @throws ConfigError naming what only a start can bring into force */
+  #isOther(asked: Served): boolean {
     demandSameZones(this.#served, asked);
     const swapped = ({ policies, servers, config: { limits, ip_risk } }: Served) => ({
       ...{ policies, servers, limits, ip_risk },
     });
-    if (isDeepStrictEqual(swapped(asked), swapped(this.#served))) return false;
-    await this.#apply(asked);
-    this.#served = asked;
-    return true;
+    return !isDeepStrictEqual(swapped(asked), swapped(this.#served));
   }
 
   #next<T>(work: () => Promise<T>): Promise<T> {
@@ -68,7 +88,7 @@ function demandSameZones({ config, servers, sandboxed }: Served, asked: Served):
     const mend = 'end up and start it again; until then nothing of this push is in force';
     faults.push(asked.config.fault({ path, message, mend }));
   };
-  for (const key of ['edge', 'admin', 'identity', 'stateStore'] as const)
+  for (const key of ['edge', 'admin', 'identity', 'control', 'stateStore'] as const)
     if (!isDeepStrictEqual(asked.config[key], config[key]))
       differs([key === 'stateStore' ? 'state' : key], 'is not what up was started with');
   const named = (all: readonly { readonly name: string }[], name: string) => all.find((one) => one.name === name);

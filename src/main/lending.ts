@@ -2,15 +2,17 @@ import type { ProofWish, WireLease } from '../contract/wire-secret.ts';
 import type { FromGateway, LeaseAnswer, LeaseWish } from '../contract/zone-link.ts';
 import { lentValues } from './lent-values.ts';
 
+const AWAY: LeaseAnswer = { failed: 'zone 0 is away' };
+
 /** Zone 1's end of its asking for credentials. Values are known here while they are lent, for the log's sake alone. */
 export class Lender {
-  readonly #send: (message: FromGateway) => void;
+  readonly #send: (message: FromGateway) => boolean;
   readonly #asked = new Map<number, (answer: LeaseAnswer) => void>();
   readonly #lent = new Map<string, WireLease>();
   readonly #proving = new Map<number, (proof: string | undefined) => void>();
   #lastAsked = 0;
 
-  constructor(send: (message: FromGateway) => void) {
+  constructor(send: (message: FromGateway) => boolean) {
     this.#send = send;
   }
 
@@ -18,7 +20,7 @@ export class Lender {
     const id = ++this.#lastAsked;
     return new Promise((resolve) => {
       this.#asked.set(id, resolve);
-      this.#send({ kind: 'lease', id, wish });
+      if (!this.#send({ kind: 'lease', id, wish })) this.leased(id, AWAY);
     });
   }
 
@@ -37,7 +39,7 @@ export class Lender {
     const id = ++this.#lastAsked;
     return new Promise((resolve) => {
       this.#proving.set(id, resolve);
-      this.#send({ kind: 'prove', id, wish });
+      if (!this.#send({ kind: 'prove', id, wish })) this.proved(id, undefined);
     });
   }
 
@@ -45,6 +47,12 @@ export class Lender {
   proved(id: number, proof: string | undefined): void {
     this.#proving.get(id)?.(proof);
     this.#proving.delete(id);
+  }
+
+  /** Zone 0 has gone; what was asked it will not answer. */
+  lost(): void {
+    for (const id of [...this.#asked.keys()]) this.leased(id, AWAY);
+    for (const id of [...this.#proving.keys()]) this.proved(id, undefined);
   }
 
   giveBack(leases: readonly string[]): void {

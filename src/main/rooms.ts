@@ -13,7 +13,9 @@ import type { authenticateStage } from '../gateway/authentication/stage.ts';
 import { authorizeStage, decision, visibility } from '../gateway/authorization/authorize.ts';
 import type { Histories } from '../gateway/authorization/history.ts';
 import { ipRiskBy } from '../gateway/authorization/ip-risk.ts';
-import { argumentsOf } from '../gateway/authorization/question.ts';
+import { argumentsOf, factsOf, NO_HISTORY } from '../gateway/authorization/question.ts';
+import { sameTenant } from '../gateway/authorization/tenancy.ts';
+import type { Asked, RecentDecisions } from '../gateway/decisions/recent.ts';
 import { actionOf, type Catalogue, createCatalogue } from '../gateway/descriptors/catalogue.ts';
 import { identifyStage } from '../gateway/descriptors/identify.ts';
 import { listDigests, lists } from '../gateway/descriptors/lists.ts';
@@ -81,6 +83,7 @@ export interface Standing {
   /** Tells zone 0 what budgets have come to. */
   readonly spent: (spendings: readonly Spending[]) => void;
   readonly histories: Histories;
+  readonly recent: RecentDecisions;
   readonly audit: AuditDeps;
   /** What went wrong with us; nobody waits for it. */
   readonly fault: (error: unknown, incident?: string) => void;
@@ -93,6 +96,8 @@ export interface Furnished {
   /** Whether a call that was admitted before would be permitted now. */
   readonly stillMay: (call: Admitted) => boolean;
   readonly lending: Lending;
+  /** What a subject that asked this once would be told. */
+  readonly judge: (asked: Asked) => boolean;
   readonly leftOut: Catalogue['leftOut'];
 }
 
@@ -120,6 +125,7 @@ export function furnish(
     running,
     spent: tellSpent,
     histories,
+    recent,
     audit,
     fault,
   }: Standing,
@@ -140,6 +146,14 @@ export function furnish(
   const visible = (...[subject, action]: Parameters<Parameters<typeof createVisibility>[1]>): boolean => {
     const server = byName.get(action.split(/[/#]/, 1)[0] ?? '');
     return server !== undefined && seen(subject, action, server);
+  };
+  /** What a call seeks and does not find is a decision too. */
+  const sought: typeof visible = (subject, action) => {
+    const isSeen = visible(subject, action);
+    const server = byName.get(action.split(/[/#]/, 1)[0] ?? '');
+    if (!isSeen && server !== undefined)
+      recent.unseen(factsOf(subject, action, server, Date.now(), { ipRisk: undefined, session: NO_HISTORY }));
+    return isSeen;
   };
   const shown = createVisibility(catalogue, visible);
   const answerLists = lists({ catalogue, visibility: shown, visible });
@@ -206,6 +220,16 @@ export function furnish(
     held,
     stillMay: mayNow,
   });
+  const authorize = authorizeStage({ ...authorization, engine: recent.watch(engine), histories, clock, confirm });
+  const identify = identifyStage({ catalogue, visibility: shown, visible: sought, decodeHeader });
+  const judge = (asked: Asked): boolean => {
+    const server = byName.get(asked.action.split(/[/#]/, 1)[0] ?? '');
+    if (server === undefined || !sameTenant(asked.tenant, server)) return false;
+    if (!('arguments' in asked)) return engine.visible(asked);
+    const { allow, notCanonical } = engine.decide(asked);
+    return allow && notCanonical === undefined;
+  };
+
   const rooms: Rooms = {
     version: bundle.version,
     authenticate,
@@ -243,9 +267,9 @@ export function furnish(
         }
       }
     },
-    identify: identifyStage({ catalogue, visibility: shown, visible, decodeHeader }),
+    identify: (call) => recent.during(call, () => identify(call)),
     validate: validateStage({ inputs: inputs.byAction }),
-    authorize: authorizeStage({ ...authorization, histories, clock, confirm }),
+    authorize: (call, caller) => recent.during(call, () => authorize(call, caller)),
     confirm: stepUpStage({
       servers,
       confirm,
@@ -312,5 +336,5 @@ export function furnish(
   const stillMay = ({ subject, target, params, arrived }: Admitted) =>
     !isStopped({ subject, target }, stops) &&
     decide(subject, target.server, target.action, argumentsOf(target, params) ?? {}, arrived.remote).allow;
-  return { rooms, view, permits, stillMay, lending, leftOut: catalogue.leftOut };
+  return { rooms, view, permits, stillMay, lending, judge, leftOut: catalogue.leftOut };
 }

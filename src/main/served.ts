@@ -1,9 +1,11 @@
 import { join } from 'node:path';
 import type { GatewayServer, PolicySource, RuntimeServer } from '../contract/bundle.ts';
 import { worldOf } from '../contract/policy-world.ts';
-import { type Config, loadConfig, loadPolicies, trustedIssuers } from '../control-plane/config/load.ts';
+import { type Config, limitsOf, loadConfig, loadPolicies, trustedIssuers } from '../control-plane/config/load.ts';
 import { ConfigError } from '../control-plane/config/problem.ts';
 import { type Lock, readLock } from '../control-plane/packages/lock.ts';
+import { differences } from '../control-plane/policy-registry/diff.ts';
+import type { Content, Registry, Version } from '../control-plane/policy-registry/registry.ts';
 import { loadCedar } from '../drivers/policy-engine/cedar/load.ts';
 import { unservable } from './unservable.ts';
 
@@ -39,6 +41,26 @@ export async function readServed(
   checkTools(config, gateway);
   checkPolicies(config, policies, gateway);
   return { config, policies, servers: gateway, sandboxed: runtime };
+}
+
+/**
+ * What is in force, with the policies of an earlier version.
+ * @throws ConfigError when that version was for other servers or pins: those come from the operator's files alone
+ */
+export async function rolledBack(version: Version, registry: Registry, served: Served): Promise<Served> {
+  const then = registry.content(version);
+  const now = JSON.parse(
+    JSON.stringify({ policies: then.policies, servers: served.servers, limits: limitsOf(served.config) }),
+  ) as Content;
+  const others = differences(then, now).map(({ what }) => what);
+  if (others.length > 0)
+    throw served.config.fault({
+      path: ['servers'],
+      message: `version ${version.version} was for other pins or settings: ${others.slice(0, 3).join(', ')}`,
+      mend: 'put innerkeep.lock, innerkeep.yaml and the policies of that time back, and push them',
+    });
+  checkPolicies(served.config, then.policies, served.servers);
+  return { ...served, policies: then.policies };
 }
 
 function checkTools(config: Config, servers: readonly GatewayServer[]): void {

@@ -24,6 +24,7 @@ const bundle = (version: number): GatewayBundle => ({
   servers: [],
   stops: [],
   limits: { perSubject: { interval: 600, burst: 20 }, perSource: { interval: 200, burst: 100 } },
+  away: 1,
 });
 const open = (envelope: string, held?: { version: number; digest: string }) =>
   openBundle(envelope, zone0.publicKey, held);

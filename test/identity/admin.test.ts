@@ -29,6 +29,8 @@ async function running(t: TestContext, more: AdminRoutes = {}, externalIssuers: 
         externalIssuers,
         mcp: MCP,
         push: async () => ({ changed: false, bundle: 1 }),
+        history: () => ({ versions: [], gateways: [] }),
+        diff: () => ({ changes: [] }),
         publishRevocations: async () => void published.push(issuer.revoked()),
         ready: () => health.ready,
         leases: () => [],

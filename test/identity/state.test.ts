@@ -14,7 +14,7 @@ import { MCP, ORIGIN } from './support/gateway.ts';
 const DAY = 24 * 3600 * 1000;
 const at = Date.parse('2026-11-22T12:00:00Z');
 
-test('the authority and the audit key are made once; keys are readable by their owner alone', async (t) => {
+test('the authorities and the signing keys are made once; keys are readable by their owner alone', async (t) => {
   const state = join(scratch(t), 'state');
   const first = await openPki(state, () => at);
   const second = await openPki(state, () => at + 300 * DAY);
@@ -24,7 +24,12 @@ test('the authority and the audit key are made once; keys are readable by their 
   const modes = Object.fromEntries(
     readdirSync(join(state, 'pki')).map((file) => [file, statSync(join(state, 'pki', file)).mode & 0o777]),
   );
-  assert.deepEqual(modes, { 'ca.key': 0o600, 'audit.key': 0o600, 'ca.pem': 0o644, 'audit.pub.pem': 0o644 });
+  const [keys, open] = [
+    ['ca', 'zones', 'audit', 'bundle'],
+    ['ca', 'zones', 'audit.pub', 'bundle.pub'],
+  ];
+  const expected = [...keys.map((name) => [`${name}.key`, 0o600]), ...open.map((name) => [`${name}.pem`, 0o644])];
+  assert.deepEqual(modes, Object.fromEntries(expected));
   assert.equal(statSync(state).mode & 0o777, 0o700);
   assert.equal(statSync(join(state, 'pki')).mode & 0o777, 0o700);
   const signature = sign(null, Buffer.from('chain head'), createPrivateKey(first.auditKey.privatePem));

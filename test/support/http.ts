@@ -1,5 +1,4 @@
 import { request } from 'node:https';
-import type { Product } from './product.ts';
 
 export interface Reply {
   readonly status: number;
@@ -11,7 +10,7 @@ export interface Reply {
 
 /** One POST to the edge, over its own TLS. */
 export function post(
-  product: Product,
+  product: { readonly ready: { readonly mcp: string }; readonly ca: string },
   body: string | Uint8Array,
   options: {
     readonly token?: string | undefined;

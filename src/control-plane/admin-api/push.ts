@@ -1,10 +1,13 @@
 import { z } from 'zod';
+import { rehearsal } from '../gateways/rehearsal.ts';
 
 /** What became of `POST /admin/push`. */
 export const pushAnswer = z.strictObject({
   changed: z.boolean(),
   /** Version of the bundle that is in force now. */
   bundle: z.number().int(),
+  /** Of a dry run: whose answers it would change. `changed` is then whether there is anything to push. */
+  rehearsal: rehearsal.optional(),
   /** Why what is in force stays; HTTP 422. */
   refused: z
     .strictObject({

@@ -4,6 +4,7 @@ import { type Issuer, IssuerError } from '../issuer/issuer.ts';
 import type { RunningLease } from '../secrets/leases.ts';
 import { type StopsFile, stopWish } from '../stops/stops-file.ts';
 import type { CallerGrants } from '../upstream-authorization/caller-grants.ts';
+import type { DiffAnswer, HistoryAnswer } from './history.ts';
 import { type Metrics, renderMetrics } from './metrics.ts';
 import type { PushAnswer } from './push.ts';
 import { AdminError, type AdminRequest, type AdminRoutes, answerJson } from './server.ts';
@@ -27,9 +28,19 @@ const invitation = z.strictObject({
 const removal = z.strictObject({ subject: z.string() });
 const withdrawal = z.strictObject({ subject: z.string(), server: z.string().optional() });
 const decision = z.strictObject({ id: z.string(), approve: z.boolean() });
+const pushWish = z.strictObject({
+  who: z.string().max(128),
+  why: z.string().max(1024),
+  /** The policies of this earlier version, in place of the operator's files. */
+  rollback: z.int().min(1).optional(),
+  /** Nothing comes into force: so many of the newest decisions are asked again. */
+  rehearse: z.int().min(0).max(100_000).optional(),
+});
+const versionNumber = z.coerce.number().int().min(1);
 const revocation = z.strictObject({ token: z.string().min(1) });
 
 export type TokenRequest = z.input<typeof tokenWish>;
+export type PushRequest = z.output<typeof pushWish>;
 export type InvitationRequest = z.input<typeof invitation>;
 
 export interface StandardDeps {
@@ -42,7 +53,10 @@ export interface StandardDeps {
   /** A new bundle with the issuer's list has reached the gateways when it resolves. */
   readonly publishRevocations: () => Promise<void>;
   /** Reads the operator's files again and puts them into force, or says why not. */
-  readonly push: () => Promise<PushAnswer>;
+  readonly push: (wish: PushRequest) => Promise<PushAnswer>;
+  readonly history: (most: number) => HistoryAnswer;
+  /** @param to undefined: the newest. @throws RangeError when there is no such version */
+  readonly diff: (from: number, to: number | undefined) => DiffAnswer;
   /** Do all zones work? */
   readonly ready: () => boolean;
   readonly metrics: () => Metrics | Promise<Metrics>;
@@ -140,9 +154,20 @@ export function standardRoutes(deps: StandardDeps): AdminRoutes {
         return answerJson({ withdrawn });
       },
     },
+    'GET /admin/history': {
+      handle: ({ query }) => answerJson(deps.history(readQuery(versionNumber, query.get('most')))),
+    },
+    'GET /admin/diff': {
+      handle: ({ query }) => {
+        const to = query.get('to') || undefined;
+        const asked = [readQuery(versionNumber, query.get('from')), to && readQuery(versionNumber, to)] as const;
+        return existing(() => answerJson(deps.diff(asked[0], asked[1] || undefined)));
+      },
+    },
     'POST /admin/push': {
-      handle: async () => {
-        const pushed = await deps.push();
+      handle: async ({ body }) => {
+        const wish = read(pushWish, body);
+        const pushed = await existing(() => deps.push(wish));
         return answerJson(pushed, pushed.refused === undefined ? 200 : 422);
       },
     },
@@ -167,6 +192,21 @@ function read<T>(schema: z.ZodType<T>, body: AdminRequest['body']): T {
   const parsed = schema.safeParse(body);
   if (parsed.success) return parsed.data;
   throw new AdminError(400, z.prettifyError(parsed.error));
+}
+
+function readQuery(schema: z.ZodType<number>, text: string | null): number {
+  const parsed = schema.safeParse(text);
+  if (parsed.success) return parsed.data;
+  throw new AdminError(400, z.prettifyError(parsed.error));
+}
+
+/** Of versions. */
+async function existing<T>(act: () => T | Promise<T>): Promise<T> {
+  try {
+    return await act();
+  } catch (error) {
+    throw error instanceof RangeError ? new AdminError(400, error.message) : error;
+  }
 }
 
 async function refusing<T>(act: () => Promise<T>): Promise<T> {

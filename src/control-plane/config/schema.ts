@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { parseNetwork } from '../../contract/addresses.ts';
 import { type EgressRule, isInnerNetwork, ruleFault } from '../../contract/egress.ts';
 import { isTemplate } from '../../contract/resource-mapping.ts';
+import { control } from './control.ts';
 import { limits } from './limits.ts';
 import { toolSettings } from './tool-settings.ts';
 import { duration, listen, size } from './units.ts';
@@ -306,6 +307,7 @@ export function configSchema(base: string) {
       .describe(
         'Risk of addresses, 0–100, by network (CIDR): the smallest counts, all others have 0. Policies read it as `context.ip_risk`.',
       ),
+    control,
     policies: path
       .prefault('./policies')
       .describe('Directory of the Cedar policies, `*.cedar`, and of who is in which groups, `*.tuples`.'),

@@ -17,8 +17,8 @@ const DAY = 24 * 60 * 60 * 1000;
 const AUTHORITY_LIFETIME = 3650 * DAY;
 /** Thirty days: the key is never written, and is made anew at each start. */
 const LEAF_LIFETIME = 30 * DAY;
-/** Clients' clocks may be a little behind. */
-const BACKDATE = 5 * 60 * 1000;
+/** Clocks may differ by so much. */
+const BACKDATE = 60 * 60 * 1000;
 
 const P256 = { name: 'ECDSA', namedCurve: 'P-256' };
 const ECDSA_SHA256 = { name: 'ECDSA', hash: 'SHA-256' };
@@ -56,10 +56,31 @@ export async function authorityCertificate(key: KeyObject, now: number): Promise
 /** A server certificate for DNS names and IP addresses, with a key of its own. @throws RangeError on an unusable name */
 export async function leafCertificate(authority: KeyObject, names: readonly string[], now: number): Promise<Leaf> {
   if (names.length === 0) throw new RangeError('a server certificate needs a name');
+  return leaf(authority, 'edge', names.map(alternativeName), ExtendedKeyUsage.serverAuth, now);
+}
+
+/** A zone's certificate for the connection between zone 0, which dials, and a gateway: good at its own end alone. */
+export function zoneCertificate(
+  authority: KeyObject,
+  uri: string,
+  end: 'dials' | 'listens',
+  now: number,
+): Promise<Leaf> {
+  const usage = end === 'dials' ? ExtendedKeyUsage.clientAuth : ExtendedKeyUsage.serverAuth;
+  return leaf(authority, 'zone', [{ type: 'url', value: uri }], usage, now);
+}
+
+async function leaf(
+  authority: KeyObject,
+  what: string,
+  names: readonly AlternativeName[],
+  usage: ExtendedKeyUsage,
+  now: number,
+): Promise<Leaf> {
   const pair = await webcrypto.subtle.generateKey(P256, true, ['sign', 'verify']);
   const certificate = await X509CertificateGenerator.create({
     serialNumber: serial(),
-    subject: 'CN=innerkeep edge',
+    subject: `CN=innerkeep ${what}`,
     issuer: authorityName(authority),
     notBefore: new Date(now - BACKDATE),
     notAfter: new Date(now + LEAF_LIFETIME),
@@ -69,8 +90,8 @@ export async function leafCertificate(authority: KeyObject, names: readonly stri
     extensions: [
       new BasicConstraintsExtension(false, undefined, true),
       new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true),
-      new ExtendedKeyUsageExtension([ExtendedKeyUsage.serverAuth]),
-      new SubjectAlternativeNameExtension(names.map(alternativeName)),
+      new ExtendedKeyUsageExtension([usage]),
+      new SubjectAlternativeNameExtension([...names]),
       await SubjectKeyIdentifierExtension.create(pair.publicKey),
       await AuthorityKeyIdentifierExtension.create(await publicHalf(authority)),
     ],
@@ -80,7 +101,12 @@ export async function leafCertificate(authority: KeyObject, names: readonly stri
   return { key: String(key), cert: certificate.toString('pem'), notAfter: certificate.notAfter.getTime() };
 }
 
-function alternativeName(name: string): { type: 'dns' | 'ip'; value: string } {
+interface AlternativeName {
+  readonly type: 'dns' | 'ip' | 'url';
+  readonly value: string;
+}
+
+function alternativeName(name: string): AlternativeName {
   if (isAddress(name)) return { type: 'ip', value: name };
   if (!/^(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/i.test(name)) {
     throw new RangeError(`${JSON.stringify(name)} is neither a DNS name nor an IP address`);

@@ -1,7 +1,8 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, X509Certificate } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { authorityCertificate, type Leaf, leafCertificate } from './certificates.ts';
+import { basename, join } from 'node:path';
+import { CONTROL_ID, gatewayId } from '../../contract/control-link.ts';
+import { authorityCertificate, type Leaf, leafCertificate, zoneCertificate } from './certificates.ts';
 import { privateDirectory, readSecret, StateError, stateDirectory, writeNew } from './state-files.ts';
 
 export interface Pki {
@@ -9,8 +10,16 @@ export interface Pki {
   readonly caFile: string;
   /** A fresh key and certificate for these DNS names and IP addresses; not written anywhere. */
   leaf(names: readonly string[]): Promise<Leaf>;
-  /** Signs the audit log. */
+  /** The authority of zone 0 and its gateways, which no client knows. */
+  readonly zones: {
+    readonly caPem: string;
+    control(): Promise<Leaf>;
+    gateway(name: string): Promise<Leaf>;
+  };
+  /** Signs the audit log of the gateway that runs here. */
   readonly auditKey: SigningKey;
+  /** Signs the audit log of another one: each has its own, so that none can write in another's name. */
+  auditKeyOf(gateway: string): SigningKey;
   /** Signs what gateways serve by. */
   readonly bundleKey: SigningKey;
 }
@@ -29,21 +38,31 @@ interface SigningKey {
 export async function openPki(stateDir: string, now: () => number): Promise<Pki> {
   stateDirectory(stateDir);
   const directory = privateDirectory(join(stateDir, 'pki'));
-  const caFile = join(directory, 'ca.pem');
-  const caKeyFile = join(directory, 'ca.key');
-  if (existsSync(caFile) && !existsSync(caKeyFile))
-    throw new StateError(`${caKeyFile} is missing, but ${caFile} is there`);
-  const caKey = keyIn(caKeyFile, 'ec');
-  if (!existsSync(caFile)) writeNew(caFile, await authorityCertificate(caKey, now()), 0o644);
-  const caPem = readFileSync(caFile, 'utf8');
-  checkAuthority(caFile, caPem, caKey, now());
+  const { file: caFile, pem: caPem, key: caKey } = await authority(directory, 'ca', now());
+  const zones = await authority(directory, 'zones', now());
   return {
     caPem,
     caFile,
     leaf: (names) => leafCertificate(caKey, names, now()),
+    zones: {
+      caPem: zones.pem,
+      control: () => zoneCertificate(zones.key, CONTROL_ID, 'dials', now()),
+      gateway: (name) => zoneCertificate(zones.key, gatewayId(name), 'listens', now()),
+    },
     auditKey: signingKey(directory, 'audit'),
+    auditKeyOf: (gateway) => signingKey(directory, `audit-${gateway}`),
     bundleKey: signingKey(directory, 'bundle'),
   };
+}
+
+async function authority(directory: string, name: string, now: number) {
+  const [file, keyFile] = [join(directory, `${name}.pem`), join(directory, `${name}.key`)];
+  if (existsSync(file) && !existsSync(keyFile)) throw new StateError(`${keyFile} is missing, but ${file} is there`);
+  const key = keyIn(keyFile, 'ec');
+  if (!existsSync(file)) writeNew(file, await authorityCertificate(key, now), 0o644);
+  const pem = readFileSync(file, 'utf8');
+  checkAuthority(file, pem, key, now);
+  return { file, pem, key };
 }
 
 function signingKey(directory: string, name: string): SigningKey {
@@ -83,6 +102,7 @@ function checkAuthority(file: string, pem: string, key: KeyObject, now: number):
   } catch {
     throw new StateError(`${file} is not a certificate in PEM`);
   }
-  if (!certificate.ca || !certificate.checkPrivateKey(key)) throw new StateError(`${file} does not belong to ca.key`);
+  if (!certificate.ca || !certificate.checkPrivateKey(key))
+    throw new StateError(`${file} does not belong to ${basename(file, '.pem')}.key`);
   if (now >= certificate.validToDate.getTime()) throw new StateError(`${file} has expired; move the directory away`);
 }

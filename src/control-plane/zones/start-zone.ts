@@ -10,7 +10,7 @@ export interface Zone<To> {
 }
 
 export interface ZoneCommand {
-  readonly name: 'gateway' | 'runtime';
+  readonly name: 'control' | 'gateway' | 'runtime';
   /** The entry file that knows how to be a zone. */
   readonly main: string;
   /**
@@ -27,8 +27,8 @@ export function startZone<To extends object, From>(command: ZoneCommand, onMessa
   const child = spawn('/bin/sh', ['-c', 'ulimit -c 0 && exec "$@"', 'sh', ...argv], {
     stdio: ['ignore', 2, 2, 'ipc'],
     serialization: 'json',
-    // What operators set for us (registries, proxies, credentials) is none of a zone's business.
-    env: { PATH: process.env.PATH },
+    // What operators set for us (registries, proxies, credentials) is none of a zone's business, but of zone 0's.
+    env: command.name === 'control' ? process.env : { PATH: process.env.PATH },
     // Ctrl-C reaches zone 0 alone, which ends the zones in order.
     detached: true,
   });
