@@ -65,15 +65,12 @@ export class Gateway {
       ...this.tools(server).map((tool) => `${server}/${tool}`),
       ...METHODS.map((method) => `${server}#${method}`),
     ]);
-    const list = actions.map((action) => `    Action::${JSON.stringify(action)}`).join(',\n');
-    const policy = `permit (
-  principal in Tenant::"acme",
-  action in [
-${list}
-  ],
-  resource == Tenant::"acme"
-);
-`;
+    const policy = actions
+      .map(
+        (action) =>
+          `permit (principal in Tenant::"acme", action == Action::${JSON.stringify(action)}, resource == Tenant::"acme");\n`,
+      )
+      .join('');
     writeFileSync(join(this.workspace.dir, POLICY), policy);
     const product = await this.workspace.up();
     this.#product = product;

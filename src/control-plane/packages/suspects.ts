@@ -17,9 +17,12 @@ const MENTION = 0.5;
  */
 export function suspectsOf(pins: Pins, others: readonly string[]): Suspects {
   const found: Record<string, readonly string[]> = {};
+  // Of a tool that it has itself, too, it speaks of its own.
+  const own = new Set(pins.tools.map(({ name }) => name));
+  const foreign = others.filter((other) => !own.has(toolOf(other)));
   const look = (item: string, raw: string): void => {
     const { score, reasons } = suspicion(raw, 'descriptor');
-    const mentioned = mentions(raw, others);
+    const mentioned = mentions(raw, foreign);
     if (score + (mentioned.length > 0 ? MENTION : 0) >= SUSPECTED)
       found[item] = [...reasons, ...mentioned.map((tool) => `mentions ${tool}`)];
   };
