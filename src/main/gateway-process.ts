@@ -117,9 +117,9 @@ export class GatewayProcess {
       case 'visited':
         return this.#zone?.visited(message.visit);
       case 'confirmation':
-        return this.#zone?.asker.answered(message.id, message.answer);
+        return this.#zone?.confirmations.answered(message.id, message.answer);
       case 'issued':
-        return this.#zone?.issued(message.id, message.answer);
+        return this.#zone?.pages.answered(message.id, message.answer);
     }
   }
 

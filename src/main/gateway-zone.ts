@@ -5,13 +5,11 @@ import type { GatewayBundle } from '../contract/bundle.ts';
 import { Refusal } from '../contract/refusal.ts';
 import type { BundleId } from '../contract/signed-bundle.ts';
 import type { StateStore } from '../contract/state-store.ts';
+import type { CallToConfirm, Confirmation } from '../contract/step-up.ts';
 import { type Stop, stopText } from '../contract/stops.ts';
 import type { Admitted, Subject } from '../contract/tool-call.ts';
 import type { UpstreamListening } from '../contract/upstream.ts';
 import type { FromGateway, GatewayOpening, IssuerAnswer, IssuerRequest, Rehearsal } from '../contract/zone-link.ts';
-import { AuditLogBroken, openFileSink } from '../drivers/audit-sink/file.ts';
-import { memoryStore } from '../drivers/state-store/memory.ts';
-import { openRedisStore } from '../drivers/state-store/redis.ts';
 import { edgeBudget, recordAttempt } from '../gateway/audit/trail.ts';
 import { authenticateStage } from '../gateway/authentication/stage.ts';
 import { Histories } from '../gateway/authorization/history.ts';
@@ -34,14 +32,14 @@ import { Tasks } from '../gateway/tasks/tasks.ts';
 import { createEdge, type Edge } from '../gateway/transport/edge.ts';
 import { openOutbound } from '../gateway/transport/outbound.ts';
 import { asFailure, type Upstream } from '../runtime/upstream/upstream.ts';
+import { Asker } from './asker.ts';
 import { clock } from './clock.ts';
-import { ConfirmationAsker } from './confirmation-asker.ts';
+import { openAudit, openState } from './gateway-openings.ts';
 import { Lender } from './lending.ts';
 import { lentValues } from './lent-values.ts';
-import { log } from './log.ts';
+import { fault, log, textOf } from './log.ts';
 import { Remotes } from './remotes.ts';
 import { type Furnished, furnish, type Standing } from './rooms.ts';
-import { STATE_STORE } from './start-faults.ts';
 
 /** Anonymous refusals a second that are recorded one by one, and as many events of connections that are logged. */
 const EDGE_RECORDS = 50;
@@ -69,11 +67,9 @@ export class GatewayZone {
   readonly #asksClients: boolean;
   readonly #bundleKey: KeyObject;
   readonly #edge: Edge;
-  readonly #asked = new Map<number, (answer: IssuerAnswer) => void>();
   readonly #remotes = new Remotes();
   readonly #counts = { calls: 0, refusals: {} as Record<string, number> };
   readonly #running = new Running();
-  #lastAsked = 0;
   #bundle: GatewayBundle | undefined;
   #rooms: Rooms | undefined;
   readonly #link: RuntimeLink;
@@ -84,7 +80,10 @@ export class GatewayZone {
   #upstreams: ReadonlyMap<string, Upstream> = new Map();
   readonly #standing: Standing;
   readonly lender: Lender;
-  readonly asker: ConfirmationAsker;
+  /** Has a person confirmed a call? */
+  readonly confirmations: Asker<CallToConfirm, Confirmation>;
+  /** The pages of the issuer. */
+  readonly pages: Asker<IssuerRequest, IssuerAnswer>;
 
   #isSuspended = false;
   port = 0;
@@ -104,7 +103,8 @@ export class GatewayZone {
     this.#bundleKey = createPublicKey(ground.bundleKey);
     this.#sink = openAudit(ground.auditFile, opening.auditKey);
     this.lender = new Lender(send);
-    this.asker = new ConfirmationAsker(send);
+    this.confirmations = new Asker((id, call) => send({ kind: 'confirm', id, call }), NOBODY);
+    this.pages = new Asker((id, request) => send({ kind: 'issuer', id, request }), UNAVAILABLE);
     const provisional = { origin: '', serverNames: [], allowedOrigins: [], unauthenticated: 421, maxBody: 0 } as const;
     const audit = {
       sink: this.#sink,
@@ -141,7 +141,7 @@ export class GatewayZone {
       held: new HeldCalls(),
       stillMay: (call) => !this.#isSuspended && this.#stillMay(call),
       lender: this.lender,
-      confirm: (call) => this.asker.ask(call),
+      confirm: (call) => this.confirmations.ask(call),
       onceStates: new OnceStates(Date.now),
       led: new Led(),
       pace,
@@ -173,7 +173,7 @@ export class GatewayZone {
       settings: () => this.#bundle?.edge ?? provisional,
       issuers: () => this.#bundle?.issuers.map(({ issuer }) => issuer) ?? [],
       handle,
-      issuer: (request) => this.#ask(request),
+      issuer: (request) => this.pages.ask(request),
       report: (event) => {
         const { write, suppressed } = logged();
         if (write) log({ event: 'edge', ...event, ...(suppressed > 0 && { suppressed }) });
@@ -196,7 +196,7 @@ export class GatewayZone {
       swap = this.#prepare(opened.bundle as unknown as GatewayBundle);
       this.#ground.keep(envelope);
     } catch (error) {
-      this.#record({ code: 'refused', detail: text(error) });
+      this.#record({ code: 'refused', detail: textOf(error) });
       throw error;
     }
     swap();
@@ -242,13 +242,13 @@ export class GatewayZone {
   /** The connection with zone 0 is gone, and with it the answers that were waited for. */
   lost(): void {
     this.lender.lost();
-    this.asker.lost();
-    for (const id of [...this.#asked.keys()]) this.issued(id, UNAVAILABLE);
+    this.confirmations.lost();
+    this.pages.lost();
   }
 
   #record(facts: Partial<AuditRecord>): void {
     this.#sink.append({ time: new Date().toISOString(), event: 'bundle', ...facts }).catch((error) => {
-      log({ event: 'fault', error: `the bundle's record could not be written: ${text(error)}` });
+      log({ event: 'fault', error: `the bundle's record could not be written: ${textOf(error)}` });
     });
   }
 
@@ -256,7 +256,7 @@ export class GatewayZone {
     if (isDeepStrictEqual(before, now)) return;
     const detail = now.length === 0 ? 'nothing is stopped any more' : `stopped: ${now.map(stopText).join(', ')}`;
     this.#sink.append({ time: new Date().toISOString(), event: 'alert', alert: true, detail }).catch((error) => {
-      log({ event: 'fault', error: `the record of the kill switch could not be written: ${text(error)}` });
+      log({ event: 'fault', error: `the record of the kill switch could not be written: ${textOf(error)}` });
     });
   }
 
@@ -324,13 +324,8 @@ export class GatewayZone {
     try {
       this.#edge.renew(identity);
     } catch (error) {
-      log({ event: 'fault', error: `the new certificate cannot be used: ${text(error)}` });
+      log({ event: 'fault', error: `the new certificate cannot be used: ${textOf(error)}` });
     }
-  }
-
-  issued(id: number, answer: IssuerAnswer): void {
-    this.#asked.get(id)?.(answer);
-    this.#asked.delete(id);
   }
 
   visited(visit: string): void {
@@ -355,14 +350,6 @@ export class GatewayZone {
     return this.#bundle;
   }
 
-  #ask(request: IssuerRequest): Promise<IssuerAnswer> {
-    const id = ++this.#lastAsked;
-    return new Promise((resolve) => {
-      this.#asked.set(id, resolve);
-      if (!this.#ground.send({ kind: 'issuer', id, request })) this.issued(id, UNAVAILABLE);
-    });
-  }
-
   #count(code: string): void {
     this.#counts.calls++;
     if (code !== 'ok') this.#counts.refusals[code] = (this.#counts.refusals[code] ?? 0) + 1;
@@ -373,41 +360,11 @@ export class GatewayZone {
   }
 }
 
+/** What counts as zone 0's answer while it is away. */
+const NOBODY: Confirmation = { kind: 'full' };
 const UNAVAILABLE: IssuerAnswer = { status: 503, headers: {}, body: '' };
-
-/** @throws Error naming what of the state store does not work: a replay could not be told */
-async function openState({ stateStore: where, spent }: GatewayOpening): Promise<StateStore> {
-  if (where === 'memory') return memoryStore(Date.now, { spent });
-  try {
-    return await openRedisStore(where, { spent });
-  } catch (error) {
-    throw new Error(`${STATE_STORE}${text(error)}`);
-  }
-}
-
-/** @throws AuditLogBroken: what cannot be recorded is not served */
-function openAudit(file: string, key: string): AuditSink {
-  try {
-    return openFileSink(file, key, Date.now);
-  } catch (error) {
-    if (error instanceof AuditLogBroken) throw error;
-    throw new AuditLogBroken(`${file} cannot be written: ${text(error)}; see who owns it, and its mode`);
-  }
-}
-
-function fault(error: unknown, incident?: string): void {
-  log({ event: 'fault', ...(incident !== undefined && { incident }), error: text(error), stack: stack(error) });
-}
 
 /** Of clients' certificates: whoever has one of another authority is nobody. */
 function authoritiesOf({ edge, spiffe }: GatewayBundle): readonly string[] {
   return [...(edge.clientCa === undefined ? [] : [edge.clientCa]), ...(spiffe?.x509 ?? [])];
-}
-
-function text(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
-
-function stack(error: unknown): string | undefined {
-  return error instanceof Error ? error.stack : undefined;
 }

@@ -14,3 +14,13 @@ export function log(event: object): void {
 export function complain(error: unknown): void {
   log({ event: 'fault', error: String(error) });
 }
+
+/** A fault of our own, in a call or beside it. */
+export function fault(error: unknown, incident?: string): void {
+  const stack = error instanceof Error ? error.stack : undefined;
+  log({ event: 'fault', ...(incident !== undefined && { incident }), error: textOf(error), stack });
+}
+
+export function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,28 @@
+import type { AuditSink } from '../contract/audit-sink.ts';
+import type { StateStore } from '../contract/state-store.ts';
+import type { GatewayOpening } from '../contract/zone-link.ts';
+import { AuditLogBroken, openFileSink } from '../drivers/audit-sink/file.ts';
+import { memoryStore } from '../drivers/state-store/memory.ts';
+import { openRedisStore } from '../drivers/state-store/redis.ts';
+import { textOf } from './log.ts';
+import { STATE_STORE } from './start-faults.ts';
+
+/** @throws Error naming what of the state store does not work: a replay could not be told */
+export async function openState({ stateStore: where, spent }: GatewayOpening): Promise<StateStore> {
+  if (where === 'memory') return memoryStore(Date.now, { spent });
+  try {
+    return await openRedisStore(where, { spent });
+  } catch (error) {
+    throw new Error(`${STATE_STORE}${textOf(error)}`);
+  }
+}
+
+/** @throws AuditLogBroken: what cannot be recorded is not served */
+export function openAudit(file: string, key: string): AuditSink {
+  try {
+    return openFileSink(file, key, Date.now);
+  } catch (error) {
+    if (error instanceof AuditLogBroken) throw error;
+    throw new AuditLogBroken(`${file} cannot be written: ${textOf(error)}; see who owns it, and its mode`);
+  }
+}
