@@ -16,10 +16,10 @@ export function unfit(value: Json, code: ReadonlySet<string>, pointer = '', plac
   if (typeof value !== 'object' || value === null) return undefined;
   const isList = Array.isArray(value);
   for (const [key, member] of Object.entries(value)) {
-    const shown = `${pointer}/${shownToken(key)}`;
+    const token = shownToken(key);
     const why =
       (isList ? undefined : unfitText(key, `${pointer}: a key`, false)) ??
-      unfit(member, code, shown, `${place}/${isList ? '*' : shownToken(key)}`);
+      unfit(member, code, `${pointer}/${token}`, `${place}/${isList ? '*' : token}`);
     if (why !== undefined) return why;
   }
   return undefined;
