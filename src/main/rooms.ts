@@ -10,7 +10,7 @@ import type { Admitted } from '../contract/tool-call.ts';
 import { loadCedar } from '../drivers/policy-engine/cedar/load.ts';
 import { type AuditDeps, AuditTrail } from '../gateway/audit/trail.ts';
 import type { authenticateStage } from '../gateway/authentication/stage.ts';
-import { authorizeStage, decision, visibility } from '../gateway/authorization/authorize.ts';
+import { authorizeStage, type Decide, decision, visibility } from '../gateway/authorization/authorize.ts';
 import type { Histories } from '../gateway/authorization/history.ts';
 import { ipRiskBy } from '../gateway/authorization/ip-risk.ts';
 import { argumentsOf, factsOf, NO_HISTORY } from '../gateway/authorization/question.ts';
@@ -277,7 +277,7 @@ export function furnish(
       once: onceStates,
     }),
     limit: (call) => {
-      running.demand(call, stops);
+      running.demand(call);
       return limit(call);
     },
     settle: settlement({ money: prices, store: state, spent, fault }),
@@ -327,14 +327,17 @@ export function furnish(
       return refusalAnswer(refusal, call, edge, frame);
     },
   };
+  /** What was let in before, asked again. */
+  const may: Decide = (subject, server, action, args, remote) =>
+    isStopped({ subject, target: { server, action } }, stops)
+      ? { allow: false, policies: [], detail: 'the operator has stopped it' }
+      : decide(subject, server, action, args, remote);
   const view: View = {
     lists: listDigests({ catalogue, visibility: shown, visible }),
-    permits: (subject, { server, action, params }) =>
-      decide(subject, server, action, { uri: params.uri ?? null }).allow,
+    permits: (subject, { server, action, params }) => may(subject, server, action, { uri: params.uri ?? null }).allow,
   };
-  const permits: Permits = (...question) => decide(...question).allow;
+  const permits: Permits = (...question) => may(...question).allow;
   const stillMay = ({ subject, target, params, arrived }: Admitted) =>
-    !isStopped({ subject, target }, stops) &&
-    decide(subject, target.server, target.action, argumentsOf(target, params) ?? {}, arrived.remote).allow;
+    may(subject, target.server, target.action, argumentsOf(target, params) ?? {}, arrived.remote).allow;
   return { rooms, view, permits, stillMay, lending, judge, leftOut: catalogue.leftOut };
 }

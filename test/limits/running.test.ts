@@ -44,12 +44,16 @@ for (const stop of named)
     running.stop(others);
     running.stop([stop]);
     await assert.rejects(over, stopped);
-    assert.throws(() => running.demand(confirmed, [...others, stop]), stopped);
+    assert.throws(() => running.demand(confirmed), stopped);
+    // Let in before, and its intent written: it does not begin.
+    const begun = running.run(admitted, caller, () => assert.fail('it began'));
+    await assert.rejects(begun, stopped);
   });
 
 test('what is not named runs on, and ends as it ends', async () => {
   const running = new Running();
-  running.demand(confirmed, others);
+  running.stop(others);
+  running.demand(confirmed);
   const fault = new Error('of its own');
   const over = running.run(admitted, caller, async () => {
     running.stop(others);

@@ -1,4 +1,5 @@
 import { distance } from 'fastest-levenshtein';
+import { LOOKALIKES } from '../../contract/untrusted-text/lookalikes.ts';
 import { GENERIC, KNOWN_PACKAGES } from './known-packages.ts';
 
 interface Lookalike {
@@ -74,7 +75,7 @@ export function skeleton(name: string): string {
     .toLowerCase()
     .replace(/[\p{M}\p{Cf}]/gu, '');
   return [...plain]
-    .map((letter) => LOOKALIKES[letter] ?? letter)
+    .map((letter) => ALIKE[letter] ?? letter)
     .join('')
     .replace(/[^a-z0-9]/g, '')
     .replace(/rn/g, 'm')
@@ -84,43 +85,5 @@ export function skeleton(name: string): string {
     .replace(/5/g, 's');
 }
 
-/** Letters of other scripts that are drawn as Latin ones (UTS #39, confusables). */
-const LOOKALIKES: Readonly<Record<string, string>> = {
-  а: 'a',
-  е: 'e',
-  о: 'o',
-  р: 'p',
-  с: 'c',
-  у: 'y',
-  х: 'x',
-  ѕ: 's',
-  і: 'i',
-  ј: 'j',
-  ԁ: 'd',
-  һ: 'h',
-  ԛ: 'q',
-  ԝ: 'w',
-  к: 'k',
-  м: 'm',
-  т: 't',
-  в: 'b',
-  н: 'h',
-  г: 'r',
-  α: 'a',
-  ε: 'e',
-  ο: 'o',
-  ρ: 'p',
-  ν: 'v',
-  υ: 'u',
-  ι: 'i',
-  κ: 'k',
-  τ: 't',
-  χ: 'x',
-  ı: 'i',
-  ɡ: 'g',
-  ɑ: 'a',
-  ⅼ: 'l',
-  ł: 'l',
-  ø: 'o',
-  đ: 'd',
-};
+/** In a name, more than in a text: letters that some languages have, and look like others to whoever does not write them. */
+const ALIKE: Readonly<Record<string, string>> = { ...LOOKALIKES, г: 'r', ⅼ: 'l', ł: 'l', ø: 'o', đ: 'd' };

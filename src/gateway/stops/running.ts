@@ -7,10 +7,11 @@ import { StoppableCaller } from './stoppable.ts';
 /** The calls that run at this gateway, and what of them the operator has stopped. Outlives bundles. */
 export class Running {
   readonly #calls = new Map<AbortController, Admitted>();
+  #stops: readonly Stop[] = [];
 
-  /** What is stopped does not begin. @throws Refusal stopped */
-  demand(call: Confirmed, stops: readonly Stop[]): void {
-    if (isStopped(call, stops)) throw stopped();
+  /** What is stopped now, whatever bundle the call began with, does not go on. @throws Refusal stopped */
+  demand(call: Confirmed | Admitted): void {
+    if (isStopped(call, this.#stops)) throw stopped();
   }
 
   /** Has a call run until it is over or stopped. */
@@ -19,6 +20,8 @@ export class Running {
     caller: Caller,
     execute: (call: Admitted, caller: Caller) => Promise<Executed>,
   ): Promise<Executed> {
+    // It may have been stopped while its intent was written.
+    this.demand(call);
     const switched = new AbortController();
     this.#calls.set(switched, call);
     try {
@@ -30,8 +33,9 @@ export class Running {
     }
   }
 
-  /** Ends what runs and is stopped now. */
+  /** From now on this is stopped, and what of it runs ends. */
   stop(stops: readonly Stop[]): void {
+    this.#stops = stops;
     for (const [switched, call] of [...this.#calls]) if (isStopped(call, stops)) switched.abort(stopped());
   }
 }
