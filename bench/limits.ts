@@ -1,6 +1,7 @@
 // What limits and budgets cost: the stage and its settlement for one call, on memory and on a Redis of its own, and the
 // memory of a million subjects. Prints one line each.
 import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { Redis } from 'ioredis';
@@ -67,7 +68,10 @@ try {
   for await (const chunk of server.stdout) if (String(chunk).includes('Ready to accept connections')) break;
   server.stdout.resume();
   const url = `redis://127.0.0.1:${port}`;
-  const [store, raw] = [await openRedisStore(url, { fill: 0 }), new Redis(url)];
+  const [store, raw] = [
+    await openRedisStore(url, { names: randomBytes(32).toString('base64url'), seals: () => [], fill: 0 }),
+    new Redis(url),
+  ];
   const began = performance.now();
   for (let ping = 0; ping < ROUND_TRIPS; ping++) await raw.ping();
   const ping = ((performance.now() - began) * 1000) / ROUND_TRIPS;

@@ -2,6 +2,7 @@ import type { PinnedServer, ToolSettings } from './descriptors.ts';
 import type { EgressRule } from './egress.ts';
 import type { Limits } from './limits.ts';
 import type { ResourceTemplates } from './resource-mapping.ts';
+import type { SealKey } from './state-store.ts';
 import type { Stop } from './stops.ts';
 import type { WantedSecret, WireSecret } from './wire-secret.ts';
 
@@ -14,6 +15,8 @@ export interface GatewayBundle {
   readonly spiffe?: SpiffeTrust;
   /** What nonces for proofs are made of, the same for all gateways (RFC 9449 §8); absent: a proof needs none. */
   readonly nonceKey?: string;
+  /** What records of the shared state store are sealed with, newest first; the second seals. */
+  readonly stateSeals: readonly SealKey[];
   /** Ids (`jti`) of tokens that were revoked before they expired. */
   readonly revoked: readonly string[];
   readonly policies: readonly PolicySource[];

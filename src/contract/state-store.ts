@@ -19,7 +19,41 @@ export interface StateStore {
    * after the store was away.
    */
   settle(settlement: Settlement): Promise<readonly Spending[]>;
+  readonly records: Records;
   close(): Promise<void>;
+}
+
+/**
+ * What replicas keep for each other, a day at most. Where it leaves the process it is sealed: whoever reads the store
+ * learns how many records there are, how long they are and when they change, and nothing that is in them or in their names.
+ */
+export interface Records {
+  /** @throws StateUnavailable */
+  read(kind: string, id: string): Promise<Kept | undefined>;
+  /**
+   * @param ttl milliseconds, `RECORD_LIFE` at most
+   * @param over what is to be replaced, as it was read; null: nothing; absent: whatever is there
+   * @returns false where somebody had written meanwhile: then nothing is written
+   * @throws StateUnavailable
+   */
+  write(kind: string, id: string, text: string, ttl: number, over?: Kept | null): Promise<boolean>;
+  /** @throws StateUnavailable */
+  remove(kind: string, id: string): Promise<void>;
+}
+
+export interface Kept {
+  readonly text: string;
+  /** Which writing of it this is. */
+  readonly seen: string;
+}
+
+/** Milliseconds: so long a key that records are sealed with is taken, and once more as long it opens them. */
+export const RECORD_LIFE = 24 * 60 * 60 * 1000;
+
+/** Seals records; 32 random bytes, base64url. */
+export interface SealKey {
+  readonly id: string;
+  readonly key: string;
 }
 
 /** What was spent before, for a store that does not know it (any more). */

@@ -48,6 +48,8 @@ export interface GatewayOpening {
   readonly auditKey: string;
   /** `memory`, or the URL of the Redis that all gateways share. */
   readonly stateStore: string;
+  /** By what names in it are hidden; base64url. */
+  readonly stateNames: string;
   /** What budgets had come to before, in periods that are not over. */
   readonly spent: readonly Spent[];
 }

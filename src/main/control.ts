@@ -15,6 +15,7 @@ import { type Change, Registry } from '../control-plane/policy-registry/registry
 import { bundleSigner } from '../control-plane/policy-registry/sign-bundle.ts';
 import { Leases } from '../control-plane/secrets/leases.ts';
 import { Vault } from '../control-plane/secrets/vault.ts';
+import { StateKeys } from '../control-plane/state-keys/state-keys.ts';
 import { StopsFile } from '../control-plane/stops/stops-file.ts';
 import { GrantStore } from '../control-plane/upstream-authorization/grant-store.ts';
 import { claimState } from '../control-plane/zones/claim.ts';
@@ -71,10 +72,12 @@ export async function startControl(
     const registry = new Registry(config.state, bundleSigner(pki.bundleKey.privatePem), Date.now);
     const zones = here ? await zonesHere(started, pki, undo) : zonesElsewhere(config);
     stopping.throwIfAborted();
-    const gateways = new Gateways(zones.gateways, config, pki, registry);
+    let publish = (_: string): void => undefined;
+    const stateKeys = new StateKeys(config.state, Date.now, () => publish('records are sealed with another key'));
+    undo.push(async () => stateKeys.close());
+    const gateways = new Gateways(zones.gateways, config, pki, registry, stateKeys.names);
     undo.push(async () => gateways.close());
-    let publish = (): void => undefined;
-    const trust = await openTrust(config, () => publish());
+    const trust = await openTrust(config, () => publish('authorities of certificates have changed'));
     undo.push(async () => trust.close());
     stopping.throwIfAborted();
     const port = await unless(stopping, gateways.port());
@@ -125,6 +128,7 @@ export async function startControl(
       revoked: issuer.revoked(),
       ...(config.identity.dpop.nonce && { nonceKey }),
       ...trust.workloads(),
+      stateSeals: stateKeys.seals,
       policies,
       servers,
       limits: limitsOf(asked),
@@ -145,7 +149,7 @@ export async function startControl(
       fault: complain,
     });
     gateways.serve(issuer, leases);
-    publish = () => void inForce.publish(refreshed('authorities of certificates have changed')).catch(complain);
+    publish = (why) => void inForce.publish(refreshed(why)).catch(complain);
     await inForce.publish({ kind: 'start', who: 'innerkeep', why: 'zone 0 was started' });
     stopping.throwIfAborted();
     const ready = {

@@ -1,5 +1,5 @@
 import type { AuditSink } from '../contract/audit-sink.ts';
-import type { StateStore } from '../contract/state-store.ts';
+import type { SealKey, StateStore } from '../contract/state-store.ts';
 import type { GatewayOpening } from '../contract/zone-link.ts';
 import { AuditLogBroken, openFileSink } from '../drivers/audit-sink/file.ts';
 import { memoryStore } from '../drivers/state-store/memory.ts';
@@ -7,11 +7,17 @@ import { openRedisStore } from '../drivers/state-store/redis.ts';
 import { textOf } from './log.ts';
 import { STATE_STORE } from './start-faults.ts';
 
-/** @throws Error naming what of the state store does not work: a replay could not be told */
-export async function openState({ stateStore: where, spent }: GatewayOpening): Promise<StateStore> {
+/**
+ * @param seals what the bundle in force says
+ * @throws Error naming what of the state store does not work: a replay could not be told
+ */
+export async function openState(
+  { stateStore: where, stateNames: names, spent }: GatewayOpening,
+  seals: () => readonly SealKey[],
+): Promise<StateStore> {
   if (where === 'memory') return memoryStore(Date.now, { spent });
   try {
-    return await openRedisStore(where, { spent });
+    return await openRedisStore(where, { names, seals, spent });
   } catch (error) {
     throw new Error(`${STATE_STORE}${textOf(error)}`);
   }

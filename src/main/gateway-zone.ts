@@ -90,7 +90,10 @@ export class GatewayZone {
 
   /** @throws Error naming what of its opening cannot be done; AuditLogBroken */
   static async open(opening: GatewayOpening, ground: GatewayGround): Promise<GatewayZone> {
-    const zone = new GatewayZone(opening, await openState(opening), ground);
+    let opened: GatewayZone | undefined;
+    const state = await openState(opening, () => (opened === undefined ? [] : (opened.#bundle?.stateSeals ?? [])));
+    const zone = new GatewayZone(opening, state, ground);
+    opened = zone;
     zone.port = await zone.#edge.listen(opening.host, opening.port);
     return zone;
   }

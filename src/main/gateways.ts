@@ -27,7 +27,13 @@ export class Gateways {
   #newest: SignedBundle | undefined;
 
   /** @param addresses where they are dialled, by name */
-  constructor(addresses: Readonly<Record<string, LinkAddress>>, config: Config, pki: Pki, registry: Registry) {
+  constructor(
+    addresses: Readonly<Record<string, LinkAddress>>,
+    config: Config,
+    pki: Pki,
+    registry: Registry,
+    stateNames: string,
+  ) {
     this.#config = config;
     this.#registry = registry;
     const spent = new SpentFile(config.state, Date.now);
@@ -39,7 +45,7 @@ export class Gateways {
           name,
           address,
           pki,
-          opening: async () => ({ ...(await openingOf(name, config, pki)), spent: spent.current() }),
+          opening: async () => ({ ...(await openingOf(name, config, pki)), stateNames, spent: spent.current() }),
           newest: () => this.#newest,
           spent: (spendings) => spent.add(spendings),
           fault: (gateway, error) => complain(`gateway ${gateway}: ${error instanceof Error ? error.message : error}`),
@@ -171,7 +177,11 @@ function faultOf({ exit, message }: GatewayRefusal, asked: Config): ConfigError 
   return asked.fault({ path: ['servers'], message, mend: 'run `innerkeep add` for that server again' });
 }
 
-async function openingOf(name: string, config: Config, pki: Pki): Promise<Omit<GatewayOpening, 'spent'>> {
+async function openingOf(
+  name: string,
+  config: Config,
+  pki: Pki,
+): Promise<Omit<GatewayOpening, 'spent' | 'stateNames'>> {
   const { listen, server_names: serverNames, tls } = config.edge;
   return {
     ...listen,

@@ -23,6 +23,7 @@ const bundle = (version: number): GatewayBundle => ({
   policies: [{ file: 'p.cedar', text: 'permit (principal, action, resource);' }],
   servers: [],
   stops: [],
+  stateSeals: [],
   limits: { perSubject: { interval: 600, burst: 20 }, perSource: { interval: 200, burst: 100 } },
   away: 1,
 });

@@ -20,6 +20,7 @@ const bundle = (text: string): Omit<GatewayBundle, 'version'> => ({
   servers: [],
   limits: { perSubject: { interval: 600, burst: 20 }, perSource: { interval: 200, burst: 100 } },
   stops: [],
+  stateSeals: [],
   away: 1,
 });
 const push = { kind: 'push', who: 'ada', why: 'because' } as const;

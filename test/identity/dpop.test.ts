@@ -5,11 +5,10 @@ import type { GatewayBundle } from '../../src/contract/bundle.ts';
 import { Refusal } from '../../src/contract/refusal.ts';
 import { type StateStore, StateUnavailable } from '../../src/contract/state-store.ts';
 import { memoryStore } from '../../src/drivers/state-store/memory.ts';
-import { openRedisStore } from '../../src/drivers/state-store/redis.ts';
 import { nonces } from '../../src/gateway/authentication/nonces.ts';
 import { type Proven, proofVerifier } from '../../src/gateway/authentication/proof.ts';
 import { normalisedTarget } from '../../src/gateway/authentication/target-uri.ts';
-import { noRedis, redisServer } from '../state/support.ts';
+import { noRedis, openShared, redisServer } from '../state/support.ts';
 import { verifies } from '../support/verifies.ts';
 import { gateway, MCP, refused } from './support/gateway.ts';
 import { type Alg, ath, type Holder, holder, type ProofWish, proof } from './support/holder.ts';
@@ -158,7 +157,7 @@ const shared: readonly [
     noRedis,
     async (t) => {
       const { url } = await redisServer(t);
-      const stores: [StateStore, StateStore] = [await openRedisStore(url), await openRedisStore(url)];
+      const stores: [StateStore, StateStore] = [await openShared(url), await openShared(url)];
       t.after(() => Promise.all(stores.map((store) => store.close())));
       return stores;
     },

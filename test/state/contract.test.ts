@@ -4,8 +4,8 @@ import fc from 'fast-check';
 import { Redis } from 'ioredis';
 import { type StateStore, StateUnavailable } from '../../src/contract/state-store.ts';
 import { memoryStore } from '../../src/drivers/state-store/memory.ts';
-import { openRedisStore } from '../../src/drivers/state-store/redis.ts';
-import { freePort, noRedis, redisServer, startRedis } from './support.ts';
+import { namer } from '../../src/drivers/state-store/redis/names.ts';
+import { freePort, names, noRedis, openShared, redisServer, startRedis } from './support.ts';
 
 interface Driver {
   readonly name: string;
@@ -36,10 +36,10 @@ const drivers: readonly Driver[] = [
     async open(t) {
       const { url } = await redisServer(t);
       const raw = new Redis(url);
-      const [one, other] = await Promise.all([openRedisStore(url), openRedisStore(url)]);
+      const [one, other] = await Promise.all([openShared(url), openShared(url)]);
       t.after(() => Promise.all([one.close(), other.close(), raw.quit()]));
       // Redis has a clock of its own; where its key is gone, its time has passed.
-      return { one, other, pass: async (key) => void (await raw.pexpire(`innerkeep:once:${key}`, 0)) };
+      return { one, other, pass: async (key) => void (await raw.pexpire(`innerkeep:once:${namer(names)(key)}`, 0)) };
     },
   },
 ];
@@ -89,7 +89,7 @@ test('memory: full, it forgets nothing before its time, and cannot tell of anyth
 
 test('redis: gone, it cannot tell, and says so at once; back again, it can', { skip: noRedis }, async (t) => {
   const server = await redisServer(t);
-  const store = await openRedisStore(server.url);
+  const store = await openShared(server.url);
   t.after(() => store.close());
   assert.equal(await store.once('a', 60_000), true);
   await server.stop();
@@ -108,12 +108,12 @@ test('redis: gone, it cannot tell, and says so at once; back again, it can', { s
 test('redis: does not open without a server, the password, or where keys are dropped to make room', {
   skip: noRedis,
 }, async (t) => {
-  await assert.rejects(openRedisStore(`redis://127.0.0.1:${await freePort()}`), StateUnavailable);
+  await assert.rejects(openShared(`redis://127.0.0.1:${await freePort()}`), StateUnavailable);
   const locked = await redisServer(t, '--requirepass', 'secret');
-  await assert.rejects(openRedisStore(locked.url), /NOAUTH|Authentication required/i);
-  await (await openRedisStore(locked.url.replace('://', '://:secret@'))).close();
+  await assert.rejects(openShared(locked.url), /NOAUTH|Authentication required/i);
+  await (await openShared(locked.url.replace('://', '://:secret@'))).close();
   const evicting = await redisServer(t, '--maxmemory', '20mb', '--maxmemory-policy', 'allkeys-lru');
-  await assert.rejects(openRedisStore(evicting.url), /allkeys-lru.*noeviction/);
+  await assert.rejects(openShared(evicting.url), /allkeys-lru.*noeviction/);
   const bounded = await redisServer(t, '--maxmemory', '20mb', '--maxmemory-policy', 'noeviction');
-  await (await openRedisStore(bounded.url)).close();
+  await (await openShared(bounded.url)).close();
 });

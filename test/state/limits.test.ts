@@ -4,9 +4,8 @@ import fc from 'fast-check';
 import type { Bucket, Budget, Spending, Taken } from '../../src/contract/limits.ts';
 import type { StateStore } from '../../src/contract/state-store.ts';
 import { memoryStore } from '../../src/drivers/state-store/memory.ts';
-import { openRedisStore } from '../../src/drivers/state-store/redis.ts';
 import { verifies } from '../support/verifies.ts';
-import { noRedis, redisServer } from './support.ts';
+import { noRedis, openShared, redisServer } from './support.ts';
 
 /** Two holders of one store, whose time passes when the test says so; a step is what a clock is set by. */
 interface Rig {
@@ -49,7 +48,7 @@ const drivers: readonly Driver[] = [
     async open(t) {
       const { url } = await redisServer(t);
       const clock = { wall: START };
-      const open = () => openRedisStore(url, { wall: () => clock.wall, fill: 0 });
+      const open = () => openShared(url, { wall: () => clock.wall, fill: 0 });
       const [one, other] = [await open(), await open()];
       t.after(() => Promise.all([one.close(), other.close()]));
       const nobody: Bucket = { key: 'the clock moves with whoever asks', interval: 1, burst: 1 };

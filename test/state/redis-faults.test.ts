@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type StateStore, StateUnavailable } from '../../src/contract/state-store.ts';
-import { openRedisStore } from '../../src/drivers/state-store/redis.ts';
 import { verifies } from '../support/verifies.ts';
-import { noRedis, redisServer, startRedis } from './support.ts';
+import { noRedis, openShared, redisServer, startRedis } from './support.ts';
 
 const own = { key: 'alice', interval: 60_000, burst: 3 };
 const wide = { key: 'bob', interval: 1e-3, burst: 1e6 };
@@ -25,7 +24,7 @@ test('redis: emptied by its restart, it knows again what was spent and is reserv
 }, async (t) => {
   verifies('limits.fleet');
   const server = await redisServer(t);
-  const [one, other] = [await openRedisStore(server.url, { fill: 0 }), await openRedisStore(server.url, { fill: 0 })];
+  const [one, other] = [await openShared(server.url, { fill: 0 }), await openShared(server.url, { fill: 0 })];
   t.after(() => Promise.all([one.close(), other.close()]));
   assert.equal((await one.take(reserve('a', 40))).kind, 'taken');
   await one.settle({ id: 'a', amount: 40, actual: 40, budgets });
@@ -47,7 +46,7 @@ test('redis: what a dead gateway had reserved is given back to the others', {
   verifies('limits.fleet');
   const { url } = await redisServer(t);
   const clock = { at: 1_700_000_000_000 };
-  const open = () => openRedisStore(url, { wall: () => clock.at, fill: 0 });
+  const open = () => openShared(url, { wall: () => clock.at, fill: 0 });
   const [dead, alive] = [await open(), await open()];
   t.after(() => Promise.all([dead.close(), alive.close()]));
   assert.equal((await dead.take(reserve('a', 80))).kind, 'taken');
@@ -67,7 +66,7 @@ test('redis: frozen for two seconds, it lets nobody in meanwhile, and everybody 
 }, async (t) => {
   verifies('limits.fleet');
   const server = await redisServer(t);
-  const store = await openRedisStore(server.url, { fill: 0 });
+  const store = await openShared(server.url, { fill: 0 });
   t.after(() => store.close());
   server.freeze();
   const asked = Promise.allSettled(Array.from({ length: 50 }, () => store.take({ own, further: [] })));

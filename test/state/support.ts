@@ -4,12 +4,21 @@ import { existsSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { delimiter, join } from 'node:path';
 import type { TestContext } from 'node:test';
+import { openRedisStore, type RedisSettings } from '../../src/drivers/state-store/redis.ts';
 import { scratch } from '../support/scratch.ts';
 
 /** The reason to skip, where the component is absent. */
 export const noRedis =
   !(process.env.PATH ?? '').split(delimiter).some((folder) => existsSync(join(folder, 'redis-server'))) &&
   'redis-server is not there';
+
+const secret = (letter: string) => Buffer.alloc(32, letter).toString('base64url');
+export const seals = ['newest', 'sealing', 'before'].map((id) => ({ id, key: secret(id) }));
+export const names = secret('names');
+
+/** A store as one more gateway of a fleet has it. */
+export const openShared = (url: string, settings: Partial<RedisSettings> = {}) =>
+  openRedisStore(url, { names, seals: () => seals, ...settings });
 
 export interface RedisServer {
   readonly url: string;

@@ -1,6 +1,7 @@
 import { type Spent, type StateStore, StateUnavailable } from '../../contract/state-store.ts';
 import { TokenBuckets } from '../../contract/token-buckets.ts';
 import { Ledger } from './memory/ledger.ts';
+import { MemoryRecords } from './memory/records.ts';
 
 /** Keys that are held at most; some 100 bytes each. */
 const BOUND = 500_000;
@@ -70,6 +71,7 @@ export function memoryStore(
     async settle(settlement) {
       return ledger.settle(settlement);
     },
+    records: new MemoryRecords(now),
     async close() {
       until.clear();
       slots.clear();

@@ -1,11 +1,21 @@
 import { Redis } from 'ioredis';
-import { type StateStore, StateUnavailable } from '../../contract/state-store.ts';
+import { type SealKey, type StateStore, StateUnavailable } from '../../contract/state-store.ts';
 import { type LimitsSettings, RedisLimits } from './redis/limits.ts';
+import { namer } from './redis/names.ts';
+import { RedisRecords } from './redis/records.ts';
 import { scripts } from './redis/scripts.ts';
+import { Seals } from './redis/seals.ts';
 
 /** Milliseconds for an answer; a call waits for it. */
 const TIMEOUT = 1000;
 const LONGEST_RETRY = 1000;
+
+export interface RedisSettings extends LimitsSettings {
+  /** By what names are hidden; base64url. */
+  readonly names: string;
+  /** What records are sealed with, newest first. */
+  readonly seals: () => readonly SealKey[];
+}
 
 /**
  * State that all gateways with the same URL share, in Redis or Valkey. A command is never sent a second time, and none
@@ -13,7 +23,7 @@ const LONGEST_RETRY = 1000;
  * @param url `redis://` or `rediss://`
  * @throws StateUnavailable when it is not there, refuses our credentials, or may forget keys before their time
  */
-export async function openRedisStore(url: string, settings: LimitsSettings = {}): Promise<StateStore> {
+export async function openRedisStore(url: string, settings: RedisSettings): Promise<StateStore> {
   const redis = new Redis(url, {
     lazyConnect: true,
     connectTimeout: TIMEOUT,
@@ -29,7 +39,16 @@ export async function openRedisStore(url: string, settings: LimitsSettings = {})
   redis.on('error', (error: Error) => {
     problem = error.message;
   });
-  const limits = new RedisLimits(scripts(redis), settings);
+  const name = namer(settings.names);
+  const limits = new RedisLimits(scripts(redis), name, settings);
+  const records = new RedisRecords(redis, name, new Seals(settings.seals));
+  const tell = async <T>(ask: () => Promise<T>): Promise<T> => {
+    try {
+      return await ask();
+    } catch (error) {
+      throw unavailable(error, problem);
+    }
+  };
   try {
     await redis.connect();
     demandMemory(await redis.info('memory'));
@@ -40,21 +59,15 @@ export async function openRedisStore(url: string, settings: LimitsSettings = {})
     throw unavailable(error, problem);
   }
   return {
-    async once(key, ttl) {
-      try {
-        return (await redis.set(`innerkeep:once:${key}`, '', 'PX', Math.ceil(ttl), 'NX')) === 'OK';
-      } catch (error) {
-        throw unavailable(error, problem);
-      }
-    },
-    async take(demand) {
-      try {
-        return await limits.take(demand);
-      } catch (error) {
-        throw unavailable(error, problem);
-      }
-    },
+    once: (key, ttl) =>
+      tell(async () => (await redis.set(`innerkeep:once:${name(key)}`, '', 'PX', Math.ceil(ttl), 'NX')) === 'OK'),
+    take: (demand) => tell(() => limits.take(demand)),
     settle: (settlement) => limits.settle(settlement),
+    records: {
+      read: (kind, id) => tell(() => records.read(kind, id)),
+      write: (kind, id, text, ttl, over) => tell(() => records.write(kind, id, text, ttl, over)),
+      remove: (kind, id) => tell(() => records.remove(kind, id)),
+    },
     async close() {
       limits.close();
       redis.disconnect();
@@ -72,8 +85,9 @@ function demandMemory(info: string): void {
     );
 }
 
-function unavailable(error: unknown, problem: string): StateUnavailable {
-  if (error instanceof StateUnavailable) return error;
+function unavailable(error: unknown, problem: string): Error {
+  // What we asked wrongly is no fault of the store's.
+  if (error instanceof StateUnavailable || error instanceof RangeError) return error;
   const message = error instanceof Error ? error.message : String(error);
   return new StateUnavailable(problem === '' || problem === message ? message : `${message} (${problem})`);
 }

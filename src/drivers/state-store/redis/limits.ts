@@ -40,6 +40,8 @@ export interface LimitsSettings {
 /** Limits and budgets in Redis. What this process knows of them, it gives back to a server that has lost it. */
 export class RedisLimits {
   readonly #run: Run;
+  /** What the store calls a bucket or a budget. */
+  readonly #name: (key: string) => string;
   readonly #settings: LimitsSettings;
   readonly #holder = randomUUID();
   readonly #spent = new Map<string, Omit<Spent, 'key'>>();
@@ -49,8 +51,9 @@ export class RedisLimits {
   #epoch = '';
   #filling: Promise<void> | undefined;
 
-  constructor(run: Run, settings: LimitsSettings) {
+  constructor(run: Run, name: (key: string) => string, settings: LimitsSettings) {
     this.#run = run;
+    this.#name = name;
     this.#settings = settings;
     for (const { key, spent, until } of settings.spent ?? []) this.#spent.set(key, { spent, until });
     this.#timer = setInterval(() => void this.tick().catch(() => undefined), TICK);
@@ -60,7 +63,7 @@ export class RedisLimits {
   async take(demand: Demand): Promise<Taken> {
     const { own, shared, further, reserve } = demand;
     const buckets = shared === undefined ? [own, ...further] : [own, shared, ...further];
-    const keys = [CLOCK, this.#holds, ...buckets.map(({ key }) => bucketKey(key))];
+    const keys = [CLOCK, this.#holds, ...buckets.map(({ key }) => this.#bucketKey(key))];
     const args: (string | number)[] = [
       buckets.length,
       shared === undefined ? 0 : 1,
@@ -68,8 +71,8 @@ export class RedisLimits {
       ...buckets.flatMap(rateOf),
     ];
     if (reserve === undefined) return verdict(await this.#ask('take', keys, args), buckets, []);
-    keys.push(...reserve.budgets.map(({ key }) => budgetKey(key)));
-    args.push(reserve.id, recordOf(reserve), reserve.amount);
+    keys.push(...reserve.budgets.map(({ key }) => this.#budgetKey(key)));
+    args.push(reserve.id, this.#recordOf(reserve), reserve.amount);
     args.push(...reserve.budgets.flatMap(({ limit, ttl }) => [limit, ttl]));
     this.#held.set(reserve.id, reserve);
     try {
@@ -121,7 +124,12 @@ export class RedisLimits {
     const waiting = this.#waiting.get(id);
     if (waiting === undefined) return;
     const { amount, actual, budgets } = waiting.settlement;
-    const keys = [CLOCK, this.#holds, `${PREFIX}late:${this.#holder}`, ...budgets.map(({ key }) => budgetKey(key))];
+    const keys = [
+      CLOCK,
+      this.#holds,
+      `${PREFIX}late:${this.#holder}`,
+      ...budgets.map(({ key }) => this.#budgetKey(key)),
+    ];
     const [kind, ...spent] = await this.#ask('settle', keys, [id, amount, actual, ...budgets.map(({ ttl }) => ttl)]);
     if (!this.#waiting.delete(id)) return;
     this.#held.delete(id);
@@ -164,11 +172,24 @@ export class RedisLimits {
     for (const [key, { until }] of this.#spent) if (until < now) this.#spent.delete(key);
     const spent = [...this.#spent];
     const held = [...this.#held.values()];
-    const keys = [CLOCK, this.#holds, ...spent.map(([key]) => budgetKey(key))];
+    const keys = [CLOCK, this.#holds, ...spent.map(([key]) => this.#budgetKey(key))];
     const known = spent.flatMap(([, { spent: amount, until }]) => [amount, until - now]);
-    const args = [this.#settings.fill ?? FILL, ...known, ...held.flatMap((one) => [one.id, recordOf(one)])];
+    const args = [this.#settings.fill ?? FILL, ...known, ...held.flatMap((one) => [one.id, this.#recordOf(one)])];
     const [epoch] = await this.#run('fill', keys, this.#wall, randomUUID(), ...args);
     this.#epoch = String(epoch);
+  }
+
+  /** What gives a reservation back when its holder is dead. */
+  #recordOf({ amount, budgets }: Reservation): string {
+    return JSON.stringify({ amount, keys: budgets.map(({ key }) => this.#budgetKey(key)) });
+  }
+
+  #bucketKey(key: string): string {
+    return `${PREFIX}bucket:${this.#name(key)}`;
+  }
+
+  #budgetKey(key: string): string {
+    return `${PREFIX}budget:${this.#name(key)}`;
   }
 }
 
@@ -183,17 +204,4 @@ function verdict(reply: Reply, buckets: readonly Bucket[], budgets: Reservation[
 
 function rateOf({ interval, burst }: Bucket): [number, number] {
   return [interval, burst];
-}
-
-/** What gives a reservation back when its holder is dead. */
-function recordOf({ amount, budgets }: Reservation): string {
-  return JSON.stringify({ amount, keys: budgets.map(({ key }) => budgetKey(key)) });
-}
-
-function bucketKey(key: string): string {
-  return `${PREFIX}bucket:${key}`;
-}
-
-function budgetKey(key: string): string {
-  return `${PREFIX}budget:${key}`;
 }
