@@ -31,9 +31,10 @@ export async function history(argv: readonly string[], io: Io): Promise<number> 
     const versions = answer.versions.map(({ version, kind, who, when, why }) =>
       printable(`${version}  ${when}  ${kind}  ${who}  ${why}`),
     );
-    const gateways = answer.gateways.map(
-      ({ name, connected, bundle }) => `gateway ${name}: version ${bundle}${connected ? '' : ', away'}`,
-    );
+    const gateways = answer.gateways.flatMap(({ name, connected, bundle, alerts = [] }) => [
+      `gateway ${name}: version ${bundle}${connected ? '' : ', away'}`,
+      ...alerts.map((alert) => printable(`  alert: ${alert}`)),
+    ]);
     io.stdout([...versions, ...gateways].map((line) => `${line}\n`).join(''));
   }
   return 0;

@@ -42,8 +42,8 @@ const commands: Readonly<Record<string, readonly [synopsis: string, text: string
     'Checks the policies against the pins, runs the cases beside them, answers one question, or brings them into force.\npush: the running up reads its policies and pins again and serves by them from the next call on; if anything is wrong\nwith them it says where, and goes on as before. --rollback: the policies of an earlier version, as a new one.\n--dry-run: nothing comes into force; asks the newest N decisions again and shows whose answers would change.\nhistory: every version, who, when, why; and what each gateway serves by.',
   ],
   audit: [
-    'audit verify [FILE] [--public-key FILE] | tail [-n N] [--incident ID]',
-    'Verifies the hash chain and its signatures; or shows records.',
+    'audit verify [FILE] [--public-key FILE] [--gateway NAME] | tail [-n N] [--incident ID] [--gateway NAME]',
+    'Verifies the hash chain and its signatures; or shows records. --gateway: of zone 0’s copy; with FILE, whether that begins with it.',
   ],
   secrets: [
     'secrets put | rotate | rm REF --tenant T [--subject S] | ls | leases',

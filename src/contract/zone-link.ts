@@ -9,7 +9,7 @@ import type { ProofWish, WireLease } from './wire-secret.ts';
 
 /**
  * What zone 0 and a gateway say to each other over the connection that zone 0 dials (control-link.ts). Zone 0 asks one thing
- * at a time, of `status`, `open`, `rehearse` and `bundle`, and gets one answer to each, or `refused`.
+ * at a time, of `status`, `show`, `open`, `rehearse`, `bundle` and `audit`, and gets one answer to each, or `refused`.
  * Zone 1 asks for four things: `issuer` (the embedded issuer's public endpoints are served at the edge, its keys are
  * not), `confirm`, whether a person has confirmed a call (with passkeys that zone 0 knows), and `lease`, what a server's
  * `secrets:` name for the caller of an admitted call; `prove` shows possession of the key that a lent token is bound to,
@@ -19,9 +19,13 @@ export type ToGateway =
   /** Zone 0 is there. */
   | { readonly kind: 'pulse' }
   | { readonly kind: 'status' }
+  /** What follows so many characters of the bundle that it has kept, as zone 0 had signed it. */
+  | { readonly kind: 'show'; readonly after: number }
   | { readonly kind: 'open'; readonly opening: GatewayOpening }
   /** What would be served by; it is not signed, and comes never into force. `last`: so many decisions are asked again. */
   | { readonly kind: 'rehearse'; readonly bundle: GatewayBundle; readonly last: number }
+  /** What follows so many bytes of its audit log. */
+  | { readonly kind: 'audit'; readonly after: number }
   /** A signed bundle: see signed-bundle.ts. */
   | { readonly kind: 'bundle'; readonly envelope: string }
   /** New certificates before the old ones end, for clients and for zone 0; PEM texts. */
@@ -67,9 +71,12 @@ export interface GatewayStart {
 export type FromGateway =
   /** `held`: the newest bundle that it has taken; `port`: its edge listens; `serving`: false when it fails closed. */
   | { readonly kind: 'status'; readonly held?: BundleId; readonly port?: number; readonly serving: boolean }
+  /** `size`: characters of the whole; 0: it keeps none. */
+  | { readonly kind: 'shown'; readonly text: string; readonly size: number }
   | { readonly kind: 'listening'; readonly port: number }
   | { readonly kind: 'rehearsed'; readonly rehearsal: Rehearsal }
   | { readonly kind: 'applied'; readonly held: BundleId }
+  | ({ readonly kind: 'audited' } & AuditPage)
   | { readonly kind: 'issuer'; readonly id: number; readonly request: IssuerRequest }
   | { readonly kind: 'confirm'; readonly id: number; readonly call: CallToConfirm }
   | { readonly kind: 'lease'; readonly id: number; readonly wish: LeaseWish }
@@ -84,6 +91,20 @@ export type FromGateway =
   /** What budgets have come to by one call. */
   | { readonly kind: 'spent'; readonly spendings: readonly Spending[] }
   | ZoneRefusal;
+
+/** Characters of a bundle that one answer has at most. */
+export const SHOWN_PAGE = 4 * 1024 * 1024;
+
+/** Bytes of an audit log that one answer has at most. */
+export const AUDIT_PAGE = 256 * 1024;
+
+/** What of a gateway's audit log follows what zone 0 has. */
+export interface AuditPage {
+  /** Whole records, byte by byte as they were hashed, each with its line end; empty: there are none. */
+  readonly lines: string;
+  /** Bytes of the whole log at that moment. */
+  readonly size: number;
+}
 
 /** Whose answers another bundle would change. */
 export interface Rehearsal {

@@ -150,6 +150,8 @@ export async function startControl(
     });
     gateways.serve(issuer, leases);
     publish = (why) => void inForce.publish(refreshed(why)).catch(complain);
+    // Before anything is signed: one of them may know more than this registry.
+    await unless(stopping, gateways.met());
     await inForce.publish({ kind: 'start', who: 'innerkeep', why: 'zone 0 was started' });
     stopping.throwIfAborted();
     const ready = {

@@ -1,8 +1,8 @@
 import type { GatewayBundle } from '../contract/bundle.ts';
 import type { LinkAddress } from '../contract/control-link.ts';
 import type { Spending } from '../contract/limits.ts';
-import type { BundleId } from '../contract/signed-bundle.ts';
-import type { FromGateway, GatewayOpening, Rehearsal, ToGateway } from '../contract/zone-link.ts';
+import { type BundleId, MAX_ENVELOPE } from '../contract/signed-bundle.ts';
+import type { AuditPage, FromGateway, GatewayOpening, Rehearsal, ToGateway } from '../contract/zone-link.ts';
 import { type Dialled, keepDialled } from '../control-plane/gateways/dial.ts';
 import type { Issuer } from '../control-plane/issuer/issuer.ts';
 import type { Pki } from '../control-plane/pki/pki.ts';
@@ -36,10 +36,16 @@ export interface GatewayHandleDeps {
   readonly opening: () => Promise<GatewayOpening>;
   /** The newest bundle; undefined: none has been signed yet. */
   readonly newest: () => SignedBundle | undefined;
+  /** Is it a version of the registry's? */
+  readonly known: (held: BundleId) => boolean;
+  /** Has zone 0's key signed it as this version? */
+  readonly signed: (envelope: string, held: BundleId) => boolean;
   /** Its calls have cost so much. */
   readonly spent: (spendings: readonly Spending[]) => void;
   /** It could not be opened, or does not take the newest bundle. */
   readonly fault: (gateway: string, error: unknown) => void;
+  /** It holds what the registry does not have; `signed`: zone 0's key has signed that, so that it is the registry that is old. */
+  readonly astray: (held: BundleId, signed: boolean) => void;
 }
 
 /** Zone 0's end of its connection with one gateway: brings it up to date whenever it is there. */
@@ -47,6 +53,8 @@ export class GatewayHandle {
   readonly name: string;
   /** Resolves with the port of its edge once it is open; rejects when it refuses to open. */
   readonly opened: Promise<number>;
+  /** Resolves when it is known what it holds, or that it is away. */
+  readonly met: Promise<void>;
   held: BundleId | undefined;
   isThere = false;
   readonly #deps: GatewayHandleDeps;
@@ -60,6 +68,7 @@ export class GatewayHandle {
   #asked: { resolve(answer: FromGateway): void; reject(error: Error): void } | undefined;
   #resolveOpened = (_: number): void => undefined;
   #rejectOpened = (_: unknown): void => undefined;
+  #resolveMet = (): void => undefined;
 
   constructor(deps: GatewayHandleDeps) {
     this.#deps = deps;
@@ -67,6 +76,9 @@ export class GatewayHandle {
     this.opened = new Promise((resolve, reject) => {
       this.#resolveOpened = resolve;
       this.#rejectOpened = reject;
+    });
+    this.met = new Promise((resolve) => {
+      this.#resolveMet = resolve;
     });
     // Nobody may be waiting for it.
     this.opened.catch(() => undefined);
@@ -106,6 +118,11 @@ export class GatewayHandle {
     return this.#next(async () => (await this.#ask({ kind: 'rehearse', bundle, last }, 'rehearsed')).rehearsal);
   }
 
+  /** What follows so many bytes of its audit log. @throws GatewayRefusal, GatewayAway */
+  audit(after: number): Promise<AuditPage> {
+    return this.#next(() => this.#ask({ kind: 'audit', after }, 'audited'));
+  }
+
   /** A person has been where a client was to lead him. */
   visited(visit: string): void {
     this.#link.send({ kind: 'visited', visit });
@@ -128,6 +145,8 @@ export class GatewayHandle {
       const port = await this.#next(async () => {
         const { held } = await this.#ask({ kind: 'status' }, 'status');
         this.held = held;
+        if (held !== undefined) await this.#demandKnown(held);
+        this.#resolveMet();
         const { key, cert } = await this.#deps.pki.zones.gateway(this.name);
         this.#link.send({ kind: 'identity', key, cert });
         return (await this.#ask({ kind: 'open', opening: await this.#deps.opening() }, 'listening')).port;
@@ -143,7 +162,30 @@ export class GatewayHandle {
     }
   }
 
+  /**
+   * Nothing is pushed to a gateway that is ahead of the registry, or beside it, and it is not dialled any more: it fails closed
+   * when it has heard nothing for `control.away`. @throws GatewayAway
+   */
+  async #demandKnown(held: BundleId): Promise<void> {
+    if (this.#deps.known(held)) return;
+    this.#deps.astray(held, this.#deps.signed(await this.#shown(), held));
+    this.#resolveMet();
+    this.close();
+    this.#down('it holds a version that the registry does not have');
+    throw new GatewayAway(`the gateway ${this.name} is ahead of the registry`);
+  }
+
+  /** The bundle that it has kept. */
+  async #shown(): Promise<string> {
+    for (let all = ''; ; ) {
+      const { text, size } = await this.#ask({ kind: 'show', after: all.length }, 'shown');
+      all += text;
+      if (text === '' || all.length >= Math.min(size, MAX_ENVELOPE)) return all;
+    }
+  }
+
   #down(reason: string): void {
+    this.#resolveMet();
     if (this.isThere) log({ event: 'gateway', gateway: this.name, connected: false, reason });
     this.#isUp = false;
     this.isThere = false;

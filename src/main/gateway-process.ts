@@ -1,13 +1,15 @@
 import { LINK_PULSE } from '../contract/control-link.ts';
-import type {
-  FromGateway,
-  FromLocalGateway,
-  GatewayOpening,
-  GatewayStart,
-  ToGateway,
-  ToLocalGateway,
+import {
+  type FromGateway,
+  type FromLocalGateway,
+  type GatewayOpening,
+  type GatewayStart,
+  SHOWN_PAGE,
+  type ToGateway,
+  type ToLocalGateway,
 } from '../contract/zone-link.ts';
 import { AuditLogBroken } from '../drivers/audit-sink/file.ts';
+import { auditPage } from '../drivers/audit-sink/page.ts';
 import { BundleRefused } from '../gateway/bundles/open-bundle.ts';
 import { Silence } from '../gateway/bundles/silence.ts';
 import { type ControlListener, controlListener } from '../gateway/control-link/listener.ts';
@@ -97,6 +99,8 @@ export class GatewayProcess {
         return;
       case 'status':
         return this.#say(this.#status());
+      case 'show':
+        return this.#say(this.#shown(message.after));
       case 'open':
         return this.#answer(async () => ({ kind: 'listening', port: await this.#open(message.opening) }));
       case 'rehearse':
@@ -104,6 +108,8 @@ export class GatewayProcess {
           kind: 'rehearsed',
           rehearsal: await this.#opened().rehearse(message.bundle, message.last),
         }));
+      case 'audit':
+        return this.#answer(() => ({ kind: 'audited', ...auditPage(this.#start.auditFile, message.after) }));
       case 'bundle':
         return this.#answer(() => ({ kind: 'applied', held: this.#opened().apply(message.envelope) }));
       case 'certificate':
@@ -144,6 +150,11 @@ export class GatewayProcess {
       ...(held && { held }),
       ...(port && { port }),
     };
+  }
+
+  #shown(after: number): FromGateway {
+    const envelope = this.#keep?.envelope ?? '';
+    return { kind: 'shown', text: envelope.slice(after, after + SHOWN_PAGE), size: envelope.length };
   }
 
   #opened(): GatewayZone {

@@ -1,21 +1,31 @@
-import { mkdirSync } from 'node:fs';
+import { createPublicKey, type KeyObject } from 'node:crypto';
+import { mkdirSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { GatewayBundle } from '../contract/bundle.ts';
 import type { LinkAddress } from '../contract/control-link.ts';
+import type { BundleId } from '../contract/signed-bundle.ts';
 import type { GatewayOpening, Rehearsal } from '../contract/zone-link.ts';
 import { type Account, SpentFile } from '../control-plane/budgets/spent-file.ts';
 import type { Config } from '../control-plane/config/load.ts';
 import { type ConfigError, SafetyError } from '../control-plane/config/problem.ts';
 import type { Issuer } from '../control-plane/issuer/issuer.ts';
+import { AuditCopy } from '../control-plane/observability/audit-copy.ts';
 import type { Pki } from '../control-plane/pki/pki.ts';
 import type { Change, Registry } from '../control-plane/policy-registry/registry.ts';
 import type { SignedBundle } from '../control-plane/policy-registry/sign-bundle.ts';
 import type { Leases } from '../control-plane/secrets/leases.ts';
+import { BundleRefused, openBundle } from '../gateway/bundles/open-bundle.ts';
+import { collectAudit } from './audit-collection.ts';
+import { clock } from './clock.ts';
 import { edgeCertificate, renewals } from './edge-certificate.ts';
+import { GatewayAlerts } from './gateway-alerts.ts';
 import { GatewayAway, GatewayHandle, GatewayRefusal } from './gateway-handle.ts';
 import { LOCAL } from './local-gateway.ts';
 import { complain } from './log.ts';
 import { noStateStore, notListening } from './start-faults.ts';
+
+/** Milliseconds for gateways to be met. */
+const PATIENCE = 5000;
 
 /** All gateways of this zone 0, and the one bundle that they are to serve by. */
 export class Gateways {
@@ -24,7 +34,11 @@ export class Gateways {
   readonly #registry: Registry;
   readonly #endRenewals: () => void;
   readonly #spent: SpentFile;
+  readonly #alerts = new GatewayAlerts();
+  readonly #endCollections: readonly (() => void)[];
   #newest: SignedBundle | undefined;
+  /** Why nothing new may be signed: the registry is an older copy. */
+  #old: SafetyError | undefined;
 
   /** @param addresses where they are dialled, by name */
   constructor(
@@ -38,7 +52,9 @@ export class Gateways {
     this.#registry = registry;
     const spent = new SpentFile(config.state, Date.now);
     this.#spent = spent;
-    mkdirSync(join(config.state, 'audit'), { recursive: true, mode: 0o700 });
+    const audit = join(config.state, 'audit');
+    mkdirSync(audit, { recursive: true, mode: 0o700 });
+    const bundleKey = createPublicKey(pki.bundleKey.publicPem);
     this.#all = Object.entries(addresses).map(
       ([name, address]) =>
         new GatewayHandle({
@@ -47,10 +63,26 @@ export class Gateways {
           pki,
           opening: async () => ({ ...(await openingOf(name, config, pki)), stateNames, spent: spent.current() }),
           newest: () => this.#newest,
+          known: (held) => registry.has(held),
+          signed: (envelope, held) => isSigned(envelope, bundleKey, held),
+          astray: (held, signed) => this.#astray(name, held, signed),
           spent: (spendings) => spent.add(spendings),
           fault: (gateway, error) => complain(`gateway ${gateway}: ${error instanceof Error ? error.message : error}`),
         }),
     );
+    // The log of the gateway that runs here lies in this state directory itself.
+    this.#endCollections = this.#all
+      .filter(({ name }) => name !== LOCAL)
+      .map((gateway) =>
+        collectAudit({
+          gateway: gateway.name,
+          copy: new AuditCopy(config.state, gateway.name, pki.auditKeyOf(gateway.name).publicPem, Date.now),
+          ask: (after) => gateway.audit(after),
+          clock,
+          free: () => freeBytes(audit),
+          alert: (detail) => this.#alerts.set(gateway.name, 'audit', detail),
+        }),
+      );
     this.#endRenewals = renewals(config, () => {
       edgeCertificate(config, pki).then(
         (own) => this.#each((gateway) => gateway.certificate(own)),
@@ -86,6 +118,14 @@ export class Gateways {
     this.#each((gateway) => gateway.visited(visit));
   }
 
+  /** Resolves when it is known of each gateway what it holds, or that it is away; those that are slow to say so are not waited for. */
+  async met(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const cancel = clock.setTimer(resolve, PATIENCE);
+    await Promise.race([promise, Promise.all(this.#all.map(({ met }) => met))]);
+    cancel();
+  }
+
   /** Version of the bundle that is in force; 0: none. */
   get applied(): number {
     return this.#newest?.version ?? 0;
@@ -114,9 +154,11 @@ export class Gateways {
 
   /**
    * Signs it, and has it served by everyone who is there; who is away gets it when he is back.
-   * @throws ConfigError when a gateway that is there cannot use it: then nobody is told of it
+   * @throws ConfigError when a gateway that is there cannot use it: then nobody is told of it; SafetyError when the registry is
+   * known to be an older copy: what is taken back goes on to those that follow it, and nothing else is signed
    */
   async publish(bundle: Omit<GatewayBundle, 'version'>, change: Change, asked: Config): Promise<void> {
+    if (this.#old !== undefined && change.kind !== 'refresh') throw this.#old;
     if (change.kind === 'push' || change.kind === 'rollback') await this.rehearse(bundle, 0, asked);
     this.#newest = this.#registry.add(bundle, change);
     const { refusals } = await this.#there((gateway) => gateway.catchUp());
@@ -143,17 +185,22 @@ export class Gateways {
   metrics() {
     const memory: Record<string, number> = { control: process.memoryUsage.rss() };
     const refusals: Record<string, number> = {};
+    const alerts: Record<string, number> = {};
     let calls = 0;
     this.#each(({ name, counts }) => {
+      alerts[name] = this.#alerts.of(name).length;
       memory[name === LOCAL ? 'gateway' : `gateway ${name}`] = counts.memory;
       calls += counts.calls;
       for (const [code, count] of Object.entries(counts.refusals)) refusals[code] = (refusals[code] ?? 0) + count;
     });
-    return { calls, refusals, memory };
+    return { calls, refusals, memory, alerts };
   }
 
   status() {
-    return this.#all.map(({ name, isThere, held }) => ({ name, connected: isThere, bundle: held?.version ?? 0 }));
+    return this.#all.map(({ name, isThere, held }) => {
+      const alerts = this.#alerts.of(name);
+      return { name, connected: isThere, bundle: held?.version ?? 0, ...(alerts.length > 0 && { alerts }) };
+    });
   }
 
   /** What budgets have come to. */
@@ -164,12 +211,43 @@ export class Gateways {
   close(): void {
     this.#spent.flush();
     this.#endRenewals();
+    for (const end of this.#endCollections) end();
     this.#each((gateway) => gateway.close());
+  }
+
+  #astray(gateway: string, { version }: BundleId, signed: boolean): void {
+    const newest = this.#registry.newest?.version ?? 0;
+    const other = version <= newest ? `another version ${version} than the registry` : `version ${version}`;
+    let detail = `it says that it holds ${other}, cannot show it, and the registry ends at ${newest}: look into that gateway`;
+    if (signed) {
+      this.#old = new SafetyError(
+        `the gateway ${gateway} holds ${other}, signed with zone 0’s key, and the registry ends at ${newest}: the registry is an older copy`,
+        `end innerkeep control, restore the newest copy of ${join(this.#config.state, 'registry')} and start it again; ` +
+          'where there is none, take gateway/bundle.dsse.json out of the state directory of each such gateway and start both again',
+      );
+      detail = this.#old.message;
+    }
+    this.#alerts.set(gateway, 'registry', detail);
   }
 
   #each(act: (gateway: GatewayHandle) => void): void {
     for (const gateway of this.#all) act(gateway);
   }
+}
+
+function isSigned(envelope: string, key: KeyObject, held: BundleId): boolean {
+  try {
+    const { version, digest } = openBundle(envelope, key, undefined);
+    return version === held.version && digest === held.digest;
+  } catch (error) {
+    if (error instanceof BundleRefused) return false;
+    throw error;
+  }
+}
+
+function freeBytes(directory: string): number {
+  const { bavail, bsize } = statfsSync(directory);
+  return bavail * bsize;
 }
 
 function faultOf({ exit, message }: GatewayRefusal, asked: Config): ConfigError | SafetyError {

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { openFileSink } from '../../src/drivers/audit-sink/file.ts';
 import { callText, post, type Reply } from '../support/http.ts';
 import { Workspace } from '../support/product.ts';
 import { verifies } from '../support/verifies.ts';
@@ -44,6 +46,8 @@ let control: ZoneProcess;
 let gateway: ZoneProcess;
 let token = '';
 const path = (...names: readonly string[]): string => join(workspace.dir, ...names);
+/** With owners and modes. */
+const backUp = (from: string, to: string): void => void execFileSync('cp', ['-a', from, to]);
 const kept = (name: string): string => path('edge-1', 'gateway', name);
 const startControl = () => ZoneProcess.start(workspace.dir, ['control']);
 const startGateway = (...words: readonly string[]) =>
@@ -58,7 +62,7 @@ const works = (tool: string): Promise<number | string> =>
     ({ status, json }) => (status === 200 ? (json.result === undefined ? json.error.message : 200) : status),
     () => 'closed',
   );
-const gateways = async (): Promise<{ name: string; connected: boolean; bundle: number }[]> =>
+const gateways = async (): Promise<{ name: string; connected: boolean; bundle: number; alerts?: string[] }[]> =>
   JSON.parse(await workspace.must('policy', 'history', '--json')).gateways;
 
 before(async () => {
@@ -105,6 +109,7 @@ test('zone 0 dials, and what it pushes is in force at the gateway from the next 
   await until(async () => (await works('look')) === 200);
   assert.equal(await works('write'), 200);
   cpSync(kept('bundle.dsse.json'), path('older.json'));
+  backUp(path('.innerkeep/registry'), path('older-registry'));
   writeFileSync(path('policies/p.cedar'), permit('look'));
   const { changed, bundle } = JSON.parse(
     await workspace.must('policy', 'push', '--json', '--reason', 'no more writing'),
@@ -180,3 +185,61 @@ test('a gateway that was away during a push comes up to it when it is back', TIM
   assert.match(String(await works('look')), /Unknown tool/);
   await until(async () => (await gateways())[0]?.bundle === bundle);
 });
+
+test('zone 0 has the records of a gateway, over all of that, and names one that shows another log', TIMED, async () => {
+  verifies('observe.audit');
+  const log = kept('audit/audit.jsonl');
+  const copy = path('.innerkeep/audit/edge-1/audit.jsonl');
+  await until(() => readFileSync(copy, 'utf8') === readFileSync(log, 'utf8'));
+  const { gateways: verdicts } = JSON.parse(await workspace.must('audit', 'verify', '--json'));
+  assert.equal(verdicts['edge-1'].holds, true);
+  assert.ok(verdicts['edge-1'].records > 20, `${verdicts['edge-1'].records} records`);
+  await workspace.must('audit', 'verify', log, '--gateway', 'edge-1');
+  assert.match(await workspace.must('audit', 'tail', '--gateway', 'edge-1', '-n', '3'), /^\{"seq":/);
+  // Somebody has the gateway, and the key of its log: he writes it anew, every signature of it good.
+  await gateway.stop();
+  const { auditKey } = JSON.parse(readFileSync(kept('opening.json'), 'utf8'));
+  rmSync(log);
+  const sink = openFileSink(log, auditKey, Date.now);
+  for (let at = 0; at < verdicts['edge-1'].records; at++)
+    void sink.append({
+      time: new Date().toISOString(),
+      event: 'edge',
+      detail: 'nothing has happened here, and nothing will',
+    });
+  sink.close();
+  await workspace.must('audit', 'verify', log, '--public-key', '.innerkeep/pki/audit-edge-1.pub.pem');
+  gateway = await startGateway();
+  await until(async () => (await gateways())[0]?.alerts?.[0] !== undefined);
+  assert.match((await gateways())[0]?.alerts?.[0] ?? '', /edge-1 does not show the audit log that it had shown before/);
+  assert.match(control.stderr(), /"event":"alert","gateway":"edge-1","about":"audit","alert":true/);
+  const fleet = await workspace.run('audit', 'verify');
+  assert.deepEqual([fleet.code, /edge-1: broken .*showed another log/.test(fleet.stdout)], [1, true], fleet.stdout);
+  const file = await workspace.run('audit', 'verify', log, '--gateway', 'edge-1');
+  assert.deepEqual([file.code, /zone 0 has another record/.test(file.stdout)], [1, true], file.stdout);
+  assert.equal(await works('write'), 200);
+});
+
+test(
+  'zone 0 does not start by an older copy of its registry that was restored: a gateway knows better',
+  TIMED,
+  async () => {
+    const registry = path('.innerkeep/registry');
+    await control.stop();
+    renameSync(registry, path('newest-registry'));
+    backUp(path('older-registry'), registry);
+    const before = readdirSync(join(registry, 'versions'));
+    await assert.rejects(
+      startControl(),
+      /exit 3\n.*the gateway edge-1 holds version \d+, signed with zone 0’s key, and the registry ends at \d+: the registry is an older copy; .*restore the newest copy/s,
+    );
+    // Nothing was signed under a number that is taken.
+    assert.deepEqual(readdirSync(join(registry, 'versions')), before);
+    assert.equal(await works('write'), 200);
+    rmSync(registry, { recursive: true });
+    renameSync(path('newest-registry'), registry);
+    control = await startControl();
+    await until(async () => (await gateways())[0]?.connected === true);
+    assert.equal(await works('write'), 200);
+  },
+);

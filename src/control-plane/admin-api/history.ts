@@ -4,7 +4,17 @@ import { version } from '../policy-registry/registry.ts';
 /** What `GET /admin/history` answers: what was signed, oldest first, and what each gateway serves by. */
 export const historyAnswer = z.strictObject({
   versions: z.array(version).readonly(),
-  gateways: z.array(z.strictObject({ name: z.string(), connected: z.boolean(), bundle: z.int().min(0) })).readonly(),
+  gateways: z
+    .array(
+      z.strictObject({
+        name: z.string(),
+        connected: z.boolean(),
+        bundle: z.int().min(0),
+        /** What somebody should look at now. */
+        alerts: z.array(z.string()).readonly().exactOptional(),
+      }),
+    )
+    .readonly(),
 });
 
 export type HistoryAnswer = z.output<typeof historyAnswer>;

@@ -5,10 +5,12 @@ export interface Metrics {
   readonly refusals: Readonly<Record<string, number>>;
   /** Process name → resident bytes. */
   readonly memory: Readonly<Record<string, number>>;
+  /** Gateway → what somebody should look at now. */
+  readonly alerts: Readonly<Record<string, number>>;
 }
 
 /** Prometheus text exposition format 0.0.4. */
-export function renderMetrics({ calls, refusals, memory }: Metrics): string {
+export function renderMetrics({ calls, refusals, memory, alerts }: Metrics): string {
   return [
     ...family('innerkeep_calls_total', 'counter', 'Requests that reached the pipeline.'),
     `innerkeep_calls_total ${calls}`,
@@ -16,6 +18,8 @@ export function renderMetrics({ calls, refusals, memory }: Metrics): string {
     ...samples('innerkeep_refusals_total', 'code', refusals),
     ...family('innerkeep_resident_memory_bytes', 'gauge', 'Resident memory, by process.'),
     ...samples('innerkeep_resident_memory_bytes', 'process', memory),
+    ...family('innerkeep_gateway_alerts', 'gauge', 'What somebody should look at now, by gateway: policy history says what.'),
+    ...samples('innerkeep_gateway_alerts', 'gateway', alerts),
     '',
   ].join('\n');
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { MalformedJson, parseText } from '../../contract/strict-json.ts';
-import type { FromGateway } from '../../contract/zone-link.ts';
+import { AUDIT_PAGE, type FromGateway, SHOWN_PAGE } from '../../contract/zone-link.ts';
 import { rehearsal } from './rehearsal.ts';
 
 const id = z.int().min(0);
@@ -15,9 +15,11 @@ const fromGateway = z.discriminatedUnion('kind', [
     port: z.int().min(1).max(65_535).exactOptional(),
     serving: z.boolean(),
   }),
+  z.strictObject({ kind: z.literal('shown'), text: z.string().max(SHOWN_PAGE), size: z.int().min(0) }),
   z.strictObject({ kind: z.literal('listening'), port: z.int().min(1).max(65_535) }),
   z.strictObject({ kind: z.literal('applied'), held: bundleId }),
   z.strictObject({ kind: z.literal('rehearsed'), rehearsal }),
+  z.strictObject({ kind: z.literal('audited'), lines: z.string().max(AUDIT_PAGE), size: z.int().min(0) }),
   z.strictObject({
     kind: z.literal('issuer'),
     id,

@@ -1,5 +1,7 @@
-import { createPublicKey, hash, verify } from 'node:crypto';
-import { createReadStream } from 'node:fs';
+import { createReadStream, existsSync, readdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { auditCopyFile, readFault } from './audit-copy.ts';
+import { Chain } from './chain.ts';
 
 export interface ChainVerdict {
   readonly holds: boolean;
@@ -12,32 +14,49 @@ export interface ChainVerdict {
 
 /** Verifies an audit log offline: needs nothing but the file and the Ed25519 public key (PEM). */
 export async function verifyChain(file: string, publicKeyPem: string): Promise<ChainVerdict> {
-  const key = createPublicKey(publicKeyPem);
-  let [number, sealed, prev] = [0, 0, 'genesis'];
-  const broken = (why: string): ChainVerdict => ({
-    holds: false,
-    records: number - 1,
-    sealed,
-    broken: { line: number, why },
-  });
+  const chain = new Chain(publicKeyPem);
+  const verdict = () => ({ records: chain.at.records, sealed: chain.sealed });
   for await (const line of lines(file)) {
-    number++;
-    const cut = line.lastIndexOf(',"hash":"');
-    const digest = line.slice(cut + 9, -2);
-    if (cut < 0 || !line.endsWith('"}')) return broken('not a record');
-    if (hash('sha256', `${line.slice(0, cut)}}`, 'base64url') !== digest) return broken('the record was changed');
-    const record = JSON.parse(line) as { seq: number; prev: string; event: string; signature?: string };
-    if (record.seq !== number) return broken(`sequence number ${record.seq} where ${number} belongs`);
-    if (record.prev !== prev) return broken('does not follow the record before it');
-    if (record.event === 'seal') {
-      const signature = Buffer.from(record.signature ?? '', 'base64url');
-      if (!verify(null, Buffer.from(prev), key, signature)) return broken('the signature is not of this key');
-      sealed = number;
-    }
-    prev = digest;
+    const why = chain.take(line);
+    if (why !== undefined) return { holds: false, ...verdict(), broken: { line: chain.at.records + 1, why } };
   }
-  if (number > 0 && sealed === 0) return { ...broken('nothing in it is signed'), records: number };
-  return { holds: true, records: number, sealed };
+  const { records, sealed } = verdict();
+  if (records > 0 && sealed === 0)
+    return { holds: false, records, sealed, broken: { line: records, why: 'nothing in it is signed' } };
+  return { holds: true, records, sealed };
+}
+
+/** The gateways of whose audit logs zone 0 has copies. */
+export function copiedGateways(state: string): readonly string[] {
+  const directory = join(state, 'audit');
+  const names = existsSync(directory) ? readdirSync(directory) : [];
+  return names.filter((name) => existsSync(auditCopyFile(state, name))).sort();
+}
+
+/** As verifyChain; what the gateway has shown instead of the log that it had shown before breaks it too. */
+export async function verifyCopy(state: string, gateway: string, publicKeyPem: string): Promise<ChainVerdict> {
+  const file = auditCopyFile(state, gateway);
+  const verdict = await verifyChain(file, publicKeyPem);
+  const fault = readFault(join(dirname(file), 'fault.json'));
+  if (!verdict.holds || fault === undefined) return verdict;
+  const why = `${gateway} showed another log at ${fault.time}: ${fault.why}`;
+  return { ...verdict, holds: false, broken: { line: verdict.records + 1, why } };
+}
+
+/** As verifyChain, of a log that has to begin with zone 0's copy of it: then nothing was cut off or written anew since. */
+export async function verifyAgainst(
+  copy: string,
+  ...[file, publicKeyPem]: Parameters<typeof verifyChain>
+): Promise<ChainVerdict> {
+  const verdict = await verifyChain(file, publicKeyPem);
+  const shown = lines(file);
+  let line = 0;
+  for await (const had of lines(copy)) {
+    line++;
+    const why = 'zone 0 has another record, or has one where there is none';
+    if ((await shown.next()).value !== had) return { ...verdict, holds: false, broken: { line, why } };
+  }
+  return verdict;
 }
 
 /** Lines end at U+000A alone: `node:readline` would also cut at U+2028, which a record's text may hold. */

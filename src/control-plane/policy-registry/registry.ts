@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import type { GatewayBundle } from '../../contract/bundle.ts';
 import { canonicalJson } from '../../contract/canonical-json.ts';
+import type { BundleId } from '../../contract/signed-bundle.ts';
 import { SafetyError } from '../config/problem.ts';
 import { privateDirectory, writeNew } from '../pki/state-files.ts';
 import type { BundleSigner, SignedBundle } from './sign-bundle.ts';
@@ -64,6 +65,11 @@ export class Registry {
     const found = this.#all[number - 1];
     if (found === undefined) throw new RangeError(`there is no version ${number}; the newest is ${this.#all.length}`);
     return found;
+  }
+
+  /** Is it one of these versions? Another one of the same number was signed by an older copy of this registry, or a newer one. */
+  has({ version: number, digest }: BundleId): boolean {
+    return this.#all[number - 1]?.digest === digest;
   }
 
   /** The next version, signed and on disk. */
