@@ -38,7 +38,12 @@ async function running(t: TestContext, more: AdminRoutes = {}, externalIssuers: 
         budgets: () => [],
         stops: { current: [], add: () => {}, remove: () => {} },
         publishStops: async () => {},
-        metrics: () => ({ calls: 7, refusals: { unauthenticated: 3, 'odd"\n': 1 }, memory: { control: 1024 }, alerts: { 'edge-1': 1 } }),
+        metrics: () => ({
+          calls: 7,
+          refusals: { unauthenticated: 3, 'odd"\n': 1 },
+          memory: { control: 1024 },
+          alerts: { 'edge-1': 1 },
+        }),
         status: () => ({ bundle: 1 }),
       }),
       ...more,

@@ -18,7 +18,11 @@ export function renderMetrics({ calls, refusals, memory, alerts }: Metrics): str
     ...samples('innerkeep_refusals_total', 'code', refusals),
     ...family('innerkeep_resident_memory_bytes', 'gauge', 'Resident memory, by process.'),
     ...samples('innerkeep_resident_memory_bytes', 'process', memory),
-    ...family('innerkeep_gateway_alerts', 'gauge', 'What somebody should look at now, by gateway: policy history says what.'),
+    ...family(
+      'innerkeep_gateway_alerts',
+      'gauge',
+      'What somebody should look at now, by gateway: policy history says what.',
+    ),
     ...samples('innerkeep_gateway_alerts', 'gateway', alerts),
     '',
   ].join('\n');
