@@ -49,12 +49,13 @@ const commands: Readonly<Record<string, Command>> = {
     process.exit(await up(start, undefined, { ...io, json, config, stateDir: state, command: launcher }));
   },
   async gateway({ rest, json, state }) {
-    const { values } = options(rest, { listen: { type: 'string' }, identity: { type: 'string' } }, 0);
-    if (values.listen === undefined) throw new UsageError('gateway --listen HOST:PORT [--identity FILE]');
-    const { listen, identity } = values;
+    const text = { type: 'string' } as const;
+    const { values } = options(rest, { listen: text, identity: text, edge: text }, 0);
+    const { listen, ...own } = values;
+    if (listen === undefined) throw new UsageError('gateway --listen HOST:PORT [--identity FILE] [--edge HOST:PORT]');
     const { zone } = await import('./cli/zone.ts');
     const { runGateway } = await import('./main/fleet.ts');
-    process.exit(await zone(() => runGateway(listen, identity, state), { ...io, json }));
+    process.exit(await zone(() => runGateway(listen, own, state), { ...io, json }));
   },
   async runtime({ rest, json, config, state }) {
     options(rest, {}, 0);

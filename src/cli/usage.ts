@@ -10,8 +10,8 @@ const commands: Readonly<Record<string, readonly [synopsis: string, text: string
     'Zone 0 of a fleet: dials the gateways that the configuration names. --enrol: what one of them is first started with,\nalone on stdout; it holds a private key.',
   ],
   gateway: [
-    'gateway --listen HOST:PORT [--identity FILE]',
-    'Zone 1 of a fleet: waits for zone 0 at HOST:PORT, and serves by its last bundle while it is away (control.away).\n--identity is needed the first time: what control --enrol wrote.',
+    'gateway --listen HOST:PORT [--identity FILE] [--edge HOST:PORT]',
+    'Zone 1 of a fleet: waits for zone 0 at HOST:PORT, and serves by its last bundle while it is away (control.away).\n--identity is needed the first time: what control --enrol wrote. --edge: where clients, or what spreads them over the\ngateways, reach this one, if not where the configuration says.',
   ],
   runtime: [
     'runtime',

@@ -66,6 +66,8 @@ export interface GatewayStart {
   /** Path of the unix socket of zone 2. */
   readonly runtimeSocket: string;
   readonly auditFile: string;
+  /** Where its edge listens, where that is not where zone 0 says for all of them. */
+  readonly edge?: { readonly host: string; readonly port: number };
 }
 
 export type FromGateway =

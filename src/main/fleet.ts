@@ -47,11 +47,17 @@ export async function enrol(name: string, configFile: string, state: string): Pr
 
 /**
  * Zone 1: waits for zone 0 at `address`, and serves at once by what it has kept, if it still may.
- * @param identity file that `control --enrol` wrote; undefined: it was given before
+ * @param identity file that `control --enrol` wrote; absent: it was given before
+ * @param edge where its edge listens; absent: where the configuration says for all gateways
  * @throws UsageError, StateError, SafetyError
  */
-export async function runGateway(address: string, identity: string | undefined, state: string): Promise<RunningZone> {
-  const control = addressOf(address);
+export async function runGateway(
+  address: string,
+  { identity, edge }: { readonly identity?: string; readonly edge?: string },
+  state: string,
+): Promise<RunningZone> {
+  const control = addressOf('listen', address);
+  const ownEdge = edge === undefined ? {} : { edge: addressOf('edge', edge) };
   stateDirectory(state);
   const release = claimState(join(state, 'gateway'));
   try {
@@ -60,7 +66,13 @@ export async function runGateway(address: string, identity: string | undefined, 
     const own = keep.identity;
     if (own === undefined)
       throw new UsageError('--identity FILE is needed the first time: see innerkeep control --enrol');
-    const start = { identity: own, control, runtimeSocket: runtimeSocket(state), auditFile: keep.auditFile };
+    const start = {
+      identity: own,
+      control,
+      runtimeSocket: runtimeSocket(state),
+      auditFile: keep.auditFile,
+      ...ownEdge,
+    };
     const gateway = new GatewayProcess(start, keep);
     await gateway.takeUp();
     const port = await gateway.listen();
@@ -111,9 +123,9 @@ export async function runRuntime(configFile: string, state: string): Promise<Run
   }
 }
 
-function addressOf(text: string): Extract<LinkAddress, { host: string }> {
+function addressOf(option: string, text: string): Extract<LinkAddress, { host: string }> {
   const parsed = listen.safeParse(text);
-  if (!parsed.success) throw new UsageError(`--listen ${text}: an address is HOST:PORT, such as 0.0.0.0:9443`);
+  if (!parsed.success) throw new UsageError(`--${option} ${text}: an address is HOST:PORT, such as 0.0.0.0:9443`);
   return parsed.data;
 }
 

@@ -165,15 +165,18 @@ export class GatewayProcess {
   async #open(opening: GatewayOpening): Promise<number> {
     if (this.#zone !== undefined) return this.#moved(opening);
     const { identity, runtimeSocket, auditFile } = this.#start;
-    this.#zone = await GatewayZone.open(opening, {
-      send: (message) => this.#control.send(message),
-      bundleKey: identity.bundleKey,
-      runtimeSocket,
-      auditFile,
-      keep: (envelope) => {
-        if (this.#keep !== undefined) this.#keep.envelope = envelope;
+    this.#zone = await GatewayZone.open(
+      { ...opening, ...this.#start.edge },
+      {
+        send: (message) => this.#control.send(message),
+        bundleKey: identity.bundleKey,
+        runtimeSocket,
+        auditFile,
+        keep: (envelope) => {
+          if (this.#keep !== undefined) this.#keep.envelope = envelope;
+        },
       },
-    });
+    );
     this.#opening = opening;
     if (this.#keep !== undefined) this.#keep.opening = opening;
     return this.#zone.port;
