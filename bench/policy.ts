@@ -1,6 +1,6 @@
 // What a decision costs as policies and entities grow: `node bench/policy.ts`. Microseconds, of one thread.
 import type { PinnedServer } from '../src/contract/descriptors.ts';
-import type { PolicyEngine, Question, RequestFacts } from '../src/contract/policy-engine.ts';
+import type { PromptEngine, Question, RequestFacts } from '../src/contract/policy-engine.ts';
 import { loadCedar } from '../src/drivers/policy-engine/cedar/load.ts';
 
 const [TOOLS, TENANTS, GROUPS, USERS] = [50, 20, 10, 100_000];
@@ -74,7 +74,7 @@ function timed(times: number, run: (turn: number) => void): readonly number[] {
 const p = (samples: readonly number[], share: number): string =>
   (samples[Math.floor(samples.length * share)] ?? Number.NaN).toFixed(1).padStart(8);
 
-function measure(name: string, engine: PolicyEngine, users: number, tools: number, times = 5000): void {
+function measure(name: string, engine: PromptEngine, users: number, tools: number, times = 5000): void {
   const anyone = (turn: number) => engine.decide(ask(draw(users), draw(tools), `/data/0/${turn}`));
   const first = timed(times / 10, anyone);
   const uncached = timed(times, (turn) => anyone(turn + times));

@@ -39,12 +39,12 @@ export interface Rooms {
 const NO_HISTORY: SessionFacts = { reads: [], writes: [], calls: {}, approved: [] };
 
 /** Asks as the gateway does: tenants first, policy second. */
-export function ask(asked: Ask, rooms: Rooms, engine: PolicyEngine): Answer {
+export async function ask(asked: Ask, rooms: Rooms, engine: PolicyEngine): Promise<Answer> {
   const question = questionOf(asked, rooms);
   if (typeof question === 'string') return denied(question);
-  const { allow, ask: who, policies, detail } = engine.decide(question);
+  const { allow, ask: who, policies, detail } = await engine.decide(question);
   const verdict = allow ? 'allow' : who === undefined ? 'deny' : 'ask';
-  return { verdict, policies, detail, visible: engine.visible(question) };
+  return { verdict, policies, detail, visible: await engine.visible(question) };
 }
 
 /** The whole question; a text says why it never reaches the engine. */

@@ -112,8 +112,13 @@ function lint({ sources }: PolicyInputs, { problems, untyped, groups }: Opened, 
   return errors > 0 ? 1 : 0;
 }
 
-function explain(asked: Ask, inputs: PolicyInputs, { engine, explain: near }: Opened, print: Print): number {
-  const answer = ask(asked, inputs, engine);
+async function explain(
+  asked: Ask,
+  inputs: PolicyInputs,
+  { engine, explain: near }: Opened,
+  print: Print,
+): Promise<number> {
+  const answer = await ask(asked, inputs, engine);
   const question = questionOf(asked, inputs);
   const almost = answer.verdict === 'allow' || typeof question === 'string' ? [] : near(question);
   const told = almost.map(
@@ -131,14 +136,14 @@ function readCaseFile(file: string): string {
   }
 }
 
-function test(
+async function test(
   tests: readonly PolicySource[],
   inputs: PolicyInputs,
   { engine, policies }: Opened,
   print: Print,
-): number {
-  const results = tests.flatMap(readCases).map(({ file, line, expect, why, asked }) => {
-    const answer = ask(asked, inputs, engine);
+): Promise<number> {
+  const judged = tests.flatMap(readCases).map(async ({ file, line, expect, why, asked }) => {
+    const answer = await ask(asked, inputs, engine);
     const holds = answer.verdict === expect;
     const title = why ?? `${asked.subject.id} ${asked.action}`;
     return {
@@ -152,6 +157,7 @@ function test(
       detail: answer.detail,
     };
   });
+  const results = await Promise.all(judged);
   if (results.length === 0) throw new UsageError('no cases: write some into policies/*.test.yaml, or name a file');
   const failed = results.filter(({ holds }) => !holds).length;
   const rows = results.map(({ file, line, title, expect, verdict, holds, detail }) =>

@@ -1,10 +1,20 @@
 import type { Json } from './json.ts';
+import type { Soon } from './soon.ts';
 
-/** Exactly one engine. A seam of two methods; errors of the engine are denials. */
+/**
+ * Exactly one engine. A seam of two methods. An engine in this process answers at once, one beside it later; errors of
+ * either are denials, and no promise of theirs is rejected.
+ */
 export interface PolicyEngine {
   /** May this happen, with these arguments? */
-  decide(question: Question): Verdict;
+  decide(question: Question): Soon<Verdict>;
   /** Could `decide` say yes for some arguments? Lists and the existence of a tool are answered by this. */
+  visible(question: Facts): Soon<boolean>;
+}
+
+/** An engine that never lets anybody wait. */
+export interface PromptEngine extends PolicyEngine {
+  decide(question: Question): Verdict;
   visible(question: Facts): boolean;
 }
 

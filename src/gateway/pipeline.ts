@@ -1,6 +1,7 @@
 import type { Answer } from '../contract/answer.ts';
 import type { Attendance, Caller } from '../contract/caller.ts';
 import { Refusal } from '../contract/refusal.ts';
+import type { Soon } from '../contract/soon.ts';
 import type { AboutTask, Begun } from '../contract/task.ts';
 import type {
   Admitted,
@@ -35,11 +36,11 @@ export interface Rooms {
   /** Finds the session of a request, and with it the client that can be told and asked things in mid-call. */
   attend(call: Framed): Attendance;
   /** The whole answer where no server is needed (lifecycle, lists); undefined: the call walks on. */
-  answer(call: Framed): Answer | undefined;
-  identify(call: Framed): Known;
+  answer(call: Framed): Promise<Answer | undefined>;
+  identify(call: Framed): Promise<Known>;
   validate(call: Known): Validated;
   /** May wait for a person's approval, where policies want one. */
-  authorize(call: Validated, caller: Caller): Authorized | Promise<Authorized>;
+  authorize(call: Validated, caller: Caller): Soon<Authorized>;
   /** Has a person confirm the call where its tool wants that; the answer comes with the call's repetition. */
   confirm(call: Authorized, capabilities: Caller['capabilities']): Promise<Confirmed>;
   /** Takes a token of every limit, and reserves what the call may cost. */
@@ -167,7 +168,7 @@ async function walk(framed: Framed, trail: AuditTrail, rooms: Rooms, deps: Pipel
       return { answer: rooms.accept() };
     }
     attendance = rooms.attend(framed);
-    const own = rooms.answer(framed);
+    const own = await rooms.answer(framed);
     if (own !== undefined) await trail.answered(own.body.length);
     const answer = own ?? (await further(framed, attendance.caller, trail, rooms, deps));
     deps.count('ok');
@@ -273,7 +274,7 @@ async function admitWatched(framed: Framed, caller: Caller, rooms: Rooms, deps: 
 
 /** From the message to the record of its intent: only then may anything happen. */
 async function admit(framed: Framed, caller: Caller, trail: AuditTrail, rooms: Rooms): Promise<Admitted> {
-  const known = rooms.identify(framed);
+  const known = await rooms.identify(framed);
   trail.identified(known);
   const validated = rooms.validate(known);
   const authorized = await rooms.authorize(validated, caller);

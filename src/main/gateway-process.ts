@@ -78,7 +78,7 @@ export class GatewayProcess {
     this.#silence.broken(keep.heard, clock);
     try {
       await this.#open(keep.opening);
-      const held = this.#zone?.apply(keep.envelope);
+      const held = await this.#zone?.apply(keep.envelope);
       log({ event: 'taken-up', ...held });
       this.#look();
     } catch (error) {
@@ -111,7 +111,7 @@ export class GatewayProcess {
       case 'audit':
         return this.#answer(() => ({ kind: 'audited', ...auditPage(this.#start.auditFile, message.after) }));
       case 'bundle':
-        return this.#answer(() => ({ kind: 'applied', held: this.#opened().apply(message.envelope) }));
+        return this.#answer(async () => ({ kind: 'applied', held: await this.#opened().apply(message.envelope) }));
       case 'certificate':
         return this.#zone?.renew(message);
       case 'identity':

@@ -4,6 +4,7 @@ import type { AuditRecord, AuditSink } from '../contract/audit-sink.ts';
 import type { GatewayBundle } from '../contract/bundle.ts';
 import { Refusal } from '../contract/refusal.ts';
 import type { BundleId } from '../contract/signed-bundle.ts';
+import { when } from '../contract/soon.ts';
 import type { StateStore } from '../contract/state-store.ts';
 import type { CallToConfirm, Confirmation } from '../contract/step-up.ts';
 import { type Stop, stopText } from '../contract/stops.ts';
@@ -38,6 +39,7 @@ import { openAudit, openState } from './gateway-openings.ts';
 import { Lender } from './lending.ts';
 import { lentValues } from './lent-values.ts';
 import { fault, log, textOf } from './log.ts';
+import { openPolicies } from './policies.ts';
 import { Remotes } from './remotes.ts';
 import { type Furnished, furnish, type Standing } from './rooms.ts';
 
@@ -77,6 +79,7 @@ export class GatewayZone {
   #stillMay: Furnished['stillMay'] = () => false;
   #lending: Furnished['lending'] | undefined;
   #judge: Furnished['judge'] = () => false;
+  #applying: Promise<unknown> = Promise.resolve();
   #upstreams: ReadonlyMap<string, Upstream> = new Map();
   readonly #standing: Standing;
   readonly lender: Lender;
@@ -191,12 +194,19 @@ export class GatewayZone {
    * that is not zone 0's newest, or cannot be used, changes nothing.
    * @throws BundleRefused, or Error naming what of the bundle cannot be used
    */
-  apply(envelope: string): BundleId {
+  apply(envelope: string): Promise<BundleId> {
+    const applied = this.#applying.then(() => this.#apply(envelope));
+    // One after another: each has to be newer than what is in force when its turn has come.
+    this.#applying = applied.catch(() => undefined);
+    return applied;
+  }
+
+  async #apply(envelope: string): Promise<BundleId> {
     let opened: ReturnType<typeof openBundle>;
     let swap: () => void;
     try {
       opened = openBundle(envelope, this.#bundleKey, this.#held);
-      swap = this.#prepare(opened.bundle as unknown as GatewayBundle);
+      swap = await this.#prepare(opened.bundle as unknown as GatewayBundle);
       this.#ground.keep(envelope);
     } catch (error) {
       this.#record({ code: 'refused', detail: textOf(error) });
@@ -213,8 +223,8 @@ export class GatewayZone {
    * Tries a bundle that never comes into force: what of it cannot be used, and whose newest answers it would change.
    * @throws Error naming what of the bundle cannot be used
    */
-  rehearse(bundle: GatewayBundle, last: number): Promise<Rehearsal> {
-    const { judge } = furnish(bundle, this.#standing, this.#link, this.#upstreams);
+  async rehearse(bundle: GatewayBundle, last: number): Promise<Rehearsal> {
+    const { judge } = furnish(bundle, await openPolicies(bundle), this.#standing, this.#link, this.#upstreams);
     const pause = () => new Promise<void>((resolve) => setImmediate(resolve));
     return rehearse(this.#standing.recent.newest(last), this.#judge, judge, pause);
   }
@@ -264,10 +274,12 @@ export class GatewayZone {
   }
 
   /** @throws Error naming what of the bundle cannot be used */
-  #prepare(bundle: GatewayBundle): () => void {
+  async #prepare(bundle: GatewayBundle): Promise<() => void> {
+    const engine = await openPolicies(bundle);
     const remotes = this.#remotes.prepare(bundle.servers);
     const { rooms, view, permits, stillMay, lending, judge, leftOut } = furnish(
       bundle,
+      engine,
       this.#standing,
       this.#link,
       remotes.upstreams,
@@ -304,7 +316,7 @@ export class GatewayZone {
     sessions.revoke(leaves);
     subscriptions.revoke(leaves);
     tasks.revoke(leaves);
-    held.end((call) => leaves(call.subject) || !this.#stillMay(call));
+    held.end((call) => leaves(call.subject) || when(this.#stillMay(call), (may) => !may));
   }
 
   async #listen(server: string, listening: UpstreamListening, call: Admitted): Promise<void> {

@@ -2,12 +2,12 @@ import packageJson from '../../package.json' with { type: 'json' };
 import type { GatewayBundle } from '../contract/bundle.ts';
 import type { Clock } from '../contract/clock.ts';
 import type { Spending } from '../contract/limits.ts';
-import { worldOf } from '../contract/policy-world.ts';
+import type { PolicyEngine } from '../contract/policy-engine.ts';
+import { type Soon, when } from '../contract/soon.ts';
 import { splice } from '../contract/splice.ts';
 import type { StateStore } from '../contract/state-store.ts';
 import { isStopped } from '../contract/stops.ts';
 import type { Admitted } from '../contract/tool-call.ts';
-import { loadCedar } from '../drivers/policy-engine/cedar/load.ts';
 import { type AuditDeps, AuditTrail } from '../gateway/audit/trail.ts';
 import type { authenticateStage } from '../gateway/authentication/stage.ts';
 import { authorizeStage, type Decide, decision, visibility } from '../gateway/authorization/authorize.ts';
@@ -17,7 +17,7 @@ import { argumentsOf, factsOf, NO_HISTORY } from '../gateway/authorization/quest
 import { sameTenant } from '../gateway/authorization/tenancy.ts';
 import type { Asked, RecentDecisions } from '../gateway/decisions/recent.ts';
 import { actionOf, type Catalogue, createCatalogue } from '../gateway/descriptors/catalogue.ts';
-import { identifyStage } from '../gateway/descriptors/identify.ts';
+import { type IdentifyDeps, identifyStage } from '../gateway/descriptors/identify.ts';
 import { listDigests, lists } from '../gateway/descriptors/lists.ts';
 import { outbound } from '../gateway/descriptors/outbound.ts';
 import { askedUriEdits } from '../gateway/descriptors/resource-uris.ts';
@@ -71,7 +71,7 @@ export interface Standing {
   readonly seal: StateSeal;
   readonly held: HeldCalls;
   /** By the newest bundle. */
-  readonly stillMay: (call: Admitted) => boolean;
+  readonly stillMay: (call: Admitted) => Soon<boolean>;
   readonly lender: Pick<Lending, 'lend' | 'giveBack' | 'prove'>;
   /** Asks zone 0 whether a person has confirmed a call. */
   readonly confirm: StepUpDeps['confirm'];
@@ -94,10 +94,10 @@ export interface Furnished {
   readonly view: View;
   readonly permits: Permits;
   /** Whether a call that was admitted before would be permitted now. */
-  readonly stillMay: (call: Admitted) => boolean;
+  readonly stillMay: (call: Admitted) => Soon<boolean>;
   readonly lending: Lending;
   /** What a subject that asked this once would be told. */
-  readonly judge: (asked: Asked) => boolean;
+  readonly judge: (asked: Asked) => Soon<boolean>;
   readonly leftOut: Catalogue['leftOut'];
 }
 
@@ -107,6 +107,7 @@ export interface Furnished {
  */
 export function furnish(
   bundle: GatewayBundle,
+  engine: PolicyEngine,
   {
     clock,
     authenticate,
@@ -133,9 +134,6 @@ export function furnish(
   remotes: ReadonlyMap<string, Remote>,
 ): Furnished {
   const { servers, edge, limits, stops } = bundle;
-  const { engine, problems } = loadCedar(bundle.policies, worldOf(bundle));
-  const broken = problems.find(({ severity }) => severity === 'error');
-  if (broken !== undefined) throw new Error(`${broken.file}:${broken.line}: ${broken.message}`);
   const inputs = compileInputs(servers);
   const [unusable] = inputs.refused;
   if (unusable !== undefined) throw new Error(`${unusable.server}: ${unusable.error.message}`);
@@ -143,17 +141,16 @@ export function furnish(
   const byName = new Map(servers.map((server) => [server.pins.name, server]));
   const seen = visibility({ engine, now: Date.now });
   const catalogue = createCatalogue(servers);
-  const visible = (...[subject, action]: Parameters<Parameters<typeof createVisibility>[1]>): boolean => {
+  const visible = (...[subject, action]: Parameters<Parameters<typeof createVisibility>[1]>): Soon<boolean> => {
     const server = byName.get(action.split(/[/#]/, 1)[0] ?? '');
     return server !== undefined && seen(subject, action, server);
   };
   /** What a call seeks and does not find is a decision too. */
-  const sought: typeof visible = (subject, action) => {
-    const isSeen = visible(subject, action);
+  const unseen: IdentifyDeps['unseen'] = (call, action) => {
     const server = byName.get(action.split(/[/#]/, 1)[0] ?? '');
-    if (!isSeen && server !== undefined)
-      recent.unseen(factsOf(subject, action, server, Date.now(), { ipRisk: undefined, session: NO_HISTORY }));
-    return isSeen;
+    if (server === undefined) return;
+    const anywhere = { ipRisk: undefined, session: NO_HISTORY };
+    recent.remember(call, factsOf(call.subject, action, server, Date.now(), anywhere));
   };
   const shown = createVisibility(catalogue, visible);
   const answerLists = lists({ catalogue, visibility: shown, visible });
@@ -220,14 +217,19 @@ export function furnish(
     held,
     stillMay: mayNow,
   });
-  const authorize = authorizeStage({ ...authorization, engine: recent.watch(engine), histories, clock, confirm });
-  const identify = identifyStage({ catalogue, visibility: shown, visible: sought, decodeHeader });
-  const judge = (asked: Asked): boolean => {
+  const authorize = authorizeStage({
+    ...authorization,
+    asked: (call, question) => recent.remember(call, question),
+    histories,
+    clock,
+    confirm,
+  });
+  const identify = identifyStage({ catalogue, visibility: shown, visible, unseen, decodeHeader });
+  const judge = (asked: Asked): Soon<boolean> => {
     const server = byName.get(asked.action.split(/[/#]/, 1)[0] ?? '');
     if (server === undefined || !sameTenant(asked.tenant, server)) return false;
     if (!('arguments' in asked)) return engine.visible(asked);
-    const { allow, notCanonical } = engine.decide(asked);
-    return allow && notCanonical === undefined;
+    return when(engine.decide(asked), ({ allow, notCanonical }) => allow && notCanonical === undefined);
   };
 
   const rooms: Rooms = {
@@ -244,12 +246,12 @@ export function furnish(
     frame: (call) => frame(call, sessions.revisionOf(call)),
     receive: (call) => sessions.receive(call),
     attend: (call) => sessions.attend(call),
-    answer: (call) => {
+    answer: async (call) => {
       const { frame } = call;
-      shown.admit(call);
+      await shown.admit(call);
       switch (answeredBy(frame)) {
         case 'lifecycle': {
-          const answer = resultAnswer(frame, answerLifecycle(call));
+          const answer = resultAnswer(frame, await answerLifecycle(call));
           if (frame.method !== 'initialize' || call.arrived.transport === 'sse') return answer;
           return { ...answer, headers: { ...answer.headers, 'mcp-session-id': sessions.open(call) } };
         }
@@ -262,14 +264,14 @@ export function furnish(
           return undefined;
         case 'pins':
         case 'executed': {
-          const result = answerLists(call);
+          const result = await answerLists(call);
           return result === undefined ? undefined : resultAnswer(frame, result);
         }
       }
     },
-    identify: (call) => recent.during(call, () => identify(call)),
+    identify,
     validate: validateStage({ inputs: inputs.byAction }),
-    authorize: (call, caller) => recent.during(call, () => authorize(call, caller)),
+    authorize,
     confirm: stepUpStage({
       servers,
       confirm,
@@ -328,16 +330,14 @@ export function furnish(
     },
   };
   /** What was let in before, asked again. */
-  const may: Decide = (subject, server, action, args, remote) =>
-    isStopped({ subject, target: { server, action } }, stops)
-      ? { allow: false, policies: [], detail: 'the operator has stopped it' }
-      : decide(subject, server, action, args, remote);
+  const permits = (...[subject, server, action, args, remote]: Parameters<Decide>): Soon<boolean> =>
+    !isStopped({ subject, target: { server, action } }, stops) &&
+    when(decide(subject, server, action, args, remote), ({ allow }) => allow);
   const view: View = {
     lists: listDigests({ catalogue, visibility: shown, visible }),
-    permits: (subject, { server, action, params }) => may(subject, server, action, { uri: params.uri ?? null }).allow,
+    permits: (subject, { server, action, params }) => permits(subject, server, action, { uri: params.uri ?? null }),
   };
-  const permits: Permits = (...question) => may(...question).allow;
   const stillMay = ({ subject, target, params, arrived }: Admitted) =>
-    may(subject, target.server, target.action, argumentsOf(target, params) ?? {}, arrived.remote).allow;
+    permits(subject, target.server, target.action, argumentsOf(target, params) ?? {}, arrived.remote);
   return { rooms, view, permits, stillMay, lending, judge, leftOut: catalogue.leftOut };
 }

@@ -100,11 +100,11 @@ export async function openBench(options: BenchOptions = {}) {
   const live = lifecycle({ version: '9.9.9', servers: visibility.servers });
   const identify = identifyStage({ catalogue, visibility, visible, decodeHeader });
 
-  const answer = (framed: Framed): string => {
+  const answer = async (framed: Framed): Promise<string> => {
     if (answeredBy(framed.frame) === 'lifecycle') return live(framed);
-    const listed = list(framed);
+    const listed = await list(framed);
     if (listed !== undefined) return listed;
-    const known = identify(framed);
+    const known = await identify(framed);
     calls.push(known);
     const raw = options.execute?.(known) ?? `{"echo":${known.target.paramsRaw}}`;
     return outbound(known.target, known.arrived.server === undefined, framed.frame.modern, raw);
@@ -129,8 +129,8 @@ export async function openBench(options: BenchOptions = {}) {
         if (!('frame' in read)) throw new Refusal('invalid-request', 'a batch');
         framed = read;
         if (framed.frame.id === undefined || framed.frame.response) return acceptedAnswer();
-        visibility.admit(framed);
-        return resultAnswer(framed.frame, answer(framed));
+        await visibility.admit(framed);
+        return resultAnswer(framed.frame, await answer(framed));
       } catch (error) {
         if (!(error instanceof Refusal)) throw error;
         refusals.push(error);

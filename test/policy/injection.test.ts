@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { Json } from '../../src/contract/json.ts';
-import { typeOfArguments } from '../../src/drivers/policy-engine/cedar/argument-types.ts';
 import { typedArguments } from '../../src/drivers/policy-engine/cedar/typed-arguments.ts';
+import { typeOfArguments } from '../../src/drivers/policy-engine/host/argument-types.ts';
 import { verifies } from '../support/verifies.ts';
 import { decide, engineOf, load, server, tool } from './support.ts';
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import type { Question, RequestFacts } from '../../src/contract/policy-engine.ts';
-import { actionsOfPins } from '../../src/drivers/policy-engine/cedar/actions.ts';
+import { actionsOfPins } from '../../src/drivers/policy-engine/host/actions.ts';
 import { question, server, tool, worldWith } from './support.ts';
 
 /** Two tools that share an argument, so that policies and questions can be drawn at random. */

@@ -4,11 +4,11 @@ import { preparsePolicySet, statefulIsAuthorized } from '@cedar-policy/cedar-was
 import fc from 'fast-check';
 import { isObject } from '../../src/contract/json.ts';
 import type { Question } from '../../src/contract/policy-engine.ts';
-import { actionsOfPins } from '../../src/drivers/policy-engine/cedar/actions.ts';
 import { cedarEngine } from '../../src/drivers/policy-engine/cedar/engine.ts';
 import { readRelations } from '../../src/drivers/policy-engine/cedar/relations.ts';
 import { contextOf } from '../../src/drivers/policy-engine/cedar/schema.ts';
 import { parseSources } from '../../src/drivers/policy-engine/cedar/sources.ts';
+import { actionsOfPins } from '../../src/drivers/policy-engine/host/actions.ts';
 import { verifies } from '../support/verifies.ts';
 import { args, asked, condition, shop, wholeContext } from './random.ts';
 import { question, server, tool } from './support.ts';

@@ -1,7 +1,7 @@
 import type { PinnedDescriptor, PinnedServer } from '../../src/contract/descriptors.ts';
 import type { Json } from '../../src/contract/json.ts';
 import type {
-  PolicyEngine,
+  PromptEngine,
   Question,
   ResourceFacts,
   SessionFacts,
@@ -69,7 +69,7 @@ export function worldWith(servers: readonly PinnedServer[]): PolicyWorld {
 }
 
 /** The engine for policies that must be without problems. */
-export function engineOf(text: string, servers: readonly PinnedServer[] = [files]): PolicyEngine {
+export function engineOf(text: string, servers: readonly PinnedServer[] = [files]): PromptEngine {
   const { engine, problems } = load(text, servers);
   const errors = problems.filter(({ severity }) => severity === 'error');
   if (errors.length > 0) throw new Error(JSON.stringify(errors));
@@ -118,6 +118,6 @@ export function question(args: Json | undefined, asked: Asked = {}): Question {
   };
 }
 
-export function decide(engine: PolicyEngine, args: Json | undefined, asked: Asked = {}): Verdict {
+export function decide(engine: PromptEngine, args: Json | undefined, asked: Asked = {}): Verdict {
   return engine.decide(question(args, asked));
 }

@@ -73,11 +73,11 @@ function gateway(wished: readonly Wish[]) {
     return JSON.stringify({ resources: found.map((uri) => ({ uri })), ...next });
   };
 
-  const ask = (method: string, path: string | undefined, cursor?: string) => {
+  const ask = async (method: string, path: string | undefined, cursor?: string) => {
     const call = message(method, cursor === undefined ? {} : { cursor }, { path });
-    const listed = list(call);
+    const listed = await list(call);
     if (listed !== undefined) return JSON.parse(listed);
-    const { target } = identify(call);
+    const { target } = await identify(call);
     return JSON.parse(outbound(target, path === undefined, false, resources(target.server, target.params.cursor)));
   };
   return { ask, visible: (action: string) => visible({} as Subject, action) };
@@ -133,10 +133,10 @@ function expected(
     });
 }
 
-test('the pages of a list over many servers are, together, exactly what the subject may see, each once, in one order', () => {
+test('the pages of a list over many servers are, together, exactly what the subject may see, each once, in one order', async () => {
   verifies('authz.default-deny');
-  fc.assert(
-    fc.property(wishes, (wished) => {
+  await fc.assert(
+    fc.asyncProperty(wishes, async (wished) => {
       const { ask, visible } = gateway(wished);
       for (const [method, member, key] of KINDS) {
         for (const path of [undefined, wished[0]?.name]) {
@@ -145,7 +145,7 @@ test('the pages of a list over many servers are, together, exactly what the subj
           let cursor: string | undefined;
           let pages = 0;
           do {
-            const page = ask(method, path, cursor);
+            const page = await ask(method, path, cursor);
             found.push(...(page[member] as Record<string, string>[]).map((item) => item[key] ?? ''));
             cursor = page.nextCursor;
             assert.ok(++pages < 1000);
@@ -158,7 +158,7 @@ test('the pages of a list over many servers are, together, exactly what the subj
   );
 });
 
-test('a cursor that is not ours is refused, and ours is good for no list that it was not made for', () => {
+test('a cursor that is not ours is refused, and ours is good for no list that it was not made for', async () => {
   const { ask } = gateway([
     { name: 'a', tools: 250, prompts: 3, templates: 3, resources: 9, page: 4, hidden: () => false },
     {
@@ -172,11 +172,11 @@ test('a cursor that is not ours is refused, and ours is good for no list that it
     },
   ]);
   const ours = {
-    tools: ask('tools/list', undefined).nextCursor,
-    resources: ask('resources/list', undefined).nextCursor,
+    tools: (await ask('tools/list', undefined)).nextCursor,
+    resources: (await ask('resources/list', undefined)).nextCursor,
   };
   const refused = (method: string, cursor: string) =>
-    assert.throws(
+    assert.rejects(
       () => ask(method, undefined, cursor),
       (error) => error instanceof Refusal && error.code === 'params',
       `${method} ${cursor.slice(0, 80)}`,
@@ -184,8 +184,8 @@ test('a cursor that is not ours is refused, and ours is good for no list that it
   const mark = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
   for (const [method] of KINDS) {
     const [mine, other] = method === 'resources/list' ? [ours.resources, ours.tools] : [ours.tools, ours.resources];
-    refused(method, other);
-    if (method === 'prompts/list') refused(method, mine);
+    await refused(method, other);
+    if (method === 'prompts/list') await refused(method, mine);
     for (const bad of [
       `${mine}=`,
       `${mine} `,
@@ -194,10 +194,10 @@ test('a cursor that is not ours is refused, and ours is good for no list that it
       mark({ server: 'b' }),
       mark({ server: 'A' }),
     ]) {
-      refused(method, bad);
+      await refused(method, bad);
     }
-    fc.assert(
-      fc.property(fc.oneof(fc.string(), fc.json().map(mark)), (bad) => refused(method, bad)),
+    await fc.assert(
+      fc.asyncProperty(fc.oneof(fc.string(), fc.json().map(mark)), (bad) => refused(method, bad)),
       { numRuns: 50 },
     );
   }

@@ -19,7 +19,7 @@ test('a member of a batch that is refused is answered, also where the answer has
       attendance.caller.notify('{"told":1}');
       return attendance;
     },
-    answer: () => ({ status: 200, headers: {}, body: '{"answered":1}' }),
+    answer: async () => ({ status: 200, headers: {}, body: '{"answered":1}' }),
     refuse: ({ code }) => ({ status: 400, headers: {}, body: `{"refused":"${code}"}` }),
     batch: () => ({ status: 200, headers: {}, body: '' }),
   };

@@ -2,12 +2,12 @@ import type { Caller } from '../../src/contract/caller.ts';
 import type { Clock } from '../../src/contract/clock.ts';
 import { isObject } from '../../src/contract/json.ts';
 import { Refusal } from '../../src/contract/refusal.ts';
+import { type Soon, when } from '../../src/contract/soon.ts';
 import { parseStrict } from '../../src/contract/strict-json.ts';
 import {
   Admitted,
   Arrived,
   Authenticated,
-  type Authorized,
   Confirmed,
   Framed,
   Limited,
@@ -131,7 +131,7 @@ export function house(policies: string, servers = [server('files', ['read', 'wri
   const authorization = { engine, servers, now, ipRisk: () => undefined };
   const byName = new Map(servers.map((one) => [one.pins.name, one]));
   const seen = visibility({ engine, now });
-  const visible = (subject: Subject, action: string): boolean => {
+  const visible = (subject: Subject, action: string): Soon<boolean> => {
     const one = byName.get(action.split(/[/#]/, 1)[0] ?? '');
     return one !== undefined && seen(subject, action, one);
   };
@@ -141,21 +141,18 @@ export function house(policies: string, servers = [server('files', ['read', 'wri
   const view: View = {
     lists: listDigests({ catalogue, visibility: shown, visible }),
     permits: (subject, { server: name, action, params }) =>
-      decide(subject, name, action, { uri: params.uri ?? null }).allow,
+      when(decide(subject, name, action, { uri: params.uri ?? null }), ({ allow }) => allow),
   };
   const identify = identifyStage({ catalogue, visibility: shown, visible, decodeHeader: (value) => value });
   const validate = validateStage({ inputs: new Map() });
   const unasked = { clock: { now, setTimer: () => () => undefined }, confirm: () => Promise.reject() };
   const stage = authorizeStage({ ...authorization, ...unasked, histories: new Histories(now) });
-  const authorize = (call: Parameters<typeof stage>[0]): Authorized => {
-    const authorized = stage(call, nobody);
-    if (authorized instanceof Promise) throw new Error('nobody is asked');
-    return authorized;
-  };
   return {
     view,
-    admit: (call: Framed) =>
-      new Admitted(new Limited(new Confirmed(authorize(validate(identify(call))), undefined), undefined)),
+    admit: async (call: Framed) => {
+      const authorized = await stage(validate(await identify(call)), nobody);
+      return new Admitted(new Limited(new Confirmed(authorized, undefined), undefined));
+    },
   };
 }
 
@@ -229,7 +226,7 @@ export class TestSession extends Told {
   }
 }
 
-export function open(watchTask: SubscriptionsDeps['watchTask'] = () => undefined) {
+export function open(watchTask: SubscriptionsDeps['watchTask'] = async () => undefined) {
   const clock = new TestClock();
   const servers = new Servers();
   const faults: unknown[] = [];

@@ -88,10 +88,7 @@ test('foreign, altered, expired and invented ids are refused alike, by every met
     await assert.rejects(update(id, { 'input-1': accepted }, wish), refused('unknown-task'));
     await assert.rejects(cancel(id, wish), refused('unknown-task'));
     const listening = framed({ id: '3', method: 'subscriptions/listen', params: {} }, { ...NEW, ...wish }).call;
-    assert.equal(
-      tasks.watch(listening, id, () => assert.fail('told')),
-      undefined,
-    );
+    assert.equal(await tasks.watch(listening, id, () => assert.fail('told')), undefined);
   }
   assert.equal((await get(task.id, { server: 'files' })).status, 'input_required');
   task.cancel('by the test');
@@ -214,7 +211,7 @@ test('a listener is told what tasks/get would give, now and at each change, and 
   const task = begin(NEW, knows());
   const told: { status: string; inputRequests?: object }[] = [];
   const listening = framed({ id: '3', method: 'subscriptions/listen', params: {} }, NEW).call;
-  const watch = tasks.watch(listening, task.id, (params) => told.push(JSON.parse(params)));
+  const watch = await tasks.watch(listening, task.id, (params) => told.push(JSON.parse(params)));
   watch?.now();
   const answers = [task.ask?.(question), task.ask?.(question)];
   await update(task.id, { 'input-1': accepted, 'input-2': accepted });
@@ -234,6 +231,6 @@ test('a listener is told what tasks/get would give, now and at each change, and 
   const { kind: _, resultType: __, ...last } = await get(task.id);
   assert.deepEqual(told.at(-1), last);
   const other = begin(NEW, knows());
-  tasks.watch(listening, other.id, () => assert.fail('it has gone'))?.stop();
+  (await tasks.watch(listening, other.id, () => assert.fail('it has gone')))?.stop();
   finish(other);
 });

@@ -1,9 +1,10 @@
 import type { GatewayServer } from '../../contract/bundle.ts';
 import type { Caller } from '../../contract/caller.ts';
 import type { Json } from '../../contract/json.ts';
-import type { Approver, PolicyEngine, Verdict } from '../../contract/policy-engine.ts';
+import type { Approver, PolicyEngine, Question, Verdict } from '../../contract/policy-engine.ts';
 import { Refusal } from '../../contract/refusal.ts';
 import { resourceOf, templatesByAction } from '../../contract/resource-mapping.ts';
+import { type Soon, when } from '../../contract/soon.ts';
 import { Authorized, type Subject, type Validated } from '../../contract/tool-call.ts';
 import { type ApprovalDeps, approval } from './approvals.ts';
 import type { Histories } from './history.ts';
@@ -23,6 +24,12 @@ interface Placed extends AuthorizationDeps {
   readonly ipRisk: (address: string | undefined) => number | undefined;
 }
 
+interface StageDeps extends Placed, ApprovalDeps {
+  readonly histories: Histories;
+  /** Is told of each question before a person has been asked anything about its call. */
+  readonly asked?: (call: Validated, question: Question) => void;
+}
+
 /**
  * May this subject do this, with these arguments, from there, after what its session has done? Tenants first, policy second.
  * Then whether its token is good for it: who may anyway is told which scope is missing, and nobody else. What is allowed
@@ -31,13 +38,10 @@ interface Placed extends AuthorizationDeps {
  * and is not canonical, and what does not say which resource it is about; as `policy` everything that no permit allows; as
  * `approval-call` what a person may lift (`@ask`) and has not.
  */
-export function authorizeStage(
-  deps: Placed & ApprovalDeps & { readonly histories: Histories },
-): (call: Validated, caller: Asking) => Authorized | Promise<Authorized> {
+export function authorizeStage(deps: StageDeps): (call: Validated, caller: Asking) => Soon<Authorized> {
   const servers = byName(deps.servers);
   const judge = judgeBy(deps);
-  const authorize = (call: Validated, caller: Asking, approved?: Approved): Authorized | Promise<Authorized> => {
-    const { session } = caller;
+  const authorize = (call: Validated, caller: Asking, approved?: Approved): Soon<Authorized> => {
     const { subject, target, arrived } = call;
     const server = servers.get(target.server);
     if (!server || !sameTenant(subject.tenant, server)) {
@@ -45,19 +49,37 @@ export function authorizeStage(
       const code = isResource ? 'unknown-resource' : 'unknown';
       throw new Refusal(code, `${target.server} is not of the tenant ${subject.tenant}`);
     }
-    const known = { ipRisk: deps.ipRisk(arrived.remote), session: deps.histories.of(subject, session) };
-    const verdict = judge(subject, server, target.action, argumentsOf(target, call.params), known);
-    if (verdict.notCanonical !== undefined) throw new Refusal('validation', verdict.detail);
-    const isLifted = verdict.ask !== undefined && (approved?.as === 'operator' || approved?.as === verdict.ask);
-    if (!verdict.allow && verdict.ask === undefined) throw new Refusal('policy', verdict.detail);
-    demandScope(subject, target.server, target.action);
-    if (verdict.ask !== undefined && !isLifted) {
-      const { ask } = verdict;
-      if (approved !== undefined) throw new Refusal('approval-call', `${verdict.detail}, meanwhile`);
+    const tell = approved === undefined ? (question: Question) => deps.asked?.(call, question) : undefined;
+    const outcome = deps.histories.inTurn(subject, caller.session, () => {
+      const known = { ipRisk: deps.ipRisk(arrived.remote), session: deps.histories.of(subject, caller.session) };
+      const verdict = judge(subject, server, target.action, argumentsOf(target, call.params), known, tell);
+      return when(verdict, (given) => conclude(call, server, caller.session, given, approved));
+    });
+    return when(outcome, (given) => {
+      if (given instanceof Authorized) return given;
       // Much may have happened until a person has decided: then it is judged anew, as it is then.
-      return approval(deps, call, caller, ask).then((by) =>
+      return approval(deps, call, caller, given).then((by) =>
         authorize(call, caller, { by, as: by === 'caller' ? 'caller' : 'operator' }),
       );
+    });
+  };
+  /** Gives who has to approve it, where somebody has to. */
+  const conclude = (
+    call: Validated,
+    server: GatewayServer,
+    session: Asking['session'],
+    verdict: Verdict,
+    approved: Approved | undefined,
+  ): Authorized | Approver => {
+    const { subject, target } = call;
+    const { ask } = verdict;
+    if (verdict.notCanonical !== undefined) throw new Refusal('validation', verdict.detail);
+    const isLifted = ask !== undefined && (approved?.as === 'operator' || approved?.as === ask);
+    if (!verdict.allow && ask === undefined) throw new Refusal('policy', verdict.detail);
+    demandScope(subject, target.server, target.action);
+    if (ask !== undefined && !isLifted) {
+      if (approved !== undefined) throw new Refusal('approval-call', `${verdict.detail}, meanwhile`);
+      return ask;
     }
     deps.histories.enter(subject, session, target.action, toolFacts(server, target.action), isLifted);
     return new Authorized(call, isLifted && approved ? { ...verdict, approval: approved.by } : verdict);
@@ -78,20 +100,23 @@ type Judge = (
   action: string,
   args: Json | undefined,
   known: Circumstances,
-) => Verdict;
+  tell?: (question: Question) => void,
+) => Soon<Verdict>;
 
 /** One question to the engine, with the resource that the arguments name. */
 function judgeBy({ engine, now, servers }: Placed): Judge {
   const templates = templatesByAction(servers);
-  return (subject, server, action, args, known) => {
+  return (subject, server, action, args, known, tell) => {
     const resource = resourceOf(templates.get(action) ?? {}, args);
     if (typeof resource === 'string') return { allow: false, policies: [], detail: resource, notCanonical: resource };
-    return engine.decide({ ...factsOf(subject, action, server, now(), known), resource, arguments: args });
+    const question = { ...factsOf(subject, action, server, now(), known), resource, arguments: args };
+    tell?.(question);
+    return engine.decide(question);
   };
 }
 
 /** Whether a subject may do this to a server now: for what happens beside its calls, in their course or behind them. */
-export type Decide = (subject: Subject, server: string, action: string, args: Json, remote?: string) => Verdict;
+export type Decide = (subject: Subject, server: string, action: string, args: Json, remote?: string) => Soon<Verdict>;
 
 /**
  * Tenants first, policy second. The session's history is not asked again: it was, when the call began; nor is the address,
@@ -109,7 +134,7 @@ export function decision(deps: Placed): Decide {
 }
 
 /** Could the subject do this for some arguments? What it could not must look as if it did not exist. */
-export type Visible = (subject: Subject, action: string, server: GatewayServer) => boolean;
+export type Visible = (subject: Subject, action: string, server: GatewayServer) => Soon<boolean>;
 
 /** The one answer for every list and for the existence of a target: tenants first, policy second. */
 export function visibility(deps: AuthorizationDeps): Visible {

@@ -1,5 +1,6 @@
 import type { SessionFacts, ToolFacts } from '../../contract/policy-engine.ts';
 import { Refusal } from '../../contract/refusal.ts';
+import type { Soon } from '../../contract/soon.ts';
 import type { Subject } from '../../contract/tool-call.ts';
 import type { UpstreamSession } from '../../contract/upstream.ts';
 
@@ -26,6 +27,8 @@ interface History {
 export class Histories {
   readonly #now: () => number;
   readonly #subjects = new Map<string, Map<string, History>>();
+  /** By session, while something is judged of which the answer takes time: settled when the last of them is over. */
+  readonly #turns = new Map<string, Promise<void>>();
 
   constructor(now: () => number) {
     this.#now = now;
@@ -34,6 +37,27 @@ export class Histories {
   /** What has happened so far. */
   of(subject: Subject, session: UpstreamSession | undefined): SessionFacts {
     return factsOf(this.#find(subject, session) ?? this.#fresh());
+  }
+
+  /**
+   * Does the work now or, where other work of the same session is not over, after that: what one call is judged by must
+   * not change until it has been entered.
+   */
+  inTurn<T>(subject: Subject, session: UpstreamSession | undefined, work: () => Soon<T>): Soon<T> {
+    const key = JSON.stringify([subject.key, subject.tenant, session?.key]);
+    const before = this.#turns.get(key);
+    const done = before === undefined ? work() : before.then(work);
+    if (!(done instanceof Promise)) return done;
+    const over = done
+      .then(
+        () => undefined,
+        () => undefined,
+      )
+      .finally(() => {
+        if (this.#turns.get(key) === over) this.#turns.delete(key);
+      });
+    this.#turns.set(key, over);
+    return done;
   }
 
   /**

@@ -1,4 +1,5 @@
-import type { PolicyEngine, Question } from '../../contract/policy-engine.ts';
+import type { Question } from '../../contract/policy-engine.ts';
+import type { Soon } from '../../contract/soon.ts';
 import type { Framed } from '../../contract/tool-call.ts';
 import type { Rehearsal } from '../../contract/zone-link.ts';
 
@@ -27,38 +28,11 @@ interface Remembered {
 export class RecentDecisions {
   readonly #all: Remembered[] = [];
   #next = 0;
-  #call: Pick<Remembered, 'incident' | 'at'> | undefined;
 
-  /** Policy is asked for this call while `work` runs, until it first waits for something. */
-  during<T>({ arrived: { incident, at }, frame }: Pick<Framed, 'arrived' | 'frame'>, work: () => T): T {
-    this.#call = (frame.paramsRaw?.length ?? 0) > MAX_ARGUMENTS ? undefined : { incident, at };
-    try {
-      return work();
-    } finally {
-      this.#call = undefined;
-    }
-  }
-
-  /** The same engine; what it decides for a call is remembered. */
-  watch({ decide, visible }: PolicyEngine): PolicyEngine {
-    return {
-      visible,
-      decide: (question) => {
-        const call = this.#call;
-        this.#call = undefined;
-        if (call !== undefined) this.#remember({ ...call, asked: question });
-        return decide(question);
-      },
-    };
-  }
-
-  /** What the call sought is not there for its subject. */
-  unseen(asked: Omit<Question, 'arguments'>): void {
-    if (this.#call !== undefined) this.#remember({ ...this.#call, asked });
-  }
-
-  #remember(one: Remembered): void {
-    this.#all[this.#next] = one;
+  /** This was asked for the call. */
+  remember({ arrived: { incident, at }, frame }: Pick<Framed, 'arrived' | 'frame'>, asked: Asked): void {
+    if ((frame.paramsRaw?.length ?? 0) > MAX_ARGUMENTS) return;
+    this.#all[this.#next] = { incident, at, asked };
     this.#next = (this.#next + 1) % MOST;
   }
 
@@ -69,7 +43,7 @@ export class RecentDecisions {
   }
 }
 
-type Judge = (asked: Asked) => boolean;
+type Judge = (asked: Asked) => Soon<boolean>;
 
 /**
  * Whose answers would be others: asks both about each, some at a time.
@@ -85,7 +59,8 @@ export async function rehearse(
   let more = 0;
   for (const [index, { incident, at, asked }] of decisions.entries()) {
     if (index % AT_ONCE === AT_ONCE - 1) await pause();
-    const [before, after] = [now(asked), then(asked)].map((allow) => (allow ? 'allow' : 'deny'));
+    const answers = await Promise.all([now(asked), then(asked)]);
+    const [before, after] = answers.map((allow) => (allow ? 'allow' : 'deny'));
     if (before === after || before === undefined || after === undefined) continue;
     const { subject, action } = asked;
     if (changed.length === MOST_NAMED) more++;

@@ -13,6 +13,8 @@ export interface IdentifyDeps {
   readonly catalogue: Catalogue;
   readonly visibility: Visibility;
   readonly visible: Visible;
+  /** Is told what is there and not shown to its subject. */
+  readonly unseen?: (call: Framed, action: string) => void;
   /** Reads a header value that may be base64 (MCP 2026-07-28). @throws Refusal header-mismatch */
   readonly decodeHeader: (value: string) => string;
 }
@@ -22,11 +24,17 @@ export interface IdentifyDeps {
  * @throws Refusal unknown or unknown-resource, alike for what is not there and what the subject may not see;
  * params; header-mismatch; unknown-method for a task where the tool has none
  */
-export function identifyStage(deps: IdentifyDeps): (call: Framed) => Known {
-  return (call) => new Known(call, target(call, deps));
+export function identifyStage(deps: IdentifyDeps): (call: Framed) => Promise<Known> {
+  return async (call) => new Known(call, await target(call, deps));
 }
 
-function target(call: Framed, deps: IdentifyDeps): Target {
+async function isSeen(call: Framed, action: string, { visible, unseen }: IdentifyDeps): Promise<boolean> {
+  const seen = await visible(call.subject, action);
+  if (!seen) unseen?.(call, action);
+  return seen;
+}
+
+async function target(call: Framed, deps: IdentifyDeps): Promise<Target> {
   switch (call.frame.method) {
     case 'tools/call':
       return tool(call, deps);
@@ -46,10 +54,10 @@ function target(call: Framed, deps: IdentifyDeps): Target {
   }
 }
 
-function tool(call: Framed, deps: IdentifyDeps): Target {
+async function tool(call: Framed, deps: IdentifyDeps): Promise<Target> {
   const name = text(paramsOf(call), 'name');
   const entry = deps.catalogue.tool(call.arrived.server, name);
-  if (entry === undefined || !deps.visible(call.subject, entry.action)) throw new Refusal('unknown', `tool ${name}`);
+  if (entry === undefined || !(await isSeen(call, entry.action, deps))) throw new Refusal('unknown', `tool ${name}`);
   return {
     server: entry.server,
     method: 'tools/call',
@@ -76,10 +84,10 @@ function ownInputs({ params: { inputResponses } = {} }: Frame): readonly (readon
   return isAlone ? [['inputResponses']] : own.map((key) => ['inputResponses', key]);
 }
 
-function prompt(call: Framed, deps: IdentifyDeps): Target {
+async function prompt(call: Framed, deps: IdentifyDeps): Promise<Target> {
   const name = text(paramsOf(call), 'name');
   const entry = deps.catalogue.prompt(call.arrived.server, name);
-  if (entry === undefined || !deps.visible(call.subject, entry.action)) throw new Refusal('unknown', `prompt ${name}`);
+  if (entry === undefined || !(await isSeen(call, entry.action, deps))) throw new Refusal('unknown', `prompt ${name}`);
   return {
     server: entry.server,
     method: 'prompts/get',
@@ -91,10 +99,14 @@ function prompt(call: Framed, deps: IdentifyDeps): Target {
 }
 
 /** To end a subscription is the same action as to begin it. */
-function resource(call: Framed, method: 'resources/read' | 'resources/subscribe', deps: IdentifyDeps): Target {
+async function resource(
+  call: Framed,
+  method: 'resources/read' | 'resources/subscribe',
+  deps: IdentifyDeps,
+): Promise<Target> {
   const uri = text(paramsOf(call), 'uri');
   const { server, own } = ownUri(call.arrived.server, uri);
-  if (!deps.visibility.method(call.subject, server, method)) {
+  if (!(await deps.visibility.method(call.subject, server, method))) {
     throw new Refusal('unknown-resource', `resource ${uri}`, { uri });
   }
   return {
@@ -108,11 +120,11 @@ function resource(call: Framed, method: 'resources/read' | 'resources/subscribe'
 }
 
 /** On `/mcp` one server a page: our cursor names the server and, from its second page on, the server's own cursor. */
-function resourcePage(call: Framed, deps: IdentifyDeps): Target {
+async function resourcePage(call: Framed, deps: IdentifyDeps): Promise<Target> {
   const { arrived, subject, frame } = call;
   const cursor = frame.params?.cursor;
   if (cursor !== undefined && typeof cursor !== 'string') throw new Refusal('params', 'a cursor that is no string');
-  const servers = deps.visibility.listable(subject, arrived.server);
+  const servers = await deps.visibility.listable(subject, arrived.server);
   const mark =
     arrived.server === undefined && cursor !== undefined ? pageMark(cursor) : { server: servers[0], own: cursor };
   const index = mark.server === undefined ? -1 : servers.indexOf(mark.server);
@@ -140,11 +152,11 @@ function notOurs(): Refusal {
   return new Refusal('params', 'a cursor that is not ours');
 }
 
-function completion(call: Framed, deps: IdentifyDeps): Target {
+async function completion(call: Framed, deps: IdentifyDeps): Promise<Target> {
   const ref = paramsOf(call).ref;
   if (!isObject(ref)) throw new Refusal('params', 'no ref');
-  const { server, member, own, pin } = completed(call, ref, deps);
-  if (!deps.visibility.method(call.subject, server, 'completion/complete'))
+  const { server, member, own, pin } = await completed(call, ref, deps);
+  if (!(await deps.visibility.method(call.subject, server, 'completion/complete')))
     throw new Refusal('unknown', `completion of ${own}`);
   return {
     server,
@@ -156,11 +168,12 @@ function completion(call: Framed, deps: IdentifyDeps): Target {
   };
 }
 
-function completed(call: Framed, ref: JsonObject, { catalogue, visible }: IdentifyDeps) {
+async function completed(call: Framed, ref: JsonObject, deps: IdentifyDeps) {
   if (ref.type === 'ref/prompt') {
     const name = text(ref, 'name');
-    const entry = catalogue.prompt(call.arrived.server, name);
-    if (entry === undefined || !visible(call.subject, entry.action)) throw new Refusal('unknown', `prompt ${name}`);
+    const entry = deps.catalogue.prompt(call.arrived.server, name);
+    if (entry === undefined || !(await isSeen(call, entry.action, deps)))
+      throw new Refusal('unknown', `prompt ${name}`);
     return { server: entry.server, member: 'name', own: entry.pin.name, pin: entry.pin };
   }
   if (ref.type === 'ref/resource')

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { Refusal } from '../../contract/refusal.ts';
+import { those } from '../../contract/soon.ts';
 import type { Framed, Subject } from '../../contract/tool-call.ts';
 import type { Catalogue, CataloguedServer, Entry } from './catalogue.ts';
 import { decodeCursor, encodeCursor } from './cursor.ts';
@@ -28,17 +29,17 @@ export interface ListsDeps {
  * to be asked. `resources/list` is answered here only where the subject may list no server's: with an empty list.
  * @throws Refusal params for a cursor that is not ours
  */
-export function lists(deps: ListsDeps): (call: Framed) => string | undefined {
-  return (call) => {
+export function lists(deps: ListsDeps): (call: Framed) => Promise<string | undefined> {
+  return async (call) => {
     const { arrived, subject, frame } = call;
     if (frame.method === 'resources/list') {
-      const none = deps.visibility.listable(subject, arrived.server).length === 0;
+      const none = (await deps.visibility.listable(subject, arrived.server)).length === 0;
       return none ? page('resources', [], undefined, frame.modern) : undefined;
     }
     const list = LISTS.get(frame.method);
     if (list === undefined) return undefined;
 
-    const shown = entries(deps, list.kind, subject, arrived.server);
+    const shown = await entries(deps, list.kind, subject, arrived.server);
     const from = offset(frame.params?.cursor, shown.length);
     const raws = shown
       .slice(from, from + PAGE)
@@ -51,17 +52,22 @@ export function lists(deps: ListsDeps): (call: Framed) => string | undefined {
 /** A digest of each list that a subject sees at `/mcp`, or at `/mcp/SERVER`: it changes when the list does. */
 export function listDigests(
   deps: ListsDeps,
-): (subject: Subject, only: string | undefined) => Readonly<Record<'tools' | 'prompts' | 'resources', string>> {
-  return (subject, only) => {
-    const shown = (kind: Kind) => entries(deps, kind, subject, only).map(({ server, pin }) => [server, pin.raw]);
+): (
+  subject: Subject,
+  only: string | undefined,
+) => Promise<Readonly<Record<'tools' | 'prompts' | 'resources', string>>> {
+  return async (subject, only) => {
+    const shown = async (kind: Kind) =>
+      (await entries(deps, kind, subject, only)).map(({ server, pin }) => [server, pin.raw]);
     // What a server's own list holds is not known here: only whose is shown, and in which version of the server.
-    const listable = deps.visibility
-      .listable(subject, only)
-      .map((name) => [name, deps.catalogue.servers.get(name)?.pins.serverInfo]);
+    const listable = (await deps.visibility.listable(subject, only)).map((name) => [
+      name,
+      deps.catalogue.servers.get(name)?.pins.serverInfo,
+    ]);
     return {
-      tools: digest(shown('tools')),
-      prompts: digest(shown('prompts')),
-      resources: digest([shown('templates'), listable]),
+      tools: digest(await shown('tools')),
+      prompts: digest(await shown('prompts')),
+      resources: digest([await shown('templates'), listable]),
     };
   };
 }
@@ -70,11 +76,12 @@ function digest(value: unknown): string {
   return createHash('sha256').update(JSON.stringify(value)).digest('base64');
 }
 
-function entries(deps: ListsDeps, kind: Kind, subject: Subject, only: string | undefined): readonly Entry[] {
+function entries(deps: ListsDeps, kind: Kind, subject: Subject, only: string | undefined): Promise<readonly Entry[]> {
   const { servers } = deps.catalogue;
   const one = only === undefined ? undefined : servers.get(only);
   const chosen: readonly CataloguedServer[] = only === undefined ? [...servers.values()] : one ? [one] : [];
-  return chosen.flatMap((server) => server[kind].filter(({ action }) => deps.visible(subject, action)));
+  const all = chosen.flatMap((server) => server[kind]);
+  return those(all, ({ action }) => deps.visible(subject, action));
 }
 
 /** Marks count what the subject sees, so that they tell nothing of what it does not see. */

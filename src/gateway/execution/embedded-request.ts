@@ -2,6 +2,7 @@ import type { EgressAttempt } from '../../contract/egress.ts';
 import { isObject, type JsonObject } from '../../contract/json.ts';
 import type { Verdict } from '../../contract/policy-engine.ts';
 import type { RefusalCode } from '../../contract/refusal.ts';
+import type { Soon } from '../../contract/soon.ts';
 import { MalformedJson, parseUnfrozen } from '../../contract/strict-json.ts';
 import type { Admitted } from '../../contract/tool-call.ts';
 import type { ServerRequest } from '../../contract/upstream.ts';
@@ -28,7 +29,7 @@ const MAX_METHOD = 128;
 /** What judges and records what a server sends in mid-call. */
 export interface Embedding {
   /** Policy: may this call's server ask the client that, as the action `SERVER#METHOD`? */
-  readonly mayAsk: (call: Admitted, method: EmbeddedMethod) => Pick<Verdict, 'allow' | 'detail' | 'policies'>;
+  readonly mayAsk: (call: Admitted, method: EmbeddedMethod) => Soon<Pick<Verdict, 'allow' | 'detail' | 'policies'>>;
   /** The output filter, for raw JSON. */
   readonly redact: (json: string) => { readonly json: string; readonly findings: Readonly<Record<string, number>> };
   /** The params of what is asked in a session, with the names that the client knows things by; results have `outbound`. */
@@ -83,7 +84,7 @@ export async function judgeRequest(
     const asked = strictObject(request.params);
     if (lookalikeOf(Object.keys(asked), MEMBERS[method]) !== undefined) malformed('a member in another spelling');
     checkCapability(capabilities, method, asked);
-    verdict = permitted(embedding, call, method);
+    verdict = await permitted(embedding, call, method);
     const { json, findings } = embedding.redact(request.params);
     // The client answers what it saw, so that is what the answer is held against.
     const value = json === request.params ? asked : strictObject(json);
@@ -121,8 +122,8 @@ function checkCapability(capabilities: JsonObject, method: EmbeddedMethod, param
   throw new EmbeddedRefusal('missing-capability', detail, how, required);
 }
 
-function permitted(embedding: Embedding, call: Admitted, method: EmbeddedMethod) {
-  const verdict = embedding.mayAsk(call, method);
+async function permitted(embedding: Embedding, call: Admitted, method: EmbeddedMethod) {
+  const verdict = await embedding.mayAsk(call, method);
   if (!verdict.allow) throw new EmbeddedRefusal('policy', verdict.detail, told.denied);
   return verdict;
 }

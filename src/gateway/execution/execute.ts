@@ -3,6 +3,7 @@ import type { Clock } from '../../contract/clock.ts';
 import { isObject, type Json } from '../../contract/json.ts';
 import { Refusal } from '../../contract/refusal.ts';
 import type { RuntimeFailure } from '../../contract/runtime-link.ts';
+import type { Soon } from '../../contract/soon.ts';
 import { MalformedJson, parseText } from '../../contract/strict-json.ts';
 import { type Admitted, Executed } from '../../contract/tool-call.ts';
 import type { RpcAnswer, UpstreamCall } from '../../contract/upstream.ts';
@@ -51,7 +52,7 @@ export interface ExecutionDeps {
   readonly embedding: Embedding;
   readonly lending: Lending;
   /** Whether the call would be permitted now: policy may have changed since it was. */
-  readonly stillMay: (call: Admitted) => boolean;
+  readonly stillMay: (call: Admitted) => Soon<boolean>;
   /** These two outlive bundles: what was begun under one goes on under the next. */
   readonly seal: StateSeal;
   readonly held: HeldCalls;
@@ -171,7 +172,7 @@ async function conclude(
   }
   const again = async (params: string): Promise<RpcAnswer> => {
     const { midCall } = exchange;
-    if (!deps.stillMay(call)) throw new Refusal('policy', 'withdrawn while the client was asked');
+    if (!(await deps.stillMay(call))) throw new Refusal('policy', 'withdrawn while the client was asked');
     return dispatch(deps, call, new Exchange(deps.embedding, call, caller, params, caller.signal, midCall));
   };
   exchange.midCall.attach(deps.embedding, call, caller);

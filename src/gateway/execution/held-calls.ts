@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { Refusal } from '../../contract/refusal.ts';
+import { type Soon, when } from '../../contract/soon.ts';
 import type { Admitted } from '../../contract/tool-call.ts';
 import type { HeldCall } from './held-call.ts';
 
@@ -66,8 +67,11 @@ export class HeldCalls {
   }
 
   /** Cancels those of them: nothing of a call that may not go on any more keeps a sandbox. */
-  end(which: (call: Admitted) => boolean): void {
-    for (const [id, { call }] of [...this.#held]) if (which(call.admitted)) this.take(id)?.cancel();
+  end(which: (call: Admitted) => Soon<boolean>): void {
+    for (const [id, { call }] of [...this.#held])
+      void when(which(call.admitted), (ends) => {
+        if (ends) this.take(id)?.cancel();
+      });
   }
 
   /** Cancels all of them. */

@@ -9,21 +9,21 @@ export interface LifecycleDeps {
   /** Of innerkeep. */
   readonly version: string;
   /** The servers that a subject may see, of all or of the one that is named. */
-  readonly servers: (subject: Subject, only: string | undefined) => readonly PinnedServer[];
+  readonly servers: (subject: Subject, only: string | undefined) => Promise<readonly PinnedServer[]>;
 }
 
 /**
  * Answers `initialize`, `ping` and `server/discover`: the gateway is itself the MCP server that the client sees, by
  * innerkeep's name on `/mcp`, by the pinned server's on `/mcp/SERVER`. Gives the raw result.
  */
-export function lifecycle(deps: LifecycleDeps): (call: Framed) => string {
-  return (call) => {
+export function lifecycle(deps: LifecycleDeps): (call: Framed) => Promise<string> {
+  return async (call) => {
     const { method, params, revision } = call.frame;
     if (method === 'ping') return '{}';
     if (method === 'initialize' && typeof params?.protocolVersion !== 'string') {
       throw new Refusal('params', 'initialize without a protocolVersion');
     }
-    const self = describe(call, deps);
+    const self = await describe(call, deps);
     if (method === 'initialize') {
       const { serverInfo, ...rest } = self;
       return JSON.stringify({ protocolVersion: revision, serverInfo, ...rest });
@@ -52,8 +52,8 @@ interface Self {
   readonly instructions?: string;
 }
 
-function describe({ arrived, subject, frame }: Framed, deps: LifecycleDeps): Self {
-  const servers = deps.servers(subject, arrived.server);
+async function describe({ arrived, subject, frame }: Framed, deps: LifecycleDeps): Promise<Self> {
+  const servers = await deps.servers(subject, arrived.server);
   const capabilities = capabilitiesOf(servers, frame);
   const one = arrived.server === undefined ? undefined : servers[0];
   if (one === undefined) return { serverInfo: { name: 'innerkeep', version: deps.version }, capabilities };

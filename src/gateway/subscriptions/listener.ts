@@ -18,7 +18,7 @@ export type WatchTask = (
   call: Framed,
   id: string,
   tell: (params: string) => void,
-) => { now(): void; stop(): void } | undefined;
+) => Promise<{ now(): void; stop(): void } | undefined>;
 
 export interface ListenerDeps extends WatcherDeps {
   readonly watchTask: WatchTask;
@@ -60,12 +60,12 @@ export class Listener {
   async run(admit: (uri: string) => Admitted | Promise<Admitted>): Promise<string> {
     const { signal } = this.#caller;
     const over = AbortSignal.any([signal, this.#end.signal]);
-    const tasks = new Map<string, NonNullable<ReturnType<WatchTask>>>();
+    const tasks = new Map<string, NonNullable<Awaited<ReturnType<WatchTask>>>>();
     const cancel = runAt(this.#clock, this.#call.until, () => this.end());
     try {
       const uris = await this.#watch(admit, over);
       for (const id of this.#asked.taskIds) {
-        const task = this.#watchTask(this.#call, id, (params) => this.#tell(taskChanged(params, this.#id)));
+        const task = await this.#watchTask(this.#call, id, (params) => this.#tell(taskChanged(params, this.#id)));
         if (task !== undefined) tasks.set(id, task);
       }
       const honoured = { lists: this.#asked.lists, uris, taskIds: [...tasks.keys()] };
@@ -89,8 +89,8 @@ export class Listener {
     if (this.#asked.lists.has(kind)) this.#tell(listChanged(kind, this.#id));
   }
 
-  review(): void {
-    this.#watcher.review();
+  review(): Promise<void> {
+    return this.#watcher.review();
   }
 
   end(): void {

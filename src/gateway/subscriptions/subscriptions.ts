@@ -1,6 +1,7 @@
 import { setImmediate as yieldToOthers } from 'node:timers/promises';
 import type { Caller, CallerSession } from '../../contract/caller.ts';
 import { Refusal } from '../../contract/refusal.ts';
+import type { Soon } from '../../contract/soon.ts';
 import { declaresTasks, TASKS_REQUIRED } from '../../contract/task.ts';
 import type { Admitted, Framed, Subject, Target } from '../../contract/tool-call.ts';
 import { readFilter } from './filter.ts';
@@ -12,9 +13,9 @@ import { MAX_URIS, Watcher } from './watcher.ts';
 /** What of one bundle the subscriptions need. */
 export interface View {
   /** A digest of each list that the subject sees at `/mcp` or at `/mcp/SERVER`. */
-  readonly lists: (subject: Subject, server: string | undefined) => Readonly<Record<ListKind, string>>;
+  readonly lists: (subject: Subject, server: string | undefined) => Promise<Readonly<Record<ListKind, string>>>;
   /** Whether the subject may be told of that resource. */
-  readonly permits: (subject: Subject, target: Target) => boolean;
+  readonly permits: (subject: Subject, target: Target) => Soon<boolean>;
 }
 
 export interface SubscriptionsDeps extends Omit<ListenerDeps, 'permits'> {
@@ -103,19 +104,20 @@ export class Subscriptions {
       for (const session of told) {
         await yieldToOthers();
         const changed = () => this.#changes(before, view, session.subject, session.server);
-        this.#guarded(() => {
-          for (const kind of changed()) session.notify(listChanged(kind, undefined));
+        await this.#guarded(async () => {
+          for (const kind of await changed()) session.notify(listChanged(kind, undefined));
           const watcher = this.#sessions.get(session);
           if (watcher === undefined) return;
           watcher.subject = session.subject;
-          watcher.review();
+          await watcher.review();
         });
       }
       for (const listener of listeners) {
         await yieldToOthers();
-        this.#guarded(() => {
-          for (const kind of this.#changes(before, view, listener.subject, listener.server)) listener.changed(kind);
-          listener.review();
+        await this.#guarded(async () => {
+          const changed = await this.#changes(before, view, listener.subject, listener.server);
+          for (const kind of changed) listener.changed(kind);
+          await listener.review();
         });
       }
     });
@@ -153,16 +155,21 @@ export class Subscriptions {
     return { ...this.#deps, permits };
   }
 
-  #changes(before: View | undefined, now: View, subject: Subject, server: string | undefined): readonly ListKind[] {
+  async #changes(
+    before: View | undefined,
+    now: View,
+    subject: Subject,
+    server: string | undefined,
+  ): Promise<readonly ListKind[]> {
     if (before === undefined) return [];
-    const [old, current] = [before.lists(subject, server), now.lists(subject, server)];
+    const [old, current] = await Promise.all([before.lists(subject, server), now.lists(subject, server)]);
     return (['tools', 'prompts', 'resources'] as const).filter((kind) => old[kind] !== current[kind]);
   }
 
   /** What goes wrong with one client is no other's concern. */
-  #guarded(work: () => void): void {
+  async #guarded(work: () => Promise<void>): Promise<void> {
     try {
-      work();
+      await work();
     } catch (error) {
       this.#deps.fault(error);
     }

@@ -1,5 +1,6 @@
 import type { Clock } from '../../contract/clock.ts';
 import { Refusal } from '../../contract/refusal.ts';
+import { type Soon, when } from '../../contract/soon.ts';
 import { MalformedJson, parseStrict } from '../../contract/strict-json.ts';
 import type { Subject, Target } from '../../contract/tool-call.ts';
 import type { Listen } from './listening.ts';
@@ -12,7 +13,7 @@ export interface WatcherDeps {
   /** Replaces the secrets in a JSON text. */
   readonly redact: (json: string) => string;
   /** Whether the subject may be told of that resource now. */
-  readonly permits: (subject: Subject, target: Target) => boolean;
+  readonly permits: (subject: Subject, target: Target) => Soon<boolean>;
 }
 
 /** Where news goes: a session, or the stream of a `subscriptions/listen`. */
@@ -72,10 +73,10 @@ export class Watcher {
   }
 
   /** Ends what the subject may no more be told of. */
-  review(): void {
+  async review(): Promise<void> {
     for (const watch of this.#watches.values()) {
       for (const { own, target } of [...watch.watched]) {
-        if (!this.#deps.permits(this.subject, target)) watch.drop(own);
+        if (!(await this.#deps.permits(this.subject, target))) watch.drop(own);
       }
     }
   }
@@ -103,10 +104,12 @@ export class Watcher {
 
   /** Judged when it is told: what was admitted once may be permitted no more. */
   #updated({ watched: { target, uri }, params }: Update): void {
-    if (!this.#deps.permits(this.subject, target)) return;
-    const clean = this.#deps.redact(params);
-    // A name that became a mark may have made two members one.
-    if (clean === params || isStrict(clean)) this.#outlet.updated(uri, clean);
+    void when(this.#deps.permits(this.subject, target), (may) => {
+      if (!may) return;
+      const clean = this.#deps.redact(params);
+      // A name that became a mark may have made two members one.
+      if (clean === params || isStrict(clean)) this.#outlet.updated(uri, clean);
+    });
   }
 }
 

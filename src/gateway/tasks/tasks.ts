@@ -2,6 +2,7 @@ import type { Caller } from '../../contract/caller.ts';
 import type { Clock } from '../../contract/clock.ts';
 import { isObject, type Json } from '../../contract/json.ts';
 import { Refusal } from '../../contract/refusal.ts';
+import { type Soon, those, when } from '../../contract/soon.ts';
 import { findMember, readObject } from '../../contract/splice.ts';
 import { declaresTasks, TASKS_REQUIRED } from '../../contract/task.ts';
 import type { Admitted, Framed, Subject } from '../../contract/tool-call.ts';
@@ -12,7 +13,7 @@ import { sizeOf, Task } from './task.ts';
 import { Usage } from './usage.ts';
 
 /** Whether a subject may do this now, by the policies that are in force. */
-export type Permits = (subject: Subject, server: string, action: string, args: Json) => boolean;
+export type Permits = (subject: Subject, server: string, action: string, args: Json) => Soon<boolean>;
 
 export interface TasksDeps {
   readonly clock: Clock;
@@ -52,7 +53,10 @@ export class Tasks {
   judgeBy(permits: Permits): void {
     this.#permits = permits;
     for (const task of [...this.#working.keys()])
-      if (task.isAsking && !this.#mayHave(task.subject, task)) task.cancel('not permitted any more');
+      if (task.isAsking)
+        void when(this.#mayHave(task.subject, task), (may) => {
+          if (!may) task.cancel('not permitted any more');
+        });
   }
 
   /**
@@ -76,11 +80,17 @@ export class Tasks {
    * @param tell gets the raw params of `notifications/tasks`
    * @returns what ends it; undefined: there is no such task for whoever asks
    */
-  watch(call: Framed, id: string, tell: (params: string) => void): { now(): void; stop(): void } | undefined {
+  async watch(
+    call: Framed,
+    id: string,
+    tell: (params: string) => void,
+  ): Promise<{ now(): void; stop(): void } | undefined> {
     const task = this.#tasks.get(id);
-    if (task === undefined || this.#hiddenFrom(call, task) !== undefined) return undefined;
+    if (task === undefined || (await this.#hiddenFrom(call, task)) !== undefined) return undefined;
     const now = (): void => {
-      if (this.#hiddenFrom(call, task) === undefined) tell(task.shown);
+      void when(this.#hiddenFrom(call, task), (why) => {
+        if (why === undefined) tell(task.shown);
+      });
     };
     return { now, stop: task.watch(now) };
   }
@@ -94,7 +104,7 @@ export class Tasks {
     const { method, params, modern } = call.frame;
     if (modern) return this.#answerModern(call, caller);
     if (method === 'tasks/list') return this.#list(call);
-    const task = this.#find(call);
+    const task = await this.#find(call);
     if (method === 'tasks/cancel') {
       if (task.isOver) throw new Refusal('task-over', 'a task that has ended is cancelled');
       task.cancel('its client cancelled it');
@@ -103,18 +113,18 @@ export class Tasks {
     await task.attend(caller);
     if (this.#clock.now() >= call.until) throw new Refusal('unavailable', 'the token has ended meanwhile');
     // Rights and times may have changed meanwhile.
-    if (this.#find(call) !== task) throw new Refusal('unknown-task', String(params?.taskId));
+    if ((await this.#find(call)) !== task) throw new Refusal('unknown-task', String(params?.taskId));
     return { answer: task.answer, action: task.action };
   }
 
   /** Nothing waits there, and an end does not refuse what comes after it: it is acknowledged, and changes nothing. */
-  #answerModern(call: Framed, caller: Caller): Told {
+  async #answerModern(call: Framed, caller: Caller): Promise<Told> {
     const { method, params, paramsRaw = '{}' } = call.frame;
     if (!declaresTasks(caller.capabilities))
       throw new Refusal('missing-capability', `${method} without the tasks extension`, TASKS_REQUIRED);
     const responses = params?.inputResponses;
     if (method === 'tasks/update' && !isObject(responses)) throw new Refusal('params', 'inputResponses are no object');
-    const task = this.#find(call);
+    const task = await this.#find(call);
     if (method === 'tasks/get') return about(task, gotTask(task.shown));
     if (method === 'tasks/cancel') task.cancel('its client cancelled it');
     else task.update(membersOf(paramsRaw, 'inputResponses'));
@@ -133,32 +143,33 @@ export class Tasks {
     await Promise.all([...this.#working.values()].map(({ promise }) => promise));
   }
 
-  #find(call: Framed): Task {
+  async #find(call: Framed): Promise<Task> {
     const id = call.frame.params?.taskId;
     if (typeof id !== 'string') throw new Refusal('params', 'taskId is no string');
     const task = this.#tasks.get(id);
-    const why = task === undefined ? 'not there' : this.#hiddenFrom(call, task);
+    const why = task === undefined ? 'not there' : await this.#hiddenFrom(call, task);
     if (task === undefined || why !== undefined) throw new Refusal('unknown-task', `${id.slice(0, 64)}: ${why}`);
     return task;
   }
 
   /** Why this is not a task of whoever asks; undefined: it is. */
-  #hiddenFrom({ arrived, subject, frame }: Framed, task: Task): string | undefined {
+  #hiddenFrom({ arrived, subject, frame }: Framed, task: Task): Soon<string | undefined> {
     if (this.#clock.now() >= task.until) return 'not kept any more';
     if (task.subject.key !== subject.key || task.subject.tenant !== subject.tenant) return 'of another subject';
     if (task.scope !== arrived.server) return 'of another scope';
     if (task.modern !== frame.modern) return 'of another revision';
-    return this.#mayHave(subject, task) ? undefined : 'not permitted any more';
+    return when(this.#mayHave(subject, task), (may) => (may ? undefined : 'not permitted any more'));
   }
 
-  #mayHave(subject: Subject, { server, action, args }: Task): boolean {
+  #mayHave(subject: Subject, { server, action, args }: Task): Soon<boolean> {
     return this.#permits(subject, server, action, args);
   }
 
   /** On one page: a subject has not so many. */
-  #list(call: Framed): Told {
+  async #list(call: Framed): Promise<Told> {
     if (call.frame.params?.cursor !== undefined) throw new Refusal('params', 'a cursor that is not ours');
-    const shown = [...this.#tasks.values()].filter((task) => this.#hiddenFrom(call, task) === undefined);
+    const isShown = (task: Task) => when(this.#hiddenFrom(call, task), (why) => why === undefined);
+    const shown = await those([...this.#tasks.values()], isShown);
     return about(undefined, `{"tasks":[${shown.map((task) => task.shown).join(',')}]}`);
   }
 

@@ -1,6 +1,6 @@
 import type { Json, JsonObject } from '../../../contract/json.ts';
 import { isObject } from '../../../contract/json.ts';
-import { type Comparison, comparisonWith, notCanonical } from './canonical.ts';
+import { type Comparison, comparisonWith, notCanonical } from '../host/canonical.ts';
 import { argumentPath, children, type Expr, literals, mentions, nodeOf } from './expressions.ts';
 
 /** An argument that policies compare as a path or URL. */

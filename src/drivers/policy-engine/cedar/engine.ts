@@ -1,8 +1,8 @@
 import { type Response, statefulIsAuthorized } from '@cedar-policy/cedar-wasm/nodejs';
 import { isObject, type JsonObject } from '../../../contract/json.ts';
-import type { Facts, PolicyEngine, Question, RequestFacts, Verdict } from '../../../contract/policy-engine.ts';
-import { type ActionType, membersOf } from './actions.ts';
-import { ExactCache } from './cache.ts';
+import type { Facts, PromptEngine, Question, RequestFacts, Verdict } from '../../../contract/policy-engine.ts';
+import { type ActionType, membersOf } from '../host/actions.ts';
+import { ExactCache } from '../host/cache.ts';
 import { findNotCanonical } from './compared-arguments.ts';
 import { partiesOf, placed, resourceOf } from './parties.ts';
 import { PolicySets } from './policy-sets.ts';
@@ -30,7 +30,7 @@ export interface Loaded {
 }
 
 /** An engine over parsed policies. Whatever goes wrong in it is a denial. */
-export function cedarEngine(loaded: Loaded, cache: CacheSize): PolicyEngine {
+export function cedarEngine(loaded: Loaded, cache: CacheSize): PromptEngine {
   const { policies, actions, facts } = loaded;
   const known = { facts, actions: [...actions.keys()] };
   const topicOf = slicer(policies, membersOf(actions), new PolicySets(), known);
@@ -100,7 +100,7 @@ export function cedarEngine(loaded: Loaded, cache: CacheSize): PolicyEngine {
 }
 
 /** An engine for policies that must not be used. */
-export function denyingEngine(why: string): PolicyEngine {
+export function denyingEngine(why: string): PromptEngine {
   return { decide: () => denied(why), visible: () => false };
 }
 

@@ -1,8 +1,8 @@
 import type { PolicyJson } from '@cedar-policy/cedar-wasm/nodejs';
+import { type PolicyProblem, suggestion } from '../host/problems.ts';
 import { conditionsOf, isExpr, literals, mentions, nodeOf, nodes, numberLiterals } from './expressions.ts';
 import { find, problem } from './found.ts';
 import type { Named } from './names.ts';
-import { type PolicyProblem, suggestion } from './problems.ts';
 import { actionsOf, wildcard } from './scope.ts';
 import type { ParsedPolicy } from './sources.ts';
 

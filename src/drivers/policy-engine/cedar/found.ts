@@ -1,4 +1,4 @@
-import { type PolicyProblem, positions } from './problems.ts';
+import { type PolicyProblem, positions } from '../host/problems.ts';
 import type { ParsedPolicy } from './sources.ts';
 
 export function problem(

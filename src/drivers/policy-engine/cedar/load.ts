@@ -1,10 +1,10 @@
 import type { PolicySource } from '../../../contract/bundle.ts';
-import type { PolicyEngine, Question } from '../../../contract/policy-engine.ts';
+import type { PromptEngine, Question } from '../../../contract/policy-engine.ts';
 import type { PolicyWorld } from '../../../contract/policy-world.ts';
-import { actionsOfPins, membersOf } from './actions.ts';
+import { actionsOfPins, membersOf } from '../host/actions.ts';
+import type { PolicyProblem } from '../host/problems.ts';
 import { type CacheSize, cedarEngine, denyingEngine } from './engine.ts';
 import { type NearMiss, nearMisses } from './explain.ts';
-import type { PolicyProblem } from './problems.ts';
 import { readRelations } from './relations.ts';
 import { contextOf } from './schema.ts';
 import { parseSources } from './sources.ts';
@@ -19,7 +19,7 @@ interface UntypedArgument {
 
 export interface LoadedPolicies {
   /** Denies everything when there is an error among the problems. */
-  readonly engine: PolicyEngine;
+  readonly engine: PromptEngine;
   readonly problems: readonly PolicyProblem[];
   readonly untyped: readonly UntypedArgument[];
   /** Ids of the policies. */

@@ -1,9 +1,9 @@
 import type { TypeOfAttribute } from '@cedar-policy/cedar-wasm/nodejs';
-import type { ActionType } from './actions.ts';
-import type { ArgumentType, RecordType, Untyped } from './argument-types.ts';
+import type { ActionType } from '../host/actions.ts';
+import type { ArgumentType, RecordType, Untyped } from '../host/argument-types.ts';
+import { type PolicyProblem, suggestion } from '../host/problems.ts';
 import { argumentPath, conditionsOf, entities, type Mention, mentions } from './expressions.ts';
 import { find, problem } from './found.ts';
-import { type PolicyProblem, suggestion } from './problems.ts';
 import { actionsOf } from './scope.ts';
 import type { ParsedPolicy } from './sources.ts';
 

@@ -1,6 +1,6 @@
 import type { Facts, Question } from '../../../contract/policy-engine.ts';
 import { resourceUid } from '../../../contract/resource-mapping.ts';
-import type { ActionType } from './actions.ts';
+import type { ActionType } from '../host/actions.ts';
 import type { Relations } from './relations.ts';
 import { nameOf, type Placed, type Uid } from './scope.ts';
 

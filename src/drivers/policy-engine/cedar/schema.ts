@@ -1,7 +1,7 @@
 import type { SchemaJson, Type, TypeOfAttribute } from '@cedar-policy/cedar-wasm/nodejs';
 import type { PolicyWorld } from '../../../contract/policy-world.ts';
-import { type ActionType, membersOf } from './actions.ts';
-import type { ArgumentType } from './argument-types.ts';
+import { type ActionType, membersOf } from '../host/actions.ts';
+import type { ArgumentType } from '../host/argument-types.ts';
 
 type Attributes = Readonly<Record<string, TypeOfAttribute<string>>>;
 

@@ -6,8 +6,8 @@ import {
 } from '@cedar-policy/cedar-wasm/nodejs';
 import type { PolicySource } from '../../../contract/bundle.ts';
 import type { Approver } from '../../../contract/policy-engine.ts';
-import { ExactCache } from './cache.ts';
-import { indexOfByte, type PolicyProblem, positions } from './problems.ts';
+import { ExactCache } from '../host/cache.ts';
+import { indexOfByte, type PolicyProblem, positions } from '../host/problems.ts';
 
 /** One policy of a file, parsed once. */
 export interface ParsedPolicy {

@@ -1,6 +1,6 @@
 import type { CedarValueJson } from '@cedar-policy/cedar-wasm/nodejs';
 import { isObject, type Json, type JsonObject } from '../../../contract/json.ts';
-import type { ArgumentType, RecordType } from './argument-types.ts';
+import type { ArgumentType, RecordType } from '../host/argument-types.ts';
 
 export interface TypedArguments {
   readonly record: Record<string, CedarValueJson>;

@@ -1,11 +1,11 @@
 import { type DetailedError, type SchemaJson, validate } from '@cedar-policy/cedar-wasm/nodejs';
 import type { PolicyWorld } from '../../../contract/policy-world.ts';
-import { type ActionType, membersOf } from './actions.ts';
+import { type ActionType, membersOf } from '../host/actions.ts';
+import { indexOfByte, type PolicyProblem } from '../host/problems.ts';
 import { forms } from './forms.ts';
 import { problem } from './found.ts';
 import { labelsOf } from './labels.ts';
 import { type Named, names } from './names.ts';
-import { indexOfByte, type PolicyProblem } from './problems.ts';
 import { cedarSchema, contextOf } from './schema.ts';
 import type { ParsedPolicy } from './sources.ts';
 
