@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { type Common, common, options, UsageError } from './cli/options.ts';
 import { usage } from './cli/usage.ts';
 import type { RuntimeServer, SandboxedServer } from './contract/bundle.ts';
+import type { SemgrepRun } from './contract/zone-link.ts';
 
 /** The one file that knows everyone. A command loads only what it needs. */
 const io = {
@@ -125,7 +126,9 @@ const commands: Readonly<Record<string, Command>> = {
   async scan({ rest, json, config, state }) {
     const { scan } = await import('./cli/scan.ts');
     const { default: packageJson } = await import('../package.json', { with: { type: 'json' } });
-    return scan(rest, { ...io, json }, { config, state, version: packageJson.version });
+    const { semgrep } = await import('./main/runtime-client.ts');
+    const deps = { config, state, version: packageJson.version, semgrep: (run: SemgrepRun) => semgrep(run, state) };
+    return scan(rest, { ...io, json }, deps);
   },
   async doctor({ rest, json, config, state }) {
     options(rest, {}, 0);
@@ -144,6 +147,9 @@ async function reviewers(config: string, state: string) {
       if (server.kind !== 'remote') return (await import('./main/runtime-client.ts')).describe(server, config, state);
       const { describeRemote } = await import('./main/personal-upstream.ts');
       return describeRemote(server, client, config, io.stderr);
+    },
+    async semgrep(run: SemgrepRun) {
+      return (await import('./main/runtime-client.ts')).semgrep(run, state);
     },
     async bundle(server: SandboxedServer) {
       return (await import('./main/runtime-client.ts')).bundle(server, state);

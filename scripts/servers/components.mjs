@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { apt, built, go, newest, onPath, run } from './bring.mjs';
+import { apt, built, go, newest, onPath, pypi, run } from './bring.mjs';
 import { guestImageIsThere, makeGuestImage } from './guest-image.mjs';
 
 /** Ten minutes of two cores. */
@@ -9,6 +9,18 @@ const spire = {
   module: 'github.com/spiffe/spire',
   sum: 'h1:wDTK8tj8ShO5izjue/OFanVaehmjUxSxHtSWxBY+FJQ=',
   packages: ['cmd/spire-server', 'cmd/spire-agent'],
+};
+
+/** Its engine alone, which needs no Python: the version is src/control-plane/scan/semgrep/semgrep.ts's. */
+const semgrep = {
+  name: 'semgrep',
+  version: '1.185.0',
+  hashes: [
+    'sha256:0eb6aaadad5b957af96d1300487e10af1dc8016e8ef53072effb48cd4906c02b',
+    'sha256:8cffbaf80abb8e39abc6d7a86588dcf94b7ddc1f40e8e16e555a1116347be3ef',
+  ],
+  folder: 'semgrep/bin',
+  program: 'semgrep-core',
 };
 
 /** In the order in which they are brought. */
@@ -31,6 +43,12 @@ export const components = [
   },
   { name: 'sslscan', present: () => onPath('sslscan'), bring: () => apt('sslscan') },
   { name: 'testssl', present: () => onPath('testssl'), bring: () => apt('testssl.sh') },
+  {
+    name: 'semgrep',
+    version: semgrep.version,
+    present: () => existsSync(built('semgrep', semgrep.version, 'semgrep-core')),
+    bring: () => pypi(semgrep),
+  },
   {
     name: 'spire',
     present: () => ['spire-server', 'spire-agent'].every((one) => existsSync(built('spire', spire.version, one))),

@@ -28,6 +28,7 @@ import {
   suspectLines,
   toolsOfOthers,
 } from '../control-plane/packages/suspects.ts';
+import type { RunSemgrep } from '../control-plane/scan/semgrep/semgrep.ts';
 import { addRequest, blockFor } from './add-request.ts';
 import { type Ask, type Io, personAtTerminal, printable } from './terminal.ts';
 
@@ -38,6 +39,7 @@ interface AddDeps {
   readonly describe: Describe;
   readonly bundle: Bundle;
   readonly inspect: Inspect;
+  readonly semgrep: RunSemgrep;
   /** Default: the person at the terminal, where there is one. */
   readonly ask?: Ask;
   /** Default: this process's. Says how the registry is reached. */
@@ -77,7 +79,7 @@ export async function add(argv: readonly string[], io: Io, deps: AddDeps): Promi
     const locked = lockedServer({ ...installed.locked, ...(start && { start }) }, live, others);
     demandServable(deps.inspect, request.name, locked.pins.tools, server.tools);
     const like = shadows(locked.pins.tools, others);
-    const facts = [...installed.facts, ...(await scanned(store, locked))];
+    const facts = [...installed.facts, ...(await scanned(store, locked, deps.semgrep))];
     if (!io.json) io.stdout(report(request.name, locked, facts, like));
     if (request.yes && !request.acceptSuspected)
       demandAccepted(request.name, locked.suspects ?? {}, own(lock.servers, request.name)?.suspects);
@@ -120,10 +122,10 @@ async function install(
 }
 
 /** A parser is loaded only where there is something to parse. */
-async function scanned(store: Store, { digest }: LockedServer): Promise<readonly string[]> {
+async function scanned(store: Store, { digest }: LockedServer, semgrep: RunSemgrep): Promise<readonly string[]> {
   if (digest === undefined) return [];
-  const { scanFiles } = await import('../control-plane/scan/files.ts');
-  const { files, findings } = scanFiles(store.path(digest));
+  const { scanPaths } = await import('../control-plane/scan/scan.ts');
+  const { files, findings } = await scanPaths([store.path(digest)], semgrep);
   const errors = findings.filter(({ rule }) => rule.level === 'error').length;
   return [`scanned: ${files} files, ${errors} errors, ${findings.length - errors} warnings (innerkeep scan)`];
 }

@@ -60,8 +60,8 @@ const commands: Readonly<Record<string, readonly [synopsis: string, text: string
     'How much the detectors find in labelled records (.jsonl, .jsonl.gz), and how much they wrongly stop, by kind and class.',
   ],
   scan: [
-    'scan [PATH…] [--sarif] | --sbom',
-    'Looks into JavaScript, compose files and Kubernetes manifests below the paths; without one, into the pinned files of\nevery server. --sbom: what the lock pins, as CycloneDX. Exit 1 when something of level error is found.',
+    'scan [PATH…] [--accept RULE:FILE] [--sarif] | --sbom',
+    'Looks into JavaScript, TypeScript, Python, compose files and Kubernetes manifests below the paths; without one, into the\npinned files of every server; with semgrep too where it is there. --accept: what a person has read and found harmless.\n--sbom: what the lock pins, as CycloneDX. Exit 1 when something of level error is found.',
   ],
   doctor: ['doctor', 'What this machine can enforce, tried in a throw-away sandbox.'],
 };

@@ -193,13 +193,30 @@ export type ToRuntimeZone =
       readonly server: SandboxedServer;
       readonly node: string;
       readonly forbidden: readonly string[];
+    }
+  | {
+      readonly kind: 'semgrep';
+      readonly run: SemgrepRun;
+      readonly node: string;
+      readonly forbidden: readonly string[];
     };
+
+/** Host paths: of the folders with its program, its rules and what it is to read; and its `-targets`. */
+export interface SemgrepRun {
+  readonly program: string;
+  readonly rules: string;
+  readonly root: string;
+  /** With the paths that the files have in the sandbox, where the folder is `/srv`. */
+  readonly targets: string;
+}
 
 export type FromRuntimeZone =
   | { readonly kind: 'ready' }
   /** Of every driver that there is. */
   | { readonly kind: 'probed'; readonly probes: readonly SandboxProbe[] }
   | { readonly kind: 'bundled'; readonly made: FasterStarts }
+  /** What semgrep said, or what it died of. */
+  | { readonly kind: 'scanned'; readonly result: { readonly said: string } | { readonly failed: string } }
   | ZoneRefusal;
 
 /** What a server could be started from, each with its digest, or why it cannot; FasterStart says what they are. */

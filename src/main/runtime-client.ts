@@ -5,7 +5,7 @@ import type { RuntimeServer, SandboxedServer } from '../contract/bundle.ts';
 import { Refusal } from '../contract/refusal.ts';
 import type { LiveDescriptors } from '../contract/runtime-link.ts';
 import type { SandboxProbe } from '../contract/sandbox-driver.ts';
-import type { FasterStarts, FromRuntimeZone, ToRuntimeZone, ZoneRefusal } from '../contract/zone-link.ts';
+import type { FasterStarts, FromRuntimeZone, SemgrepRun, ToRuntimeZone, ZoneRefusal } from '../contract/zone-link.ts';
 import { ConfigError, SafetyError } from '../control-plane/config/problem.ts';
 import { removal } from '../control-plane/packages/removal.ts';
 import { startZone, type Zone } from '../control-plane/zones/start-zone.ts';
@@ -90,6 +90,17 @@ export async function bundle(server: SandboxedServer, state: string): Promise<Fa
   });
   await zone.stop(RUNTIME_GRACE);
   return message.made;
+}
+
+/** What semgrep says, in a sandbox. @throws Error with what it died of */
+export async function semgrep(run: SemgrepRun, state: string): Promise<string> {
+  const question = { kind: 'semgrep', run, node: process.execPath, forbidden: [state] } as const;
+  const { zone, message } = await ask(question, 'scanned', (_, message) => {
+    throw new SafetyError(message);
+  });
+  await zone.stop(RUNTIME_GRACE);
+  if ('failed' in message.result) throw new Error(message.result.failed);
+  return message.result.said;
 }
 
 /** What each sandbox driver can enforce on this machine. */

@@ -2,12 +2,13 @@ import { chmodSync, mkdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { RuntimeBundle, RuntimeServer, SandboxedServer } from '../contract/bundle.ts';
 import type { SandboxDriver, SandboxProbe } from '../contract/sandbox-driver.ts';
-import type { FromRuntimeZone, ToRuntimeZone, ZoneRefusal } from '../contract/zone-link.ts';
+import type { FromRuntimeZone, SemgrepRun, ToRuntimeZone, ZoneRefusal } from '../contract/zone-link.ts';
 import { bundled, type Made } from '../drivers/sandbox-driver/host/bundling/bundling.ts';
 import { started } from '../drivers/sandbox-driver/host/bundling/started.ts';
 import { checkMounts } from '../drivers/sandbox-driver/host/check-mounts.ts';
 import type { MachineOptions } from '../drivers/sandbox-driver/host/machine.ts';
 import { UnsafeMount } from '../drivers/sandbox-driver/host/mount-rules.ts';
+import { semgrep } from '../drivers/sandbox-driver/host/scanning.ts';
 import { systemResolver } from '../runtime/egress/dial.ts';
 import { startRuntime } from '../runtime/runtime.ts';
 import { log } from './log.ts';
@@ -48,6 +49,11 @@ async function open(message: ToRuntimeZone, send: (message: FromRuntimeZone) => 
     send({ kind: 'bundled', made: { snapshot: digested(snapshot), bundle: digested(bundle) } });
     return async () => {};
   }
+  if (message.kind === 'semgrep') {
+    const { run, node, forbidden } = message;
+    send(await scanned(sandboxDrivers.bubblewrap({ node, forbidden }), run));
+    return async () => {};
+  }
   const { bundle, forbidden, kept } = message;
   const sandboxed = bundle.servers.filter((server) => server.kind === 'sandboxed');
   const drivers = driversFor(sandboxed, { node: bundle.node, forbidden });
@@ -66,6 +72,14 @@ async function open(message: ToRuntimeZone, send: (message: FromRuntimeZone) => 
     rmSync(dirname(bundle.socket), { recursive: true, force: true });
     rmSync(startsFolder(bundle.socket), { recursive: true, force: true });
   };
+}
+
+async function scanned(driver: SandboxDriver, run: SemgrepRun): Promise<FromRuntimeZone> {
+  try {
+    return { kind: 'scanned', result: { said: await semgrep(driver, run) } };
+  } catch (error) {
+    return { kind: 'scanned', result: { failed: error instanceof Error ? error.message : String(error) } };
+  }
 }
 
 /** Each server as it is started on this machine, for as long as the runtime lives. */

@@ -1,49 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { scanJavaScript } from '../../src/control-plane/scan/javascript.ts';
 import { scanManifest } from '../../src/control-plane/scan/manifest.ts';
 import { sbom } from '../../src/control-plane/scan/reports.ts';
 import { Workspace } from '../support/product.ts';
 import { verifies } from '../support/verifies.ts';
 
 const ids = (findings: readonly { readonly rule: { readonly id: string } }[]) => findings.map(({ rule }) => rule.id);
-const script = (source: string) => ids(scanJavaScript('a.js', source));
-
-test('code that lets an argument become code, a command or a query is found', () => {
-  verifies('input.static');
-  for (const [source, id] of [
-    ['eval(args.code)', 'js.eval'],
-    ['const f = new Function("a", args.body)', 'js.eval'],
-    ['execSync(`git log ${args.path}`)', 'js.exec'],
-    ['import cp from "node:child_process"; cp.exec("ls " + args.path, done)', 'js.exec'],
-    ['spawn("sh", [x], { shell: true })', 'js.shell'],
-    ['db.query("SELECT * FROM t WHERE id = " + args.id)', 'js.sql'],
-    ['await pool.query(`select * from ${args.table}`)', 'js.sql'],
-    ['request({ rejectUnauthorized: false })', 'js.tls'],
-    ['process.env.NODE_TLS_REJECT_UNAUTHORIZED = "0"', 'js.tls'],
-    ['vm.runInNewContext(args.code)', 'js.vm'],
-    ['require(args.plugin)', 'js.load'],
-    ['#!/usr/bin/env node\nwith (a) { import(b) }', 'js.load'],
-    ['this is no program', 'js.unparsed'],
-    [`${'['.repeat(200_000)}`, 'js.unparsed'],
-  ] as const)
-    assert.deepEqual(script(source), [id], source.slice(0, 60));
-});
-
-test('the same calls with constants, parameters and other meanings are not', () => {
-  for (const source of [
-    'execSync("git status")',
-    'execFile("git", ["log", args.path])',
-    '/a/.exec(text + "b".length)'.replace(' + "b".length', ''),
-    'db.query("SELECT * FROM t WHERE id = $1", [args.id])',
-    'search.query(`${args.text} -draft`)',
-    'spawn("git", [x], { shell: false })',
-    'require("node:fs"); import("./a.js")',
-    'const evaluate = (f) => f(1); evaluate(x)',
-  ])
-    assert.deepEqual(script(source), [], source);
-});
-
 const compose = (lines: string) => ids(scanManifest('compose.yaml', `services:\n  tool:\n    mem_limit: 1g\n${lines}`));
 
 test('a compose file that lets a container out of itself is found (A10)', () => {
@@ -96,13 +58,20 @@ test('scan says file, line and standard, leaves with 1, and speaks SARIF', async
   const { code, stdout } = await workspace.run('scan', 'k');
   assert.equal(code, 1);
   assert.match(stdout, /^k\/tool\.js:3: error js\.eval: .* \(CWE-95, OWASP A03:2021\): eval\(x\)$/m);
-  assert.match(stdout, /^3 files, 2 findings$/m);
+  assert.match(stdout, /^3 files, 2 findings, 0 accepted$/m);
   const { stdout: machine } = await workspace.run('scan', 'k', '--sarif');
   const [run] = JSON.parse(machine).runs;
   assert.deepEqual(run.results.map(({ ruleId }: { ruleId: string }) => ruleId).sort(), [
     'js.eval',
     'manifest.privileged',
   ]);
+  const accepted = ['--accept', 'js.eval:k/tool.js', '--accept', 'manifest.privileged:k/compose.yaml'];
+  const read = await workspace.run('scan', 'k', ...accepted);
+  assert.deepEqual([read.code, read.stdout], [0, '3 files, 0 findings, 2 accepted\n']);
+  const [told] = JSON.parse((await workspace.run('scan', 'k', '--sarif', ...accepted)).stdout).runs;
+  assert.ok(told.results.every(({ suppressions }: { suppressions: object[] }) => suppressions.length === 1));
+  const stale = await workspace.run('scan', 'k', '--accept', 'js.eval:k/other.js');
+  assert.deepEqual([stale.code, stale.stdout], [2, '']);
   assert.equal((await workspace.run('scan', 'k/node_modules')).code, 0);
   assert.equal((await workspace.run('scan', 'nowhere')).code, 2);
 });

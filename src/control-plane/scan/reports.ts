@@ -1,33 +1,44 @@
 import type { Lock } from '../packages/lock.ts';
-import type { Finding } from './finding.ts';
+import type { Found, Scanner, ScanReport } from './scan.ts';
+import { SEMGREP_VERSION } from './semgrep/semgrep.ts';
 
-/** SARIF 2.1.0 (OASIS). */
-export function sarif(findings: readonly Finding[], version: string): object {
-  const rules = [...new Map(findings.map(({ rule }) => [rule.id, rule])).values()];
+/** SARIF 2.1.0 (OASIS), a run for each scanner that looked. What was accepted is suppressed (§3.27.23), not left out. */
+export function sarif({ findings, withSemgrep }: ScanReport, isAccepted: IsAccepted, version: string): object {
+  const run = (name: Scanner, of: string): object => {
+    const found = findings.filter(({ by }) => by.includes(name));
+    const rules = [...new Map(found.map(({ rule }) => [rule.id, rule])).values()];
+    return {
+      tool: {
+        driver: {
+          name,
+          version: of,
+          rules: rules.map(({ id, text, standard }) => ({
+            id,
+            shortDescription: { text },
+            properties: { tags: standard.split(', ') },
+          })),
+        },
+      },
+      results: found.map((one) => result(one, isAccepted(one))),
+    };
+  };
   return {
     $schema: 'https://json.schemastore.org/sarif-2.1.0.json',
     version: '2.1.0',
-    runs: [
-      {
-        tool: {
-          driver: {
-            name: 'innerkeep',
-            version,
-            rules: rules.map(({ id, text, standard }) => ({
-              id,
-              shortDescription: { text },
-              properties: { tags: standard.split(', ') },
-            })),
-          },
-        },
-        results: findings.map(({ rule, file, line, what }) => ({
-          ruleId: rule.id,
-          level: rule.level,
-          message: { text: `${rule.text}: ${what}` },
-          locations: [{ physicalLocation: { artifactLocation: { uri: file }, region: { startLine: line } } }],
-        })),
-      },
-    ],
+    runs: [run('innerkeep', version), ...(withSemgrep ? [run('semgrep', SEMGREP_VERSION)] : [])],
+  };
+}
+
+type IsAccepted = (found: Found) => boolean;
+
+function result({ rule, file, line, what }: Found, isAccepted: boolean): object {
+  const uri = file.split('/').map(encodeURIComponent).join('/');
+  return {
+    ruleId: rule.id,
+    level: rule.level,
+    message: { text: `${rule.text}: ${what}` },
+    locations: [{ physicalLocation: { artifactLocation: { uri }, region: { startLine: line } } }],
+    ...(isAccepted && { suppressions: [{ kind: 'external' }] }),
   };
 }
 

@@ -4,7 +4,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import type { Mount, SandboxedServer } from '../../../../contract/bundle.ts';
 import type { SandboxDriver, SandboxProfile } from '../../../../contract/sandbox-driver.ts';
-import { output } from './output.ts';
+import { output } from '../output.ts';
 
 const MIB = 1 << 20;
 /** Bytes of both modules, with what JSON makes of them. */

@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { SandboxedServer } from '../../../../contract/bundle.ts';
 import type { SandboxDriver } from '../../../../contract/sandbox-driver.ts';
+import { output } from '../output.ts';
 import type { Artefacts } from './artefacts.ts';
 import { programs } from './bundling.ts';
-import { output } from './output.ts';
 import type { Place } from './place.ts';
 
 /** Bytes of what V8 compiled, in base64, and files of it. */

@@ -1,8 +1,8 @@
 import type { SandboxedServer } from '../../../../contract/bundle.ts';
 import type { SandboxDriver } from '../../../../contract/sandbox-driver.ts';
+import { output } from '../output.ts';
 import type { Artefacts } from './artefacts.ts';
 import { programs } from './bundling.ts';
-import { output } from './output.ts';
 import type { Place } from './place.ts';
 
 /** Bytes of a snapshot in base64. */

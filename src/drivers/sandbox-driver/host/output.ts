@@ -1,7 +1,8 @@
-import type { SandboxDriver, SandboxProfile } from '../../../../contract/sandbox-driver.ts';
+import type { SandboxDriver, SandboxProfile } from '../../../contract/sandbox-driver.ts';
 
 /**
  * What a program that ends by itself prints, in UTF-8.
+ * @param input what it is given on its standard input
  * @param most bytes of it
  * @param patience milliseconds, then it is killed
  * @throws when it prints more, fails or is killed
@@ -11,10 +12,15 @@ export async function output(
   profile: SandboxProfile,
   most: number,
   patience: number,
+  input?: string,
 ): Promise<string> {
   const sandbox = await driver.start(profile);
   const timer = setTimeout(() => void sandbox.kill(), patience);
   try {
+    if (input !== undefined) {
+      sandbox.stdin.write(input);
+      sandbox.stdin.end();
+    }
     const chunks: Uint8Array[] = [];
     let bytes = 0;
     for await (const chunk of sandbox.stdout) {
