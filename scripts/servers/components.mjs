@@ -45,7 +45,6 @@ export const components = [
   { name: 'testssl', present: () => onPath('testssl'), bring: () => apt('testssl.sh') },
   {
     name: 'semgrep',
-    version: semgrep.version,
     present: () => existsSync(built('semgrep', semgrep.version, 'semgrep-core')),
     bring: () => pypi(semgrep),
   },

@@ -1,4 +1,3 @@
-import type { SyntaxNode } from '@lezer/common';
 import type { Rule } from '../finding.ts';
 import {
   type Argument,
@@ -8,6 +7,7 @@ import {
   isConstant,
   isPutTogether,
   type Resolve,
+  type SyntaxNode,
   stringOf,
   textOf,
 } from './python-tree.ts';

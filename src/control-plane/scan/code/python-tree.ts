@@ -1,4 +1,6 @@
-import type { SyntaxNode } from '@lezer/common';
+import type { parser } from '@lezer/python';
+
+export type SyntaxNode = ReturnType<typeof parser.parse>['topNode'];
 
 /** What a callee means: `subprocess.run`, under whatever name it was imported or kept. */
 export type Resolve = (node: SyntaxNode | null | undefined) => string;

@@ -1,8 +1,7 @@
-import type { SyntaxNode } from '@lezer/common';
 import { parser } from '@lezer/python';
 import type { Finding, Rule } from '../finding.ts';
 import { judge } from './python-rules.ts';
-import { names } from './python-tree.ts';
+import { names, type SyntaxNode } from './python-tree.ts';
 import { codeRules } from './rules.ts';
 
 const { unparsed } = codeRules('py');
