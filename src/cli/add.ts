@@ -6,6 +6,7 @@ import { type Config, loadConfig, parseConfig } from '../control-plane/config/lo
 import { own } from '../control-plane/config/own.ts';
 import { configError, SafetyError } from '../control-plane/config/problem.ts';
 import type { ServerSettings } from '../control-plane/config/schema.ts';
+import { sigstoreRoot, type TrustedRoot } from '../control-plane/packages/attestation.ts';
 import { copyDirectory } from '../control-plane/packages/directory.ts';
 import {
   type Lock,
@@ -45,6 +46,8 @@ interface AddDeps {
   /** Default: this process's. Says how the registry is reached. */
   readonly env?: Readonly<Record<string, string | undefined>>;
   readonly cwd?: string;
+  /** Default: Sigstore's. */
+  readonly trustedRoot?: () => Promise<TrustedRoot>;
   /** Milliseconds since the epoch. */
   readonly now?: () => number;
 }
@@ -117,7 +120,8 @@ async function install(
   }
   const platform = `${process.platform}-${process.arch}`;
   const npm = await npmSettings(config.directory, deps.env ?? process.env);
-  const packages = { store, npm, platform, now: deps.now ?? Date.now };
+  const trustedRoot = deps.trustedRoot ?? (() => sigstoreRoot(npm));
+  const packages = { store, npm, platform, trustedRoot, now: deps.now ?? Date.now };
   return installPackage(source, server.args ?? [], Object.values(lock.servers), acceptUnverified, packages);
 }
 

@@ -5,6 +5,7 @@ import { add } from '../../src/cli/add.ts';
 import { tools } from '../../src/cli/tools.ts';
 import type { LiveDescriptors } from '../../src/contract/runtime-link.ts';
 import type { FasterStarts } from '../../src/contract/zone-link.ts';
+import type { TrustedRoot } from '../../src/control-plane/packages/attestation.ts';
 import { unservable } from '../../src/main/unservable.ts';
 import { scratch } from './scratch.ts';
 
@@ -30,6 +31,7 @@ export function addRooms(
   t: TestContext,
   files: Readonly<Record<string, string>>,
   env: Readonly<Record<string, string>> = {},
+  root?: TrustedRoot,
 ) {
   const home = scratch(t, { 'innerkeep.yaml': '# mine\nservers: {}\n', ...files });
   const rooms = {
@@ -57,6 +59,7 @@ export function addRooms(
     return {
       config: join(home, 'innerkeep.yaml'),
       state: join(home, '.innerkeep'),
+      ...(root && { trustedRoot: async () => root }),
       semgrep: async () => '{"results":[],"errors":[]}',
       describe: async () => rooms.says(),
       bundle: async () => rooms.starts,

@@ -24,8 +24,8 @@ export interface Published {
   readonly claims?: Readonly<Record<string, unknown>>;
   readonly integrity?: string;
   readonly signature?: 'good' | 'wrong' | 'none';
-  /** What a provenance attestation (in-toto, SLSA) is served of, and by which key; absent: none is served. */
-  readonly attests?: { readonly purl: string; readonly sha512?: string; readonly keyid?: string };
+  /** As they are served, whoever signed them; absent: none are. */
+  readonly attestations?: readonly { readonly predicateType: string; readonly bundle: unknown }[];
 }
 
 export interface Registry {
@@ -68,7 +68,7 @@ export async function registry(
                 },
               ],
             }),
-        ...(item.attests && { attestations: attestationsOf(base, item) }),
+        ...(item.attestations && { attestations: attestationsOf(base, item) }),
       };
       const manifest = { name: item.name, version: item.version, ...item.manifest, ...item.claims, dist };
       const time = { [item.version]: '2026-01-02T03:04:05.000Z' };
@@ -79,7 +79,7 @@ export async function registry(
         time,
       };
       served.set(item.name, { packument, tarball, integrity });
-      if (item.attests) attested.set(`${item.name}@${item.version}`, attestation(item.attests, integrity));
+      if (item.attestations) attested.set(`${item.name}@${item.version}`, item.attestations);
     }
   };
   const server = createServer((request, response) => {
@@ -94,7 +94,7 @@ export async function registry(
       });
     }
     const [, of] = /^-\/npm\/v1\/attestations\/(.*)$/.exec(path) ?? [];
-    if (of !== undefined) return answer(200, { attestations: [attested.get(of)] });
+    if (of !== undefined) return answer(200, { attestations: attested.get(of) });
     const [, name = ''] = /^(.*?)(?:\/-\/x\.tgz)?$/.exec(path) ?? [];
     const found = served.get(name);
     if (found === undefined) return answer(404, { error: 'Not found' });
@@ -125,15 +125,9 @@ function attestationsOf(base: string, { name, version }: Published): object {
   return { url: `${base}-/npm/v1/attestations/${name}@${version}`, provenance: { predicateType } };
 }
 
-/** A Sigstore bundle as the registry hands it on; whether anybody signed it is another matter. */
-function attestation({ purl, sha512, keyid = '' }: NonNullable<Published['attests']>, integrity: string): object {
-  const digest = sha512 ?? Buffer.from(integrity.slice('sha512-'.length), 'base64').toString('hex');
-  const statement = { _type: 'https://in-toto.io/Statement/v1', subject: [{ name: purl, digest: { sha512: digest } }] };
-  const payload = Buffer.from(JSON.stringify(statement)).toString('base64');
-  const signatures = [{ keyid, sig: Buffer.from('nobody').toString('base64') }];
-  const dsseEnvelope = { payload, payloadType: 'application/vnd.in-toto+json', signatures };
-  const bundle = { mediaType: 'application/vnd.dev.sigstore.bundle.v0.3+json', dsseEnvelope };
-  return { predicateType: 'https://slsa.dev/provenance/v1', bundle };
+/** Of the tarball that is served for it. */
+export function integrityOf(item: Published): string {
+  return item.integrity ?? sri(packed(item));
 }
 
 export function sri(bytes: Buffer): string {

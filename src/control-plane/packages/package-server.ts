@@ -1,6 +1,7 @@
 import pacote from 'pacote';
 import { SafetyError } from '../config/problem.ts';
 import { PACKAGE } from '../config/schema.ts';
+import type { TrustedRoot } from './attestation.ts';
 import { entryPoint, installScripts } from './entry-point.ts';
 import type { LockedServer } from './lock.ts';
 import { lookalike } from './name-distance.ts';
@@ -25,6 +26,8 @@ interface PackageDeps {
   readonly npm: NpmSettings;
   /** `linux-x64`, as `process.platform` and `process.arch` say. */
   readonly platform: string;
+  /** Whom build attestations are to come from, in the end. */
+  readonly trustedRoot: () => Promise<TrustedRoot>;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
 }
@@ -39,7 +42,7 @@ export async function installPackage(
   args: readonly string[],
   reviewed: readonly LockedFiles[],
   acceptUnverified: boolean,
-  { store, npm, platform, now }: PackageDeps,
+  { store, npm, platform, trustedRoot, now }: PackageDeps,
 ): Promise<Installed> {
   const [, name = '', version = ''] = PACKAGE.exec(source) ?? [];
   const near = lookalike(name);
@@ -57,7 +60,7 @@ export async function installPackage(
   const own = `node_modules/${name}`;
   const integrity = packages[own]?.integrity;
   if (integrity === undefined) throw new SafetyError(`the tree of ${name}@${version} does not hold it`);
-  const provenance = await checkProvenance(packages, own, npm);
+  const provenance = await checkProvenance(packages, own, npm, trustedRoot);
   if (provenance.verdict === 'unverified' && before?.integrity !== integrity && !acceptUnverified)
     throw new SafetyError(
       `${name}@${version} is unverified: ${provenance.why}`,
@@ -104,7 +107,7 @@ function describe(
   facts.push(`packages: ${count}`);
   facts.push(
     provenance.verdict === 'verified'
-      ? `provenance: verified (${provenance.signed} signatures${provenance.attested ? ', build attested' : ''})`
+      ? `provenance: verified (${provenance.signed} signatures${provenance.built === undefined ? '' : `, built by ${provenance.built}`})`
       : `provenance: UNVERIFIED: ${provenance.why}`,
   );
   facts.push(scripts.length === 0 ? 'install scripts: none' : `install scripts, not run: ${scripts.join(' · ')}`);
