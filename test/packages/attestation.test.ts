@@ -9,7 +9,7 @@ import {
 } from '../../src/control-plane/packages/attestation.ts';
 import { addRooms } from '../support/add-rooms.ts';
 import { integrityOf, type Published, registry } from '../support/registry.ts';
-import { type Build, type Bundle, PROVENANCE, type Statement, sigstore } from '../support/sigstore.ts';
+import { type Build, type Bundle, PROVENANCE, registryKey, type Statement, sigstore } from '../support/sigstore.ts';
 
 const NAME = '@acme/inventory-server';
 const purl = 'pkg:npm/%40acme/inventory-server@1.2.3';
