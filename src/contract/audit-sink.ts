@@ -61,5 +61,7 @@ export interface AuditRecord {
   readonly redacted?: Readonly<Record<string, number>>;
   /** Of an outcome: its result is suspected of giving orders to the model. */
   readonly suspected?: { readonly score: number; readonly reasons: readonly string[] };
+  /** Of an outcome: bytes of its result that were cut off, to be read later. */
+  readonly cut?: number;
   readonly remote?: string;
 }

@@ -94,8 +94,10 @@ export interface GatewayServer {
   readonly remote?: RemoteServer;
   /** Milliseconds from the call's dispatch to its refusal. */
   readonly deadline: number;
-  /** Bytes of one result. */
+  /** Bytes of one result; what is larger is refused. */
   readonly maxResult: number;
+  /** Bytes of it that a client gets at once; absent: all of them. */
+  readonly maxAnswer?: number;
   /** What is done with results that give the model orders; absent: they are marked. */
   readonly suspected?: 'mark' | 'quarantine' | 'record';
   /** Digests of those that the operator has read and lets through; absent: none. */

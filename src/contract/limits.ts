@@ -19,9 +19,17 @@ export interface Limits {
   readonly perTenant?: RateLimit;
   /** Of failed authentications of one source address, at one gateway. */
   readonly perSource: RateLimit;
+  /** Of answers; absent: no bound. */
+  readonly context?: ContextLimit | undefined;
   /** What all calls of one subject may cost together; of one tenant. */
   readonly subjectBudget?: Allowance;
   readonly tenantBudget?: Allowance;
+}
+
+/** Bytes of answers that one session is given; without a session, its subject in each `window` of milliseconds. */
+export interface ContextLimit {
+  readonly bytes: number;
+  readonly window: number;
 }
 
 /** Micro-dollars in a day and in a month (UTC); absent: no bound. */

@@ -153,6 +153,14 @@ export const refusals = {
   },
   upstream: { http: 200, rpc: 1502, text: 'The tool failed', reason: 'upstream', standard: 'OWASP ASVS 16.5' },
   size: { http: 200, rpc: 1413, text: 'The answer is too large', reason: 'size', standard: 'OWASP API4:2023' },
+  /** The session has had as many bytes of answers as it may; a subject without one is told when (`rate`). */
+  context: {
+    http: 200,
+    rpc: 1413,
+    text: 'The session has been given as much as it may',
+    reason: 'size',
+    standard: 'OWASP LLM10:2025',
+  },
   audit: { http: 503, rpc: 1500, text: 'Not available', standard: 'NIST SP 800-53 AU-5' },
   unavailable: { http: 503, rpc: 1500, text: 'Not available', standard: 'RFC 9110 §15.6.4' },
   internal: { http: 500, rpc: -32603, text: 'Internal error', standard: 'JSON-RPC 2.0 §5.1' },

@@ -33,8 +33,9 @@ export interface Begun {
   fail(answer: Answer): void;
 }
 
-export interface AboutTask {
+/** What a request is answered with that is about an earlier call. */
+export interface AboutEarlier {
   readonly answer: Answer;
-  /** Of the call that became the task; undefined: it is about all of them. */
+  /** Of that call; undefined: it is about all of the tasks. */
   readonly action: string | undefined;
 }

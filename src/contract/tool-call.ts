@@ -282,15 +282,19 @@ export class Admitted {
 export class Executed {
   readonly #stage = 'executed';
   readonly arrived: Arrived;
+  readonly subject: Subject;
   readonly frame: Frame;
   readonly target: Target;
+  readonly params: ValidParams;
   readonly result: string;
   /** The sealed `requestState` of a result that is `input_required`; it is added behind the filter. */
   readonly continuation: string | undefined;
   constructor(from: Admitted, result: string, continuation: string | undefined) {
     this.arrived = from.arrived;
+    this.subject = from.subject;
     this.frame = from.frame;
     this.target = from.target;
+    this.params = from.params;
     this.result = result;
     this.continuation = continuation;
   }
@@ -303,22 +307,29 @@ export interface Suspected {
   readonly reasons: readonly string[];
 }
 
-/** The result has been looked at for orders to the model, and marked where it has to be. */
+/** The result has been looked at for orders to the model. */
 export class Screened {
   readonly #stage = 'screened';
   readonly arrived: Arrived;
+  readonly subject: Subject;
   readonly frame: Frame;
   readonly target: Target;
+  readonly params: ValidParams;
   readonly result: string;
   readonly continuation: string | undefined;
   readonly suspected: Suspected | undefined;
-  constructor(from: Executed, result: string, suspected: Suspected | undefined) {
+  /** Marks what a client gets of a result, or of a piece of it, as data from outside; absent: that need not be. */
+  readonly delimit: ((result: string) => string) | undefined;
+  constructor(from: Executed, suspected: Suspected | undefined, delimit: Screened['delimit']) {
     this.arrived = from.arrived;
+    this.subject = from.subject;
     this.frame = from.frame;
     this.target = from.target;
-    this.result = result;
+    this.params = from.params;
+    this.result = from.result;
     this.continuation = from.continuation;
     this.suspected = suspected;
+    this.delimit = delimit;
   }
 }
 
@@ -331,10 +342,18 @@ export class Sanitized {
   /** Rule id → replacements. */
   readonly redacted: Readonly<Record<string, number>> | undefined;
   readonly suspected: Suspected | undefined;
-  constructor(from: Screened, result: string, redacted: Readonly<Record<string, number>> | undefined) {
+  /** Bytes that were cut off, and are kept to be read later; undefined: none. */
+  readonly cut: number | undefined;
+  constructor(
+    from: Screened,
+    result: string,
+    redacted: Readonly<Record<string, number>> | undefined,
+    cut: number | undefined,
+  ) {
     this.frame = from.frame;
     this.result = result;
     this.redacted = redacted;
     this.suspected = from.suspected;
+    this.cut = cut;
   }
 }

@@ -2,7 +2,7 @@ import type { Answer } from '../contract/answer.ts';
 import type { Attendance, Caller } from '../contract/caller.ts';
 import { Refusal } from '../contract/refusal.ts';
 import type { Soon } from '../contract/soon.ts';
-import type { AboutTask, Begun } from '../contract/task.ts';
+import type { AboutEarlier, Begun } from '../contract/task.ts';
 import type {
   Admitted,
   Arrived,
@@ -44,13 +44,16 @@ export interface Rooms {
   /** Has a person confirm the call where its tool wants that; the answer comes with the call's repetition. */
   confirm(call: Authorized, capabilities: Caller['capabilities']): Promise<Confirmed>;
   /** Takes a token of every limit, and reserves what the call may cost. */
-  limit(call: Confirmed): Promise<Limited>;
+  limit(call: Confirmed, session: Caller['session']): Promise<Limited>;
   /** What was reserved becomes what it cost; nobody waits for that. Each limited call comes here once. */
   settle(call: Limited | Admitted, outcome: Executed | Refusal | undefined): void;
   execute(call: Admitted, caller: Caller): Promise<Executed>;
   /** Looks for orders to the model in what a server answered. */
   screen(call: Executed): Promise<Screened>;
-  sanitize(call: Screened): Sanitized;
+  /** Also cuts what is too large for one answer. */
+  sanitize(call: Screened, session: Caller['session']): Sanitized;
+  /** A piece of what was cut off before; undefined: the call asks for something else. */
+  readOn(call: Framed, session: Caller['session']): Promise<AboutEarlier | undefined>;
   /** `resources/subscribe` and `resources/unsubscribe`. */
   subscribe(call: Admitted, caller: Caller): Promise<Answer>;
   /** `subscriptions/listen`: each resource that it names is admitted like a call. Resolves when the stream is over. */
@@ -58,7 +61,7 @@ export interface Rooms {
   /** Has a call go on behind its answer, now or when it takes long; undefined: it is answered when it is over. */
   begin(call: Admitted, caller: Caller): Begun | undefined;
   /** `tasks/…`: answers from the calls that go on, or have ended, behind their answers. */
-  task(call: Framed, caller: Caller): Promise<AboutTask>;
+  task(call: Framed, caller: Caller): Promise<AboutEarlier>;
   respond(call: Sanitized): Answer;
   accept(): Answer;
   batch(answers: readonly Answer[]): Answer;
@@ -191,8 +194,10 @@ async function further(
     await trail.answered(0);
     return rooms.listen(framed, caller, (one) => admitWatched(one, caller, rooms, deps));
   }
-  if (framed.frame.method.startsWith('tasks/')) {
-    const { answer, action } = await rooms.task(framed, caller);
+  const isTask = framed.frame.method.startsWith('tasks/');
+  const earlier = await (isTask ? rooms.task(framed, caller) : rooms.readOn(framed, caller.session));
+  if (earlier !== undefined) {
+    const { answer, action } = earlier;
     trail.about(action);
     await trail.answered(answer.body.length);
     return answer;
@@ -224,7 +229,7 @@ async function run(admitted: Admitted, caller: Caller, rooms: Rooms): Promise<Sa
   let outcome: Executed | Refusal | undefined;
   try {
     outcome = await rooms.execute(admitted, caller);
-    return rooms.sanitize(await rooms.screen(outcome));
+    return rooms.sanitize(await rooms.screen(outcome), caller.session);
   } catch (error) {
     if (error instanceof Refusal) outcome ??= error;
     throw error;
@@ -279,7 +284,7 @@ async function admit(framed: Framed, caller: Caller, trail: AuditTrail, rooms: R
   const validated = rooms.validate(known);
   const authorized = await rooms.authorize(validated, caller);
   const confirmed = await rooms.confirm(authorized, caller.capabilities);
-  const limited = await rooms.limit(confirmed);
+  const limited = await rooms.limit(confirmed, caller.session);
   try {
     return await trail.admit(limited);
   } catch (error) {

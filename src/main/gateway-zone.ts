@@ -20,10 +20,12 @@ import { HeldCalls } from '../gateway/execution/held-calls.ts';
 import { RuntimeLink } from '../gateway/execution/runtime-link.ts';
 import { StateSeal } from '../gateway/execution/sealed-state.ts';
 import { withStandingLoan } from '../gateway/execution/standing-loan.ts';
+import { ContextBudgets } from '../gateway/limits/context.ts';
 import { Pace } from '../gateway/limits/pace.ts';
 import { redact } from '../gateway/output-sanitization/redact.ts';
 import { redactJson } from '../gateway/output-sanitization/redact-json.ts';
 import { createPipeline, type Rooms } from '../gateway/pipeline.ts';
+import { Remainders } from '../gateway/remainders/remainders.ts';
 import { Led } from '../gateway/sessions/led.ts';
 import { type OpenSession, Sessions } from '../gateway/sessions/sessions.ts';
 import { OnceStates } from '../gateway/step-up/once-states.ts';
@@ -151,6 +153,8 @@ export class GatewayZone {
       onceStates: new OnceStates(Date.now),
       led: new Led(),
       pace,
+      contexts: new ContextBudgets(() => performance.now()),
+      remainders: new Remainders(clock),
       state,
       running: this.#running,
       histories: new Histories(Date.now),
@@ -312,8 +316,9 @@ export class GatewayZone {
   }
 
   #leave(leaves: (subject: Subject) => boolean): void {
-    const { sessions, subscriptions, tasks, held } = this.#standing;
+    const { sessions, subscriptions, tasks, held, remainders } = this.#standing;
     sessions.revoke(leaves);
+    remainders.revoke(leaves);
     subscriptions.revoke(leaves);
     tasks.revoke(leaves);
     held.end((call) => leaves(call.subject) || when(this.#stillMay(call), (may) => !may));

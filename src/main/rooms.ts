@@ -14,6 +14,7 @@ import { authorizeStage, type Decide, decision, visibility } from '../gateway/au
 import type { Histories } from '../gateway/authorization/history.ts';
 import { ipRiskBy } from '../gateway/authorization/ip-risk.ts';
 import { argumentsOf, factsOf, NO_HISTORY } from '../gateway/authorization/question.ts';
+import { demandScope } from '../gateway/authorization/scopes.ts';
 import { sameTenant } from '../gateway/authorization/tenancy.ts';
 import type { Asked, RecentDecisions } from '../gateway/decisions/recent.ts';
 import { actionOf, type Catalogue, createCatalogue } from '../gateway/descriptors/catalogue.ts';
@@ -30,6 +31,7 @@ import type { RuntimeLink } from '../gateway/execution/runtime-link.ts';
 import type { StateSeal } from '../gateway/execution/sealed-state.ts';
 import { compileInputs } from '../gateway/input-validation/compile.ts';
 import { validateStage } from '../gateway/input-validation/validate.ts';
+import type { ContextBudgets } from '../gateway/limits/context.ts';
 import { money } from '../gateway/limits/money.ts';
 import type { Pace } from '../gateway/limits/pace.ts';
 import { type SettleDeps, settlement, warnings } from '../gateway/limits/settle.ts';
@@ -49,6 +51,8 @@ import {
   relayedAnswer,
   resultAnswer,
 } from '../gateway/protocol/respond.ts';
+import { type FitDeps, fit, readOn } from '../gateway/remainders/fit.ts';
+import type { MayHave, Remainders } from '../gateway/remainders/remainders.ts';
 import { screenStage } from '../gateway/result-injection/screen.ts';
 import type { Led } from '../gateway/sessions/led.ts';
 import type { Sessions } from '../gateway/sessions/sessions.ts';
@@ -78,6 +82,8 @@ export interface Standing {
   readonly onceStates: OnceStates;
   readonly led: Led;
   readonly pace: Pace;
+  readonly contexts: ContextBudgets;
+  readonly remainders: Remainders;
   readonly state: StateStore;
   readonly running: Running;
   /** Tells zone 0 what budgets have come to. */
@@ -122,6 +128,8 @@ export function furnish(
     onceStates,
     led,
     pace,
+    contexts,
+    remainders,
     state,
     running,
     spent: tellSpent,
@@ -232,6 +240,23 @@ export function furnish(
     return when(engine.decide(asked), ({ allow, notCanonical }) => allow && notCanonical === undefined);
   };
 
+  const fitting: FitDeps = {
+    remainders,
+    allowance: {
+      left: (subject, session) => contexts.left(subject, session, limits.context),
+      take: (subject, session, bytes) => contexts.take(subject, session, limits.context, bytes),
+    },
+    maxAnswer: (server) => byName.get(server)?.maxAnswer ?? Number.POSITIVE_INFINITY,
+  };
+  /** What was cut off an answer is had as the answer was: a person who had to be asked has been. */
+  const mayReadOn: MayHave = (subject, server, action, args, remote) => {
+    demandScope(subject, server, action);
+    return (
+      !isStopped({ subject, target: { server, action } }, stops) &&
+      when(decide(subject, server, action, args, remote), ({ allow, ask }) => allow || ask !== undefined)
+    );
+  };
+
   const rooms: Rooms = {
     version: bundle.version,
     authenticate,
@@ -278,8 +303,9 @@ export function furnish(
       continues: (call, state) => seal.isGood(call, state),
       once: onceStates,
     }),
-    limit: (call) => {
+    limit: (call, session) => {
       running.demand(call);
+      contexts.left(call.subject, session, limits.context);
       return limit(call);
     },
     settle: settlement({ money: prices, store: state, spent, fault }),
@@ -291,8 +317,12 @@ export function furnish(
     sanitize: sanitizeStage({
       outbound: ({ target, arrived, frame: { modern } }, raw) =>
         outbound(target, arrived.server === undefined, modern, raw),
-      maxResult: (server) => byName.get(server)?.maxResult ?? 0,
+      fit: (call, whole, session) => fit(fitting, call, whole, session),
     }),
+    readOn: async (call, session) => {
+      const read = await readOn(fitting, call, session, mayReadOn);
+      return read && { answer: resultAnswer(call.frame, read.result), action: read.action };
+    },
     subscribe: async (call, caller) => {
       const un = call.frame.method === 'resources/unsubscribe';
       const result = await (un ? subscriptions.unsubscribe(call, caller) : subscriptions.subscribe(call, caller));
@@ -333,11 +363,3 @@ export function furnish(
   const permits = (...[subject, server, action, args, remote]: Parameters<Decide>): Soon<boolean> =>
     !isStopped({ subject, target: { server, action } }, stops) &&
     when(decide(subject, server, action, args, remote), ({ allow }) => allow);
-  const view: View = {
-    lists: listDigests({ catalogue, visibility: shown, visible }),
-    permits: (subject, { server, action, params }) => permits(subject, server, action, { uri: params.uri ?? null }),
-  };
-  const stillMay = ({ subject, target, params, arrived }: Admitted) =>
-    permits(subject, target.server, target.action, argumentsOf(target, params) ?? {}, arrived.remote);
-  return { rooms, view, permits, stillMay, lending, judge, leftOut: catalogue.leftOut };
-}

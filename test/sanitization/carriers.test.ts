@@ -70,8 +70,11 @@ const secrets = fc
 const coat = fc.constantFrom(...Object.keys(coats));
 const coated = (name: string, text: string): string => coats[name]?.(text) ?? text;
 const screen = screenStage({ action: () => 'record', approved: () => [] });
-const sanitized = sanitizeStage({ outbound: (_call, raw) => raw, maxResult: () => 1_000_000 });
-const sanitize = async (call: Executed) => sanitized(await screen(call));
+const sanitized = sanitizeStage({
+  outbound: (_call, raw) => raw,
+  fit: (_call, whole) => ({ result: whole, cut: undefined }),
+});
+const sanitize = async (call: Executed) => sanitized(await screen(call), undefined);
 
 test('a secret in any carrier and coat, of either era, cut at any byte, is in nothing that a client gets', async () => {
   verifies('output.secrets');

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import { Refusal } from '../../src/contract/refusal.ts';
+import type { Executed } from '../../src/contract/tool-call.ts';
 import { type ResultAction, screenStage } from '../../src/gateway/result-injection/screen.ts';
 import { executed } from '../support/calls.ts';
 
@@ -12,8 +13,13 @@ const poisoned = JSON.stringify({
 });
 const honest = '{"content":[{"type":"text","text":"Invoice 7, due on Friday."}]}';
 
-const screen = (action: ResultAction, approved: readonly string[] = []) =>
-  screenStage({ action: () => action, approved: () => approved });
+/** What the client gets of it, where nothing is cut. */
+const screen =
+  (action: ResultAction, approved: readonly string[] = []) =>
+  async (call: Executed) => {
+    const { result, delimit, suspected } = await screenStage({ action: () => action, approved: () => approved })(call);
+    return { result: delimit?.(result) ?? result, suspected };
+  };
 
 test('a result that gives orders is put between marks that it cannot close, and every byte of it survives', async () => {
   const { result, suspected } = await screen('mark')(executed(poisoned));

@@ -2,14 +2,17 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { Refusal } from '../../src/contract/refusal.ts';
+import type { Screened } from '../../src/contract/tool-call.ts';
 import { redact } from '../../src/gateway/output-sanitization/redact.ts';
 import { redactJson } from '../../src/gateway/output-sanitization/redact-json.ts';
-import { sanitizeStage } from '../../src/gateway/output-sanitization/sanitize.ts';
+import { type SanitizeDeps, sanitizeStage } from '../../src/gateway/output-sanitization/sanitize.ts';
 import { screened as executed } from '../support/calls.ts';
 import { verifies } from '../support/verifies.ts';
 import { samples } from './samples.ts';
 
-const sanitize = sanitizeStage({ outbound: (_call, raw) => raw, maxResult: () => 100_000 });
+const whole: SanitizeDeps['fit'] = (_call, result) => ({ result, cut: undefined });
+const stage = sanitizeStage({ outbound: (_call, raw) => raw, fit: whole });
+const sanitize = (call: Screened) => stage(call, undefined);
 const github = samples['github-token']?.[0]?.secret ?? '';
 const aws = samples['aws-access-key-id']?.[0]?.secret ?? '';
 
@@ -184,20 +187,6 @@ test('a clean result passes byte for byte', () => {
   );
 });
 
-test('refuses a result above its size, before it is read', () => {
-  verifies('output.size');
-  const small = sanitizeStage({ outbound: (_call, raw) => raw, maxResult: (server) => (server === 'srv' ? 10 : 0) });
-  assert.equal(small(executed('{"a":1234}')).result, '{"a":1234}');
-  assert.throws(
-    () => small(executed('{"a":12345}')),
-    (error) => error instanceof Refusal && error.code === 'size',
-  );
-  assert.throws(
-    () => small(executed('"\u20ac\u20ac\u20ac"')),
-    (error) => error instanceof Refusal && error.code === 'size',
-  );
-});
-
 test('puts our sealed state behind the filter, to which it could look like a secret', () => {
   verifies('output.secrets');
   const { result, redacted } = sanitize(executed(`{"resultType":"input_required"}`, github));
@@ -217,16 +206,14 @@ test('what a cursor of ours wraps has been filtered before', () => {
   verifies('output.secrets');
   const wrapping = sanitizeStage({
     outbound: (_call, raw) => JSON.stringify({ nextCursor: Buffer.from(raw).toString('base64url') }),
-    maxResult: () => 100,
+    fit: whole,
   });
-  const { result, redacted } = wrapping(executed(`{"nextCursor":"c ${github}"}`));
+  const { result, redacted } = wrapping(executed(`{"nextCursor":"c ${github}"}`), undefined);
   assert.ok(!Buffer.from(JSON.parse(result).nextCursor, 'base64url').includes(github));
   assert.deepEqual(redacted, { 'github-token': 1 });
 });
 
 test('a result with nothing but secrets is an answer like any other', () => {
-  const { redacted } = sanitizeStage({ outbound: (_call, raw) => raw, maxResult: () => 8 << 20 })(
-    executed(JSON.stringify({ text: `${aws} `.repeat(150_000) })),
-  );
+  const { redacted } = sanitize(executed(JSON.stringify({ text: `${aws} `.repeat(150_000) })));
   assert.equal(redacted?.['aws-access-key-id'], 150_000);
 });

@@ -88,5 +88,5 @@ export function executed(result: string, continuation?: string): Executed {
 
 /** The same, when it has been looked at for orders to the model, and there are none. */
 export function screened(result: string, continuation?: string): Screened {
-  return new Screened(executed(result, continuation), result, undefined);
+  return new Screened(executed(result, continuation), undefined, undefined);
 }

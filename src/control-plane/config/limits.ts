@@ -1,5 +1,6 @@
 import { Environment } from '@marcbachmann/cel-js';
 import { z } from 'zod';
+import { duration, size } from './units.ts';
 
 const PER = { s: 1000, min: 60_000, h: 3_600_000 } as const;
 
@@ -88,6 +89,15 @@ export const limits = z
     per_source: rateLimit
       .prefault({ rate: '300/min', burst: 100 })
       .describe('Tokens that fail to prove anything, from one address at one gateway; then no more are looked at.'),
+    context: z
+      .strictObject({
+        bytes: size
+          .refine((bytes) => bytes >= 65_536, 'at least 64KiB: less is no context')
+          .describe('Bytes of answers that one session is given, and then no more: what its model has to read.'),
+        window: duration.prefault('1h').describe('Without a session (2026-07-28): its subject, in each such time.'),
+      })
+      .optional()
+      .describe('A bound on what one model is given to read; absent: each answer has its own alone.'),
   })
   .prefault({})
   .describe('How much may be asked: docs/limits.md.');

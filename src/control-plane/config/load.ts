@@ -81,6 +81,7 @@ export function limitsOf({ limits }: Config): Limits {
   return {
     perSubject: { interval: subject.rate, burst: subject.burst },
     perSource,
+    ...(limits.context !== undefined && { context: limits.context }),
     ...(interval !== undefined && { perTenant: { interval, burst } }),
     subjectBudget: { daily: subject.daily_usd, monthly: subject.monthly_usd },
     tenantBudget: { daily: tenant.daily_usd, monthly: tenant.monthly_usd },

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { parseNetwork } from '../../contract/addresses.ts';
 import { type EgressRule, isInnerNetwork, ruleFault } from '../../contract/egress.ts';
 import { isTemplate } from '../../contract/resource-mapping.ts';
+import { answers } from './answers.ts';
 import { control } from './control.ts';
 import { limits } from './limits.ts';
 import { toolSettings } from './tool-settings.ts';
@@ -213,17 +214,7 @@ export function configSchema(base: string) {
         })
         .optional()
         .describe("What the server's resources are, as policies name them: docs/policies.md."),
-      max_result: size.prefault('4MiB').describe('Largest result of one call.'),
-      suspected_results: z
-        .enum(['mark', 'quarantine', 'record'])
-        .default('mark')
-        .describe(
-          'Results that give the model orders: marked as untrusted data, kept back until approved, or only on record.',
-        ),
-      approved_results: z
-        .array(z.string().regex(/^sha256-[A-Za-z0-9+/]{43}=$/, 'a digest, as the audit log has it'))
-        .default([])
-        .describe('Digests of quarantined results that the operator has read and lets through.'),
+      ...answers,
     })
     .superRefine(exactlyOne('package', 'root', 'url'))
     .superRefine(belongsTo('package', 'args'))

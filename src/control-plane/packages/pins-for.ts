@@ -100,6 +100,7 @@ export function pinsFor(config: Config, lock: Lock): Pinned {
       tools: server.tools,
       deadline: server.url === undefined ? server.sandbox.deadline : REMOTE_DEADLINE,
       maxResult: server.max_result,
+      maxAnswer: server.max_answer,
       suspected: server.suspected_results,
       approved: server.approved_results,
       ...(server.resource?.tenant !== undefined && { tenant: server.resource.tenant }),

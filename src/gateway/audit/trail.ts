@@ -115,8 +115,8 @@ export class AuditTrail {
     return this.#write({ event: 'answer', bytes });
   }
 
-  completed({ result, redacted, suspected }: Pick<Sanitized, 'result'> & Partial<Sanitized>): Promise<void> {
-    const found = { ...(redacted && { redacted }), ...(suspected && { suspected }) };
+  completed({ result, redacted, suspected, cut }: Pick<Sanitized, 'result'> & Partial<Sanitized>): Promise<void> {
+    const found = { ...(redacted && { redacted }), ...(suspected && { suspected }), ...(cut && { cut }) };
     return this.#write({ event: 'outcome', code: 'ok', bytes: result.length, ...found });
   }
 

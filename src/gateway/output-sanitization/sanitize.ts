@@ -1,3 +1,4 @@
+import type { CallerSession } from '../../contract/caller.ts';
 import { Refusal } from '../../contract/refusal.ts';
 import { appendMembers, readObject, splice } from '../../contract/splice.ts';
 import { MalformedJson, parseUnfrozen } from '../../contract/strict-json.ts';
@@ -7,35 +8,34 @@ import { redactJson } from './redact-json.ts';
 export interface SanitizeDeps {
   /** Turns the server's own names into those that the caller knows; raw JSON to raw JSON. */
   readonly outbound: (call: Screened, raw: string) => string;
-  /** Bytes of one result of that server. */
-  readonly maxResult: (server: string) => number;
+  /** Cuts what is too large for one answer; filtered before. @throws Refusal size, rate */
+  readonly fit: (call: Screened, whole: string, session: CallerSession | undefined) => Fitted;
+}
+
+interface Fitted {
+  readonly result: string;
+  /** Bytes that were cut off. */
+  readonly cut: number | undefined;
 }
 
 /**
- * The stage that every answer of a server passes (checklist `output.secrets`, `output.size`): within its size, no secret in any carrier: text, structured content, resources, prompts, metadata,
- * texts of tool errors.
- * @throws Refusal `size`, `upstream`
+ * The stage that every answer of a server passes (checklist `output.secrets`, `output.size`): no secret in any carrier (text, structured content, resources, prompts, metadata, texts of tool
+ * errors), and then within its size, so that nothing that is cut off is unfiltered.
+ * @throws Refusal `size`, `rate`, `upstream`
  */
-export function sanitizeStage(deps: SanitizeDeps): (call: Screened) => Sanitized {
-  return (call) => {
+export function sanitizeStage(deps: SanitizeDeps): (call: Screened, session: CallerSession | undefined) => Sanitized {
+  return (call, session) => {
     const { server } = call.target;
     const { result, continuation } = call;
-    checkSize(server, result, deps.maxResult(server));
     const { json, findings } = redactJson(result);
     // Two keys may have become one, by design of the server.
     if (json !== result) checkAgain(server, json);
     // Names last: a server's cursor goes out inside of ours, where no filter would look.
     const named = deps.outbound(call, json);
-    const whole = continuation === undefined ? named : withState(named, continuation);
-    return new Sanitized(call, whole, json === result ? undefined : findings);
+    const { result: fitted, cut } = deps.fit(call, named, session);
+    const whole = continuation === undefined ? fitted : withState(fitted, continuation);
+    return new Sanitized(call, whole, json === result ? undefined : findings, cut);
   };
-}
-
-function checkSize(server: string, result: string, limit: number): void {
-  // A UTF-16 unit takes three bytes at most, so that most results need no counting.
-  if (result.length * 3 <= limit) return;
-  const size = Buffer.byteLength(result, 'utf8');
-  if (size > limit) throw new Refusal('size', `${server}: ${size} bytes, above ${limit}`);
 }
 
 function checkAgain(server: string, json: string): void {

@@ -79,7 +79,10 @@ function capabilitiesOf(
     ...(has('tools') && revision === '2025-11-25' ? { tasks: TASKS } : {}),
     ...(has('tools') && modern ? { extensions: { [TASKS_EXTENSION]: {} } } : {}),
     ...(has('prompts') ? { prompts: { listChanged: true } } : {}),
-    ...(has('resources') ? { resources: { listChanged: true, ...(subscribe ? { subscribe } : {}) } } : {}),
+    // What is cut off a tool's answer is read as a resource, also where no server has any.
+    ...(has('resources') || has('tools')
+      ? { resources: { listChanged: true, ...(subscribe ? { subscribe } : {}) } }
+      : {}),
     ...(has('completions') ? { completions: {} } : {}),
     ...(!modern || has('logging') ? { logging: {} } : {}),
   };

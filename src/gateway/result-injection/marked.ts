@@ -1,4 +1,5 @@
-import { appendMembers, type Edit, findMember, readArray, readObject, splice } from '../../contract/splice.ts';
+import { metaEdits } from '../../contract/result-meta.ts';
+import { type Edit, findMember, readArray, readObject, splice } from '../../contract/splice.ts';
 import type { Suspected } from '../../contract/tool-call.ts';
 
 /** What of a result the model reads, by the member that holds it: each can take a text of ours at both ends. */
@@ -25,11 +26,6 @@ export function marked(result: string, { score, reasons }: Suspected, incident: 
     const end = found.end - 1;
     edits.push({ start: end, end, text: `,${JSON.stringify(wrap(`[end of untrusted data ${incident}]`))}` });
   }
-  const label = `"innerkeep/untrusted":${JSON.stringify({ score, reasons })}`;
-  const meta = findMember(object.members, '_meta');
-  const inner = meta !== undefined && result[meta.start] === '{' ? readObject(result, meta.start) : undefined;
-  if (meta === undefined) edits.push(appendMembers(object, `"_meta":{${label}}`));
-  else if (inner !== undefined && findMember(inner.members, 'innerkeep/untrusted') === undefined)
-    edits.push(appendMembers(inner, label));
+  edits.push(...metaEdits(result, 'innerkeep/untrusted', { score, reasons }));
   return splice(result, edits);
 }
