@@ -34,8 +34,9 @@ export function screenStage({ action, approved }: ScreenDeps): (call: Executed) 
     const suspected = await suspectedOf(result);
     const what = suspected === undefined ? 'record' : action(target.server);
     if (suspected !== undefined && what === 'quarantine') demandApproval(call, suspected, approved(target.server));
-    if (suspected === undefined || what === 'record') return new Screened(call, suspected, undefined);
-    return new Screened(call, suspected, (shown) => marked(shown, suspected, arrived.incident));
+    const isShown = suspected === undefined || what === 'record';
+    const delimit = isShown ? undefined : (shown: string) => marked(shown, suspected, arrived.incident);
+    return new Screened(call, suspected, delimit);
   };
 }
 
