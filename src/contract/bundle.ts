@@ -2,6 +2,7 @@ import type { PinnedServer, ToolSettings } from './descriptors.ts';
 import type { EgressRule } from './egress.ts';
 import type { Limits } from './limits.ts';
 import type { ResourceTemplates } from './resource-mapping.ts';
+import type { SecretRule } from './secret-template.ts';
 import type { SealKey } from './state-store.ts';
 import type { Stop } from './stops.ts';
 import type { WantedSecret, WireSecret } from './wire-secret.ts';
@@ -24,6 +25,8 @@ export interface GatewayBundle {
   readonly ipRisk?: Readonly<Record<string, number>> | undefined;
   readonly servers: readonly GatewayServer[];
   readonly limits: Limits;
+  /** Kinds of secrets of the operator's own, that the output filter looks for too; absent: none. */
+  readonly secretRules?: readonly SecretRule[] | undefined;
   /** What the operator has stopped. */
   readonly stops: readonly Stop[];
   /** Milliseconds that it may be served by while zone 0 is away; then nothing is served. */

@@ -132,6 +132,7 @@ export async function startControl(
       policies,
       servers,
       limits: limitsOf(asked),
+      secretRules: asked.redaction.rules,
       stops: stops.current,
       ipRisk: asked.ip_risk,
       away: config.control.away,

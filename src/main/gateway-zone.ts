@@ -22,6 +22,7 @@ import { StateSeal } from '../gateway/execution/sealed-state.ts';
 import { withStandingLoan } from '../gateway/execution/standing-loan.ts';
 import { ContextBudgets } from '../gateway/limits/context.ts';
 import { Pace } from '../gateway/limits/pace.ts';
+import { useOwnRules } from '../gateway/output-sanitization/filter.ts';
 import { redact } from '../gateway/output-sanitization/redact.ts';
 import { redactJson } from '../gateway/output-sanitization/redact-json.ts';
 import { createPipeline, type Rooms } from '../gateway/pipeline.ts';
@@ -299,6 +300,7 @@ export class GatewayZone {
       this.#recordStops(this.#bundle?.stops ?? [], bundle.stops);
       this.#judge = judge;
       this.#bundle = bundle;
+      useOwnRules(bundle.secretRules ?? []);
       this.#running.stop(bundle.stops);
       for (const tool of leftOut) log({ event: 'tool-left-out', ...tool });
       this.#tell(bundle, view);

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { ALPHABETS, type Alphabet } from '../../src/gateway/output-sanitization/rule.ts';
+import { ALPHABETS, type Alphabet } from '../../src/contract/secret-template.ts';
 import type { Sample } from './samples.ts';
 
 const of = (alphabet: Alphabet, minLength: number, maxLength = minLength): fc.Arbitrary<string> =>

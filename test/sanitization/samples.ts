@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { ALPHABETS, type Alphabet } from '../../src/gateway/output-sanitization/rule.ts';
+import { ALPHABETS, type Alphabet } from '../../src/contract/secret-template.ts';
 import { rules } from '../../src/gateway/output-sanitization/rules/index.ts';
 
 /** A text that holds a made-up secret, and the part of it that must not be left. */

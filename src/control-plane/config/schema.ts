@@ -6,6 +6,7 @@ import { isTemplate } from '../../contract/resource-mapping.ts';
 import { answers } from './answers.ts';
 import { control } from './control.ts';
 import { limits } from './limits.ts';
+import { redaction } from './redaction.ts';
 import { toolSettings } from './tool-settings.ts';
 import { duration, listen, size } from './units.ts';
 import { upstreamAuth } from './upstream-auth.ts';
@@ -315,6 +316,7 @@ export function configSchema(base: string) {
       .prefault({})
       .describe('The MCP servers, by name; each is exactly one of `package`, `root` and `url`.'),
     limits,
+    redaction,
     state: stateStore,
   });
   // `state` is the state directory, everywhere else.

@@ -1,6 +1,8 @@
+import type { SecretRule } from '../../contract/secret-template.ts';
 import { BACK, REACH, type Rule } from './rule.ts';
 import { type Finding, RuleSet } from './rule-set.ts';
 import { rules as allRules } from './rules/index.ts';
+import { ownRule } from './rules/own.ts';
 
 /** Rule id → number of replacements. */
 export type Findings = Readonly<Record<string, number>>;
@@ -28,14 +30,27 @@ interface Tail {
 /** Is told of each secret that is known by what stands before it, up to the length that its rule wants. */
 export type Learn = (secret: string, id: string) => void;
 
-/** The rules of this product, made ready once. */
-export const everyRule = new RuleSet(allRules);
+const productRules = new RuleSet(allRules);
+let inForce = productRules;
+
+/** The rules of this product and the operator's own, made ready. */
+export function everyRule(): RuleSet {
+  return inForce;
+}
+
+/**
+ * From now on these are looked for too, before the product's, in everything that the process gives away: answers, what is said in mid-call, audit, log.
+ * They are one for the process, so that no carrier can be without them.
+ */
+export function useOwnRules(own: readonly SecretRule[]): void {
+  inForce = own.length === 0 ? productRules : new RuleSet([...own.map(ownRule), ...allRules]);
+}
 
 /**
  * Replaces secrets in a text that comes in pieces by `[redacted:ID]`. It holds back a window of at most `REACH` plus
  * `BACK` units, whatever the length of text or secret, and the output does not depend on where the text was cut.
  */
-export function createFilter(rules: readonly Rule[] | RuleSet = everyRule, learn?: Learn): Filter {
+export function createFilter(rules: readonly Rule[] | RuleSet = inForce, learn?: Learn): Filter {
   return new StreamFilter(rules instanceof RuleSet ? rules : new RuleSet(rules), learn);
 }
 

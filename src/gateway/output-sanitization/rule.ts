@@ -46,21 +46,6 @@ export const REACH = 1024;
 /** UTF-16 units that a rule may look behind its hint. */
 export const BACK = 128;
 
-const LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ';
-
-/** Of what tokens are made, by the names that examples and rules of one's own use. */
-export const ALPHABETS = {
-  digits: '0123456789',
-  hex: '0123456789abcdef',
-  upper: `${LETTERS}0123456789`,
-  lower: `${LETTERS.toLowerCase()}0123456789`,
-  letters: `${LETTERS}${LETTERS.toLowerCase()}`,
-  mixed: `${LETTERS}${LETTERS.toLowerCase()}0123456789`,
-  base64url: `${LETTERS}${LETTERS.toLowerCase()}0123456789_-`,
-} as const;
-
-export type Alphabet = keyof typeof ALPHABETS;
-
 const TOKEN_REST = /[A-Za-z0-9_\-+/=.~]*/y;
 
 /** A token that is known by how it begins. `body` follows the prefix; a letter or digit before it makes it another word. */

@@ -30,6 +30,8 @@ createInterface({ input: process.stdin }).on('line', (line) => {
   if (id === undefined) return;
   if (method === 'tools/call' && params.name === 'line') return pour(MiB);
   if (method === 'tools/call' && params.name === 'messages') return pour(note);
-  const result = answers[method] ?? { content: [{ type: 'text', text: 'a little' }] };
+  const result = answers[method] ?? {
+    content: [{ type: 'text', text: `a little ${['acme', 'live', 'q7'.repeat(12)].join('_')}` }],
+  };
   process.stdout.write(`${JSON.stringify({ jsonrpc: '2.0', id, result })}\n`);
 });
