@@ -36,6 +36,7 @@ import { money } from '../gateway/limits/money.ts';
 import type { Pace } from '../gateway/limits/pace.ts';
 import { type SettleDeps, settlement, warnings } from '../gateway/limits/settle.ts';
 import { limitStage } from '../gateway/limits/stage.ts';
+import { pinnedFilter } from '../gateway/output-sanitization/pinned.ts';
 import { redactJson } from '../gateway/output-sanitization/redact-json.ts';
 import { sanitizeStage } from '../gateway/output-sanitization/sanitize.ts';
 import type { Rooms } from '../gateway/pipeline.ts';
@@ -240,6 +241,7 @@ export function furnish(
     return when(engine.decide(asked), ({ allow, notCanonical }) => allow && notCanonical === undefined);
   };
 
+  const filtered = pinnedFilter();
   const fitting: FitDeps = {
     remainders,
     allowance: {
@@ -276,7 +278,7 @@ export function furnish(
       await shown.admit(call);
       switch (answeredBy(frame)) {
         case 'lifecycle': {
-          const answer = resultAnswer(frame, await answerLifecycle(call));
+          const answer = resultAnswer(frame, filtered(await answerLifecycle(call)));
           if (frame.method !== 'initialize' || call.arrived.transport === 'sse') return answer;
           return { ...answer, headers: { ...answer.headers, 'mcp-session-id': sessions.open(call) } };
         }
@@ -290,7 +292,7 @@ export function furnish(
         case 'pins':
         case 'executed': {
           const result = await answerLists(call);
-          return result === undefined ? undefined : resultAnswer(frame, result);
+          return result === undefined ? undefined : resultAnswer(frame, filtered(result));
         }
       }
     },

@@ -117,7 +117,7 @@ function ask(method: string, params: { name?: string; uri?: string }, way: Way =
     ...(modern && {
       'mcp-protocol-version': '2026-07-28',
       'mcp-method': method,
-      'mcp-name': params.name ?? params.uri ?? '',
+      ...(Object.keys(params).length > 0 && { 'mcp-name': params.name ?? params.uri ?? '' }),
     }),
     ...(session !== undefined && { 'mcp-session-id': session }),
   };
@@ -179,6 +179,21 @@ test(
       assert.deepEqual(told(reply).slice(1), told(missing).slice(1), reply.text);
   },
 );
+
+test('a secret of the operator’s own kind is in no answer, not even in what was pinned', TIMED, async () => {
+  verifies('output.secrets');
+  assert.equal(
+    (await ask('tools/call', { name: 'hose__little' })).json.result.content[0].text,
+    'a little [redacted:acme-key]',
+  );
+  const audience = new URL('/mcp/hose', product.ready.mcp).href;
+  const discovered = await ask(
+    'server/discover',
+    {},
+    { modern: true, server: 'hose', as: await product.token('--audience', audience) },
+  );
+  assert.equal(discovered.json.result.instructions, 'Call it with [redacted:acme-key].');
+});
 
 test('a server that pours a gibibyte is cut off, and costs neither zone memory', TIMED, async () => {
   verifies('output.size');

@@ -1,6 +1,8 @@
 // A tool server that answers with as much as it can get out: lines without an end, and messages without an end.
 import { createInterface } from 'node:readline';
 
+/** Of a kind that the operator alone knows. */
+const key = ['acme', 'live', 'q7'.repeat(12)].join('_');
 const MiB = 'x'.repeat(1024 * 1024);
 const note = `${JSON.stringify({ jsonrpc: '2.0', method: 'notifications/message', params: { level: 'info', data: 'x'.repeat(65_536) } })}\n`;
 
@@ -22,6 +24,7 @@ const answers = {
     protocolVersion: '2025-11-25',
     capabilities: { tools: {} },
     serverInfo: { name: 'hose', version: '1' },
+    instructions: `Call it with ${key}.`,
   },
   'tools/list': { tools: ['line', 'messages', 'little'].map((name) => ({ name, inputSchema })) },
 };
@@ -31,7 +34,7 @@ createInterface({ input: process.stdin }).on('line', (line) => {
   if (method === 'tools/call' && params.name === 'line') return pour(MiB);
   if (method === 'tools/call' && params.name === 'messages') return pour(note);
   const result = answers[method] ?? {
-    content: [{ type: 'text', text: `a little ${['acme', 'live', 'q7'.repeat(12)].join('_')}` }],
+    content: [{ type: 'text', text: `a little ${key}` }],
   };
   process.stdout.write(`${JSON.stringify({ jsonrpc: '2.0', id, result })}\n`);
 });
