@@ -20,13 +20,15 @@ const BLOCK = 1 << 16;
 
 /**
  * Finds hundreds of hints in one pass. Characters fall into 64 classes (letters without their case, digits, the
- * punctuation that hints have); a table says for each three of them which hints may begin there, and only those are
- * compared. (One RegExp of as many alternatives is many times slower.)
+ * punctuation that hints have); a table says for each three of them which hints may begin there, another what may be
+ * the fourth, and only those are compared. (One RegExp of as many alternatives is many times slower.)
  */
 export class HintScanner {
   /** For each three classes: which of `#lists` may begin with them; 0: none. */
   readonly #grams = new Uint16Array(GRAMS);
   readonly #lists: (readonly Hint[])[] = [[]];
+  /** For each of `#lists` and each class: whether one of its hints may go on with it. */
+  readonly #fourth: Uint8Array;
   readonly #bytes = Buffer.alloc(BLOCK);
 
   constructor(rules: readonly Rule[]) {
@@ -41,6 +43,9 @@ export class HintScanner {
       known.set(key, list);
       this.#grams[gram] = list;
     }
+    this.#fourth = new Uint8Array(this.#lists.length << CLASS);
+    for (const [list, hints] of this.#lists.entries())
+      for (const hint of hints) for (const kind of fourthOf(hint)) this.#fourth[(list << CLASS) | kind] = 1;
   }
 
   /** Shows each place from `from` on, and before `to`, at which a hint stands, until `visit` returns true. */
@@ -54,18 +59,36 @@ export class HintScanner {
   }
 
   #scanBlock(text: string, start: number, length: number, visit: (hint: Hint, at: number) => boolean): boolean {
-    const grams = this.#grams;
-    const bytes = this.#bytes;
-    let gram = 0;
-    for (let at = 0; at < length; at++) {
-      gram = ((gram << CLASS) | (CLASSES[bytes[at] ?? 0] ?? 0)) & (GRAMS - 1);
-      const list = grams[gram] ?? 0;
-      if (list === 0 || at < 2) continue;
+    const [grams, fourth, bytes] = [this.#grams, this.#fourth, this.#bytes];
+    for (let at = nextGram(bytes, 2, length, grams, fourth); at < length; ) {
       const place = start + at - 2;
-      for (const hint of this.#lists[list] ?? []) if (matches(hint, text, place) && visit(hint, place)) return true;
+      for (const hint of this.#lists[grams[gramAt(bytes, at)] ?? 0] ?? [])
+        if (matches(hint, text, place) && visit(hint, place)) return true;
+      at = nextGram(bytes, at + 1, length, grams, fourth);
     }
     return false;
   }
+}
+
+/** The three classes that end at that byte. */
+function gramAt(bytes: Uint8Array, at: number): number {
+  const first = CLASSES[bytes[at - 2] ?? 0] ?? 0;
+  const second = CLASSES[bytes[at - 1] ?? 0] ?? 0;
+  return (first << (2 * CLASS)) | (second << CLASS) | (CLASSES[bytes[at] ?? 0] ?? 0);
+}
+
+/** The next byte with which three may begin a hint, and a fourth go on; a small loop, since every byte of all answers is in it. */
+function nextGram(bytes: Uint8Array, from: number, length: number, grams: Uint16Array, fourth: Uint8Array): number {
+  if (from >= length) return length;
+  let gram = gramAt(bytes, from - 1);
+  for (let at = from; at < length; at++) {
+    gram = ((gram << CLASS) | (CLASSES[bytes[at] ?? 0] ?? 0)) & (GRAMS - 1);
+    const list = grams[gram] ?? 0;
+    if (list === 0) continue;
+    // Behind the last byte of a block nothing is known.
+    if (at + 1 === length || fourth[(list << CLASS) | (CLASSES[bytes[at + 1] ?? 0] ?? 0)] === 1) return at;
+  }
+  return length;
 }
 
 const ANY = /[\s\S]/;
@@ -77,8 +100,7 @@ const CLASSES = classes();
 function classes(): Uint8Array {
   const all = new Uint8Array(256);
   for (let letter = 0; letter < 26; letter++) all[0x41 + letter] = all[0x61 + letter] = 1 + letter;
-  for (const code of ASCII.slice(0x30, 0x3a)) all[code] = 27;
-  for (const [index, char] of [...'_-.:/= "\'|~%+\n\r{[$'].entries()) all[char.charCodeAt(0)] = 28 + index;
+  for (const [index, char] of [...'0123456789_-.:/= "\'|~%+\n\r{[$'].entries()) all[char.charCodeAt(0)] = 27 + index;
   return all;
 }
 
@@ -107,6 +129,11 @@ function gramsOf(hint: Hint): ReadonlySet<number> {
     grams = grams.flatMap((gram) => [...own].map((kind) => (gram << CLASS) | kind));
   }
   return new Set(grams);
+}
+
+/** Classes of what may stand behind the first three characters of a hint. */
+function fourthOf(hint: Hint): readonly number[] {
+  return wanted(hint, 3).map((code) => CLASSES[code] ?? 0);
 }
 
 /** The characters that may stand at that index of a hint, or behind it. */

@@ -6,7 +6,7 @@ export interface Rule {
   readonly hints: readonly string[];
   /** A letter or digit before a hint makes it another word. */
   readonly bounded?: boolean;
-  /** Where hints alone are everywhere: what each character right behind one must be, up to the third of hint and all, */
+  /** Where hints alone are everywhere: what each character right behind one must be, up to the fourth of hint and all, */
   readonly next?: RegExp;
   /** and, sticky, what must follow from the hint's own beginning on. */
   readonly lead?: RegExp;
