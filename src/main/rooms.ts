@@ -365,3 +365,11 @@ export function furnish(
   const permits = (...[subject, server, action, args, remote]: Parameters<Decide>): Soon<boolean> =>
     !isStopped({ subject, target: { server, action } }, stops) &&
     when(decide(subject, server, action, args, remote), ({ allow }) => allow);
+  const view: View = {
+    lists: listDigests({ catalogue, visibility: shown, visible }),
+    permits: (subject, { server, action, params }) => permits(subject, server, action, { uri: params.uri ?? null }),
+  };
+  const stillMay = ({ subject, target, params, arrived }: Admitted) =>
+    permits(subject, target.server, target.action, argumentsOf(target, params) ?? {}, arrived.remote);
+  return { rooms, view, permits, stillMay, lending, judge, leftOut: catalogue.leftOut };
+}

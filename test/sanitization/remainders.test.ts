@@ -51,10 +51,10 @@ function world(limits: Partial<RemainderLimits> = {}, allowance: FitDeps['allowa
     const { result, cut } = sanitize(new Screened(executed, undefined, delimit), session);
     return { ...JSON.parse(result), cut, bytes: Buffer.byteLength(result) };
   };
-  const read = (uri: unknown, who: Who = {}, session?: CallerSession, may: MayHave = mayAll) => {
+  const read = async (uri: unknown, who: Who = {}, session?: CallerSession, may: MayHave = mayAll) => {
     const call = framed(who);
     const frame = { ...call.frame, method: 'resources/read', params: { uri } };
-    const found = readOn(deps, { ...call, frame } as never as Framed, session, may);
+    const found = await readOn(deps, { ...call, frame } as never as Framed, session, may);
     return found && { ...JSON.parse(found.result), action: found.action };
   };
   return { clock, remainders, answered, read };
@@ -65,11 +65,16 @@ function session(key = 'one'): { readonly session: CallerSession; end(): void } 
   return { session: { key, ended: ended.signal, notify: () => {} } as CallerSession, end: () => ended.abort() };
 }
 
+interface Piece {
+  readonly contents: readonly { readonly text: string }[];
+  readonly _meta: object;
+}
+
 /** All pieces, from the first on, by the way that the answer and each piece name. */
-function readAll(first: string, read: (uri: string) => { contents: { text: string }[]; _meta: object }): string {
+async function readAll(first: string, read: (uri: string) => Promise<Piece>): Promise<string> {
   let text = '';
   for (let next: string | undefined = first; next !== undefined; ) {
-    const { contents, _meta: meta } = read(next);
+    const { contents, _meta: meta } = await read(next);
     const { next: following } = (meta as { 'innerkeep/rest': { next?: string } })['innerkeep/rest'];
     text += contents
       .slice(0, following === undefined ? undefined : -1)
@@ -81,14 +86,14 @@ function readAll(first: string, read: (uri: string) => { contents: { text: strin
 }
 
 const refused = (act: () => unknown, code = 'unknown-resource', detail = /./) =>
-  assert.throws(
-    act,
+  assert.rejects(
+    async () => act(),
     (error) => error instanceof Refusal && error.code === code && detail.test(error.detail),
     String(act),
   );
 const long = 'a line of it\n'.repeat(20_000);
 
-test('the rest of a cut answer is read to its end, at both kinds of endpoints, in both eras', () => {
+test('the rest of a cut answer is read to its end, at both kinds of endpoints, in both eras', async () => {
   verifies('output.size');
   for (const modern of [false, true])
     for (const endpoint of [undefined, 'srv']) {
@@ -100,14 +105,14 @@ test('the rest of a cut answer is read to its end, at both kinds of endpoints, i
       assert.match(link.uri, endpoint === undefined ? /^srv\+innerkeep:rest\// : /^innerkeep:rest\//);
       assert.deepEqual([link.type, meta['innerkeep/rest'].next], ['resource_link', link.uri]);
       assert.ok(note.text.includes(link.uri));
-      assert.equal(first.text + readAll(link.uri, (uri) => read(uri, who)), long);
-      const piece = read(link.uri, who);
+      assert.equal(first.text + (await readAll(link.uri, (uri) => read(uri, who))), long);
+      const piece = await read(link.uri, who);
       assert.equal(piece.action, 'srv/tool');
       assert.deepEqual([piece.resultType, piece.cacheScope], modern ? ['complete', 'private'] : [undefined, undefined]);
     }
 });
 
-test('a client that knows no resource links reads where the rest is', () => {
+test('a client that knows no resource links reads where the rest is', async () => {
   verifies('output.size');
   const { content } = world().answered(long, { revision: '2025-03-26' });
   assert.deepEqual(
@@ -117,19 +122,19 @@ test('a client that knows no resource links reads where the rest is', () => {
   assert.match(content[1].text, /srv\+innerkeep:rest\/\S+\/1 /);
 });
 
-test('refuses the rest to another subject, tenant, session and endpoint, and to whoever guesses ids', () => {
+test('refuses the rest to another subject, tenant, session and endpoint, and to whoever guesses ids', async () => {
   verifies('output.size');
   const { answered, read } = world();
   const [mine, other] = [session('one'), session('two')];
   const uri: string = answered(long, {}, mine.session).content[2].uri;
-  assert.ok(read(uri, {}, mine.session));
-  refused(() => read(uri, { subject: 'mallory' }, mine.session), undefined, /another subject/);
-  refused(() => read(uri, { tenant: 'evil' }, mine.session), undefined, /another subject/);
-  refused(() => read(uri, {}, other.session), undefined, /another session/);
-  refused(() => read(uri, {}), undefined, /another session/);
-  refused(() => read(uri.slice(4), { endpoint: 'srv' }, mine.session), undefined, /another endpoint/);
-  refused(() => read(uri.replace('srv+', 'files+'), {}, mine.session), undefined, /another server/);
-  refused(() => read(uri.replace('srv+', ''), {}, mine.session), undefined, /another server/);
+  assert.ok(await read(uri, {}, mine.session));
+  await refused(() => read(uri, { subject: 'mallory' }, mine.session), undefined, /another subject/);
+  await refused(() => read(uri, { tenant: 'evil' }, mine.session), undefined, /another subject/);
+  await refused(() => read(uri, {}, other.session), undefined, /another session/);
+  await refused(() => read(uri, {}), undefined, /another session/);
+  await refused(() => read(uri.slice(4), { endpoint: 'srv' }, mine.session), undefined, /another endpoint/);
+  await refused(() => read(uri.replace('srv+', 'files+'), {}, mine.session), undefined, /another server/);
+  await refused(() => read(uri.replace('srv+', ''), {}, mine.session), undefined, /another server/);
   const id = /rest\/([^/]+)/.exec(uri)?.[1] ?? '';
   for (const guess of [
     ...['/1', '/0', '/01', '/1.5', '/-1', '/1e1', '/1/', '/999', '/1?x', '/%31', '/1#x', '//1', ''].map(
@@ -140,31 +145,31 @@ test('refuses the rest to another subject, tenant, session and endpoint, and to 
     `../${id}/1`,
     '__proto__/1',
   ])
-    if (guess !== `${id}/1`) refused(() => read(`srv+innerkeep:rest/${guess}`, {}, mine.session));
-  fc.assert(
-    fc.property(fc.string({ minLength: 0, maxLength: 60 }), (guess) => {
-      if (guess !== `${id}/1`) refused(() => read(`srv+innerkeep:rest/${guess}`, {}, mine.session));
+    if (guess !== `${id}/1`) await refused(() => read(`srv+innerkeep:rest/${guess}`, {}, mine.session));
+  await fc.assert(
+    fc.asyncProperty(fc.string({ minLength: 0, maxLength: 60 }), async (guess) => {
+      if (guess !== `${id}/1`) await refused(() => read(`srv+innerkeep:rest/${guess}`, {}, mine.session));
     }),
   );
   for (const elsewhere of ['file:///x', 'srv+file:///innerkeep:rest/', 'innerkeep:other', 7, undefined])
-    assert.equal(read(elsewhere), undefined);
+    assert.equal(await read(elsewhere), undefined);
 });
 
-test('refuses the rest when its time or its session is over, and forgets it', () => {
+test('refuses the rest when its time or its session is over, and forgets it', async () => {
   verifies('output.size');
   const { answered, read, clock } = world();
   const mine = session();
   const first: string = answered(long).content[2].uri;
   clock.pass(LIMITS.ttl - 1);
-  assert.ok(read(first));
+  assert.ok(await read(first));
   clock.pass(1);
-  refused(() => read(first));
+  await refused(() => read(first));
   const second: string = answered(long, {}, mine.session).content[2].uri;
   mine.end();
-  refused(() => read(second, {}, mine.session), undefined, /not there/);
+  await refused(() => read(second, {}, mine.session), undefined, /not there/);
 });
 
-test('refuses the rest once policy, stop or revocation takes the call away', () => {
+test('refuses the rest once policy, stop or revocation takes the call away', async () => {
   verifies('output.size', 'authz.default-deny');
   const { answered, read, remainders } = world();
   const uri: string = answered(long).content[2].uri;
@@ -173,31 +178,31 @@ test('refuses the rest once policy, stop or revocation takes the call away', () 
     asked.push([subject.id, ...question]);
     return false;
   };
-  refused(() => read(uri, {}, undefined, deny), undefined, /not permitted any more/);
+  await refused(() => read(uri, {}, undefined, deny), undefined, /not permitted any more/);
   assert.deepEqual(asked, [['alice', 'srv', 'srv/tool', {}, '127.0.0.1']]);
-  assert.ok(read(uri));
+  assert.ok(await read(uri));
   remainders.revoke(({ id }) => id === 'mallory');
-  assert.ok(read(uri));
+  assert.ok(await read(uri));
   remainders.revoke(({ id }) => id === 'alice');
-  refused(() => read(uri), undefined, /not there/);
+  await refused(() => read(uri), undefined, /not there/);
 });
 
-test('a flood of large answers costs its own subject the oldest, and nobody else any', () => {
+test('a flood of large answers costs its own subject the oldest, and nobody else any', async () => {
   verifies('output.size');
   const { answered, read } = world({ perSubject: 4, total: 6, totalBytes: 2_000_000 });
   const others: string = answered(long, { subject: 'bob' }).content[2].uri;
   const uris = Array.from({ length: 40 }, (): string => answered(long).content[2].uri);
-  assert.ok(read(others, { subject: 'bob' }));
-  for (const uri of uris.slice(0, 36)) refused(() => read(uri));
-  for (const uri of uris.slice(36)) assert.ok(read(uri));
+  assert.ok(await read(others, { subject: 'bob' }));
+  for (const uri of uris.slice(0, 36)) await refused(() => read(uri));
+  for (const uri of uris.slice(36)) assert.ok(await read(uri));
   // By the bytes of one subject: none of them is too much, and the second takes the first one's room.
   const small = world({ bytes: 400_000 });
   const [one, two] = [1, 2].map((): string => small.answered(long).content[2].uri);
-  refused(() => small.read(one));
-  assert.ok(small.read(two));
+  await refused(() => small.read(one));
+  assert.ok(await small.read(two));
 });
 
-test('where there is no room the answer is cut all the same, and says that the rest is not kept', () => {
+test('where there is no room the answer is cut all the same, and says that the rest is not kept', async () => {
   verifies('output.size');
   const full = world({ total: 1 });
   const kept: string = full.answered(long, { subject: 'bob' }).content[2].uri;
@@ -207,31 +212,31 @@ test('where there is no room the answer is cut all the same, and says that the r
     assert.match(content.at(-1).text, /not kept/);
     assert.deepEqual([content.length, meta['innerkeep/rest'].next], [2, undefined]);
   }
-  assert.ok(full.read(kept, { subject: 'bob' }));
+  assert.ok(await full.read(kept, { subject: 'bob' }));
 });
 
-test('a secret that lies across the cut, or between two pieces, is in neither of them nor in both together', () => {
+test('a secret that lies across the cut, or between two pieces, is in neither of them nor in both together', async () => {
   verifies('output.size', 'output.secrets');
   const places = (from: number) => Array.from({ length: 50 }, (_, index) => from + 20 * index);
   for (const at of [...places(5500), ...places(69_000)]) {
     const { answered, read } = world({}, without, 8192);
     const { content } = answered(`${'word '.repeat(at / 5)}${github}${' word'.repeat(14_000)}`);
-    const all = content[0].text + readAll(content[2].uri, (uri) => read(uri));
+    const all = content[0].text + (await readAll(content[2].uri, (uri) => read(uri)));
     assert.ok(!all.includes(github.slice(0, 12)), `${at}`);
     assert.ok(all.includes('[redacted:github-token]'), `${at}`);
     assert.equal(redactJson(JSON.stringify(all)).json, JSON.stringify(all));
   }
 });
 
-test('each piece of a suspected answer is marked as the answer is', () => {
+test('each piece of a suspected answer is marked as the answer is', async () => {
   const { answered, read } = world();
   const delimit = (result: string) => result.replace('[', '["mark",');
   const { content } = answered(long, {}, undefined, delimit);
   assert.equal(content[0], 'mark');
-  assert.equal(read(content[3].uri).contents[0], 'mark');
+  assert.equal((await read(content[3].uri))?.contents[0], 'mark');
 });
 
-test('what is kept is encrypted under a key of its own, and one piece does not stand for another', () => {
+test('what is kept is encrypted under a key of its own, and one piece does not stand for another', async () => {
   const texts = new SealedTexts(['first', 'second']);
   assert.deepEqual(
     [texts.open(0), texts.open(1), texts.open(2), texts.open(-1)],
@@ -253,7 +258,7 @@ function bounded(bytes: number) {
   return { ...world({}, allowance, 100_000), pass: (ms: number) => (now += ms) };
 }
 
-test('no session is given more bytes than its budget: the last answer is cut to it, and then each is refused', () => {
+test('no session is given more bytes than its budget: the last answer is cut to it, and then each is refused', async () => {
   verifies('output.size');
   const { answered, read } = bounded(60_000);
   const [mine, other] = [session('one'), session('two')];
@@ -262,12 +267,12 @@ test('no session is given more bytes than its budget: the last answer is cut to 
   const last = answered('y'.repeat(18_000), {}, mine.session);
   assert.ok(last.cut > 0 && given + last.bytes <= 60_000, `${given} ${last.bytes}`);
   // Of what is left nothing can be made, not even a small answer; and the pieces count too.
-  refused(() => answered('z', {}, mine.session), 'context');
-  refused(() => read(last.content[2].uri, {}, mine.session), 'context');
+  await refused(() => answered('z', {}, mine.session), 'context');
+  await refused(() => read(last.content[2].uri, {}, mine.session), 'context');
   assert.equal(answered('z', {}, other.session).cut, undefined);
 });
 
-test('without a session the budget is the subject’s, for its time, and the refusal says when', () => {
+test('without a session the budget is the subject’s, for its time, and the refusal says when', async () => {
   verifies('output.size', 'limits.subject');
   const { answered, pass } = bounded(20_000);
   answered('x'.repeat(17_000));
