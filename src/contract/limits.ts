@@ -1,3 +1,5 @@
+import type { Watch } from './breaker.ts';
+
 /**
  * A token bucket, as the generic cell rate algorithm keeps it (ITU-T I.371 annex A): it holds `burst` tokens, and gets
  * one more each `interval` milliseconds.
@@ -59,6 +61,8 @@ export interface Demand {
    */
   readonly shared?: Bucket | undefined;
   readonly further: readonly Bucket[];
+  /** The breakers that must let it through. */
+  readonly watch?: Watch | undefined;
   readonly reserve?: Reservation | undefined;
 }
 
@@ -73,9 +77,12 @@ export interface Reservation {
 export const FAIR_SLOT = 10_000;
 
 export type Taken =
-  | { readonly kind: 'taken' }
+  /** `isProbe`: a breaker that was open is tried by it. */
+  | { readonly kind: 'taken'; readonly isProbe: boolean }
   /** The bucket that has no token, and milliseconds until it has. Nothing was taken. */
   | { readonly kind: 'rate'; readonly key: string; readonly wait: number }
+  /** The breaker that is open, and milliseconds until somebody may try it. Nothing was taken. */
+  | { readonly kind: 'open'; readonly key: string; readonly wait: number }
   /** The budget that has not so much left. The tokens are taken: an attempt is one. */
   | { readonly kind: 'budget'; readonly key: string; readonly spent: number; readonly held: number };
 

@@ -1,4 +1,5 @@
 import packageJson from '../../package.json' with { type: 'json' };
+import { type Turned, turnedText } from '../contract/breaker.ts';
 import type { GatewayBundle } from '../contract/bundle.ts';
 import type { Clock } from '../contract/clock.ts';
 import type { Spending } from '../contract/limits.ts';
@@ -7,7 +8,7 @@ import { type Soon, when } from '../contract/soon.ts';
 import { splice } from '../contract/splice.ts';
 import type { StateStore } from '../contract/state-store.ts';
 import { isStopped } from '../contract/stops.ts';
-import type { Admitted } from '../contract/tool-call.ts';
+import type { Admitted, Limited } from '../contract/tool-call.ts';
 import { type AuditDeps, AuditTrail } from '../gateway/audit/trail.ts';
 import type { authenticateStage } from '../gateway/authentication/stage.ts';
 import { authorizeStage, type Decide, decision, visibility } from '../gateway/authorization/authorize.ts';
@@ -30,6 +31,7 @@ import type { RuntimeLink } from '../gateway/execution/runtime-link.ts';
 import type { StateSeal } from '../gateway/execution/sealed-state.ts';
 import { compileInputs } from '../gateway/input-validation/compile.ts';
 import { validateStage } from '../gateway/input-validation/validate.ts';
+import { breakers } from '../gateway/limits/breakers.ts';
 import { money } from '../gateway/limits/money.ts';
 import type { Pace } from '../gateway/limits/pace.ts';
 import { type SettleDeps, settlement, warnings } from '../gateway/limits/settle.ts';
@@ -82,6 +84,8 @@ export interface Standing {
   readonly running: Running;
   /** Tells zone 0 what budgets have come to. */
   readonly spent: (spendings: readonly Spending[]) => void;
+  /** Tells zone 0 of breakers that have opened or closed. */
+  readonly turned: (turned: readonly Turned[]) => void;
   readonly histories: Histories;
   readonly recent: RecentDecisions;
   readonly audit: AuditDeps;
@@ -125,6 +129,7 @@ export function furnish(
     state,
     running,
     spent: tellSpent,
+    turned: tellTurned,
     histories,
     recent,
     audit,
@@ -195,17 +200,30 @@ export function furnish(
     },
   };
 
-  const prices = money(limits, servers, Date.now);
-  const limit = limitStage({ limits, servers, money: prices, store: state });
-  const spent: SettleDeps['spent'] = (call, all) => {
-    if (all.length > 0) tellSpent(all);
-    for (const detail of warnings(all)) {
+  const alert = (call: Limited | Admitted, details: readonly string[]): void => {
+    for (const detail of details) {
       const trail = new AuditTrail(audit, call.arrived, bundle.version);
       trail.authenticated(call);
       trail.identified(call);
       trail.alert(detail).catch((error) => fault(error, call.arrived.incident));
     }
   };
+  const prices = money(limits, servers, Date.now);
+  const breaking = breakers({
+    servers,
+    store: state,
+    turned: (call, all) => {
+      tellTurned(all);
+      alert(call, all.map(turnedText));
+    },
+    fault,
+  });
+  const limit = limitStage({ limits, servers, money: prices, breakers: breaking, store: state });
+  const spent: SettleDeps['spent'] = (call, all) => {
+    if (all.length > 0) tellSpent(all);
+    alert(call, warnings(all));
+  };
+  const settle = settlement({ money: prices, store: state, spent, fault });
   const execute = executeStage({
     link,
     remotes,
@@ -213,6 +231,7 @@ export function furnish(
     clock,
     embedding,
     lending,
+    served: breaking.served,
     seal,
     held,
     stillMay: mayNow,
@@ -282,7 +301,10 @@ export function furnish(
       running.demand(call);
       return limit(call);
     },
-    settle: settlement({ money: prices, store: state, spent, fault }),
+    settle: (call, outcome) => {
+      settle(call, outcome);
+      breaking.over(call);
+    },
     execute: (call, caller) => running.run(call, caller, execute),
     screen: screenStage({
       action: (server) => byName.get(server)?.suspected ?? 'mark',

@@ -20,7 +20,7 @@ function till(cost: ToolCost, budgets: Partial<Limits> = {}) {
   const server = { pins: { name: 'srv' }, tools: { tool: { cost } } } as unknown as GatewayServer;
   const store = memoryStore(() => clock.at);
   const prices = money(limits, [server], () => clock.at);
-  const limit = limitStage({ limits, servers: [server], money: prices, store });
+  const limit = limitStage({ limits, servers: [server], money: prices, breakers: { watch: () => undefined }, store });
   const told: Spending[] = [];
   const settle = settlement({
     money: prices,

@@ -186,6 +186,7 @@ export class RuntimeLink {
     else if (kind === 'ask') void this.#ask(head, request, body);
     else if (kind === 'listening') request.listening?.ready();
     else if (kind === 'used') request.call?.loan?.used(head.use);
+    else if (kind === 'served') request.call?.served?.(head.served);
     else if (kind === 'deferred') request.call?.deferred();
     else {
       this.#ended(id);

@@ -1,12 +1,15 @@
+import type { Watch } from '../../contract/breaker.ts';
 import type { GatewayServer } from '../../contract/bundle.ts';
 import type { Bucket, Demand, Limits, Reservation, Taken } from '../../contract/limits.ts';
 import { Refusal } from '../../contract/refusal.ts';
 import { type StateStore, StateUnavailable } from '../../contract/state-store.ts';
 import { type Confirmed, Limited } from '../../contract/tool-call.ts';
+import type { Breakers } from './breakers.ts';
 import { type Money, usd } from './money.ts';
 
 export interface LimitDeps {
   readonly money: Money;
+  readonly breakers: Pick<Breakers, 'watch'>;
   readonly limits: Limits;
   readonly servers: readonly GatewayServer[];
   readonly store: Pick<StateStore, 'take'>;
@@ -14,10 +17,16 @@ export interface LimitDeps {
 
 /**
  * The stage at which a call that may happen is asked whether it is one too many: for its subject, its tenant, its tool, and
- * for the budgets that its price is reserved in.
+ * for the budgets that its price is reserved in; and whether its tool is in order.
  * All replicas ask the same store, once for each call; when that cannot tell, the call is refused.
  */
-export function limitStage({ limits, servers, money, store }: LimitDeps): (call: Confirmed) => Promise<Limited> {
+export function limitStage({
+  limits,
+  servers,
+  money,
+  breakers,
+  store,
+}: LimitDeps): (call: Confirmed) => Promise<Limited> {
   const tools = new Map(
     servers.flatMap(({ pins, tools: settings }) =>
       Object.entries(settings).flatMap(([tool, { rate }]): [string, Bucket][] =>
@@ -25,30 +34,44 @@ export function limitStage({ limits, servers, money, store }: LimitDeps): (call:
       ),
     ),
   );
-  const demandOf = ({ subject, target }: Confirmed, reserve: Reservation | undefined): Demand => {
+  const demandOf = (
+    { subject, target }: Confirmed,
+    watch: Watch | undefined,
+    reserve: Reservation | undefined,
+  ): Demand => {
     const tool = tools.get(target.action);
     return {
       own: { key: `subject ${subject.key}`, ...limits.perSubject },
       shared: limits.perTenant && { key: `tenant ${subject.tenant}`, ...limits.perTenant },
       further: tool === undefined ? [] : [tool],
+      watch,
       reserve,
     };
   };
   return async (call) => {
     // Watching costs no call; how much of it there may be, its own room knows.
     const isCall = call.target.method !== 'resources/subscribe';
-    const reserve = isCall ? money.reservation(call) : undefined;
-    if (isCall) demandTaken(await ask(store, demandOf(call, reserve)), reserve);
-    return new Limited(call, reserve);
+    const [watch, reserve] = isCall ? [breakers.watch(call), money.reservation(call)] : [];
+    const isProbe = isCall && demandTaken(await ask(store, demandOf(call, watch, reserve)), reserve);
+    return new Limited(call, reserve, watch && { ...watch, isProbe });
   };
 }
 
-function demandTaken(taken: Taken, reserve: Reservation | undefined): void {
-  if (taken.kind === 'rate') throw tooMany(taken.key, taken.wait);
-  if (taken.kind === 'taken') return;
-  const { key, spent, held } = taken;
-  const asked = `${usd(reserve?.amount ?? 0)} beside ${usd(spent)} spent and ${usd(held)} reserved`;
-  throw new Refusal('budget', `${key} does not bear ${asked}`);
+/** @returns whether a breaker is tried by the call. @throws Refusal */
+function demandTaken(taken: Taken, reserve: Reservation | undefined): boolean {
+  switch (taken.kind) {
+    case 'taken':
+      return taken.isProbe;
+    case 'rate':
+      throw tooMany(taken.key, taken.wait);
+    case 'open':
+      throw new Refusal('breaker', `${taken.key} is open, for ${Math.ceil(taken.wait / 1000)} s at least`);
+    case 'budget': {
+      const { key, spent, held } = taken;
+      const asked = `${usd(reserve?.amount ?? 0)} beside ${usd(spent)} spent and ${usd(held)} reserved`;
+      throw new Refusal('budget', `${key} does not bear ${asked}`);
+    }
+  }
 }
 
 async function ask(store: LimitDeps['store'], demand: Demand): Promise<Taken> {

@@ -5,6 +5,7 @@ import type { ServerRequest } from '../../contract/upstream.ts';
 import { Deadline } from '../upstream/deadline.ts';
 import { describeServer } from '../upstream/describe.ts';
 import { listenTo } from '../upstream/listening.ts';
+import { isFault, Stopwatch } from '../upstream/served.ts';
 import { paramsFor, throughTask } from '../upstream/server-task.ts';
 import {
   asFailure,
@@ -80,7 +81,9 @@ async function callIn(
 ): Promise<RpcAnswer> {
   const deadline = new Deadline(bound, now, (failure) => session.fail(failure));
   let release: (() => void) | undefined;
+  let watch = new Stopwatch();
   const onAsking = (open: boolean) => {
+    watch.pause(open);
     if (open) release = hold();
     else release?.();
     if (open && release === undefined) session.fail(noRoom('asking'));
@@ -102,7 +105,9 @@ async function callIn(
       onAsking,
       signal,
     };
+    watch = new Stopwatch();
     const first = await session.request(method, paramsFor(call, era), era, caller);
+    call.served?.({ ms: watch.ms, fault: isFault(first) });
     // A task of the server's lives in its sandbox, and dies with it.
     return await throughTask(first, call, () => ({
       era,
@@ -112,6 +117,9 @@ async function callIn(
       // Where the sandbox goes on without this call, its task must not.
       withdraw: (taskParams) => void session.request('tasks/cancel', taskParams, era).catch(() => {}),
     }));
+  } catch (error) {
+    call.served?.({ ms: watch.ms, fault: asFailure(error).isFault });
+    throw error;
   } finally {
     deadline.clear();
     release?.();
