@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
+import { createHmac } from 'node:crypto';
 import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:http';
+import { createServer, type IncomingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -17,35 +18,41 @@ const FAILURES: Readonly<Record<string, { readonly code: number; readonly messag
   'asked wrong': { code: -32602, message: 'no such table' },
 };
 
+const pages: { readonly body: string; readonly headers: IncomingHttpHeaders }[] = [];
+
 /** A remote server that does what it is asked: fails in the one way or the other, or takes its time. */
 const server = createServer(async (request, response) => {
-  const { id, method, params } = JSON.parse(await text(request));
+  const body = await text(request);
+  const { id, method, params } = JSON.parse(body);
+  if (request.url === '/on-call') {
+    pages.push({ body, headers: request.headers });
+    return response.writeHead(204).end();
+  }
   const say = (message: object): void => {
     response.setHeader('content-type', 'application/json');
     response.end(JSON.stringify({ jsonrpc: '2.0', id, ...message }));
   };
-  if (id === undefined) response.writeHead(202).end();
+  if (id === undefined) return response.writeHead(202).end();
   else if (method === 'initialize')
     say({
       result: { protocolVersion: '2025-11-25', capabilities: { tools: {} }, serverInfo: { name: 'x', version: '1' } },
     });
-  else if (method === 'tools/list')
-    say({ result: { tools: TOOLS.map((name) => ({ name, description: name, inputSchema })) } });
-  else if (method !== 'tools/call') say({ error: { code: -32601, message: 'no' } });
-  else {
-    const { how } = params.arguments;
-    if (FAILURES[how] !== undefined) say({ error: FAILURES[how] });
-    else if (how === 'says no') say({ result: { isError: true, content: [] } });
-    else if (how === 'hangs up') response.destroy();
-    else if (/^[45]/.test(how)) response.writeHead(Number(how)).end();
-    else setTimeout(() => say({ result: { content: [] } }), how === 'slow' ? 300 : 0);
-  }
+  if (method === 'tools/list')
+    return say({ result: { tools: TOOLS.map((name) => ({ name, description: name, inputSchema })) } });
+  if (method !== 'tools/call') return say({ error: { code: -32601, message: 'no' } });
+  const { how } = params.arguments;
+  if (FAILURES[how] !== undefined) return say({ error: FAILURES[how] });
+  if (how === 'says no') return say({ result: { isError: true, content: [] } });
+  if (how === 'hangs up') return response.destroy();
+  if (/^[45]/.test(how)) return response.writeHead(Number(how)).end();
+  return setTimeout(() => say({ result: { content: [] } }), how === 'slow' ? 300 : 0);
 });
 let workspace: Workspace;
 let product: Product;
 before(async () => {
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
   const permits = ['acme', 'globex'].flatMap((tenant) =>
     TOOLS.map(
       (tool) =>
@@ -56,15 +63,17 @@ before(async () => {
     'innerkeep.yaml': `edge: { listen: "127.0.0.1:0" }
 admin: { listen: "127.0.0.1:0" }
 limits: { per_subject: { rate: 10000/min, burst: 500 } }
+paging: { tenant: operations, webhook: { url: "http://127.0.0.1:${port}/on-call", secret: on-call } }
 `,
     'policies/p.cedar': permits.join(''),
   });
-  const { port } = server.address() as AddressInfo;
   await workspace.must('add', `http://127.0.0.1:${port}/mcp`, '--name', 'odd', '--yes');
   const file = join(workspace.dir, 'innerkeep.yaml');
   const tools =
     'two: { breaker: { p99: 100ms } }, patient: { breaker: { p99: 20s } }, strict: { breaker: { is_error: fault } }';
   writeFileSync(file, readFileSync(file, 'utf8').replace(/^( +)url:.*$/m, `$&\n$1tools: { ${tools} }`));
+  const put = await workspace.pipe('the-secret-of-operations\n', 'secrets', 'put', 'on-call', '--tenant', 'operations');
+  assert.equal(put.code, 0, put.stderr);
   product = await workspace.up();
 });
 after(async () => {
@@ -118,6 +127,20 @@ test('a tool that fails for two tenants is switched off for all; for one caller 
     /^the breaker of odd\/one for subject .*eve.* is open: of \d+ calls \d+ failed and 0 were too slow$/,
   );
   assert.match(said[1] ?? '', /^the breaker of odd\/one for everybody is open/);
+
+  for (const end = Date.now() + 30_000; pages.length < 2; await new Promise((resolve) => setTimeout(resolve, 20)))
+    assert.ok(Date.now() < end, 'nobody was paged');
+  const told = pages.map(({ body, headers }) => {
+    const signed = `${headers['webhook-id']}.${headers['webhook-timestamp']}.${body}`;
+    const signature = createHmac('sha256', 'the-secret-of-operations').update(signed).digest('base64');
+    assert.equal(headers['webhook-signature'], `v1,${signature}`);
+    const { type, data } = JSON.parse(body);
+    return [type, data.tool, data.severity];
+  });
+  assert.deepEqual(told, [
+    ['breaker.opened', 'odd/one', 'warning'],
+    ['breaker.opened', 'odd/one', 'critical'],
+  ]);
 });
 
 test('what a caller asks wrong, a result that says no, and refusals count for nothing; unless the tool never says so lightly', async () => {
