@@ -38,8 +38,20 @@ export interface ToolCost extends Allowance {
   readonly price?: number | string | undefined;
   /** After the call: an expression over `args` and `result`. */
   readonly actual?: string | undefined;
+  /** The server itself tells it before the call. */
+  readonly dryRun?: DryRun | undefined;
   /** Micro-dollars that one call may cost. */
   readonly max?: number | undefined;
+}
+
+/** A call that does nothing but say what another one would cost. */
+export interface DryRun {
+  /** Of the same server; absent: the tool itself. */
+  readonly tool?: string | undefined;
+  /** Arguments that make it one; they take the place of the caller's. */
+  readonly with?: Readonly<Record<string, string | number | boolean>> | undefined;
+  /** An expression over `args` of the call and `result` of its dry run. */
+  readonly usd: string;
 }
 
 /** Money for one period. All amounts are whole micro-dollars. */

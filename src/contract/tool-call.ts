@@ -106,6 +106,8 @@ export interface Frame {
   readonly method: string;
   readonly params: JsonObject | undefined;
   readonly paramsRaw: string | undefined;
+  /** Made by the gateway itself, to learn what a confirmed call would cost. */
+  readonly isDryRun?: true;
 }
 
 export class Framed {

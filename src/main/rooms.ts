@@ -32,6 +32,7 @@ import type { StateSeal } from '../gateway/execution/sealed-state.ts';
 import { compileInputs } from '../gateway/input-validation/compile.ts';
 import { validateStage } from '../gateway/input-validation/validate.ts';
 import { breakers } from '../gateway/limits/breakers.ts';
+import { estimateOf } from '../gateway/limits/dry-run.ts';
 import { money } from '../gateway/limits/money.ts';
 import type { Pace } from '../gateway/limits/pace.ts';
 import { type SettleDeps, settlement, warnings } from '../gateway/limits/settle.ts';
@@ -39,7 +40,7 @@ import { limitStage } from '../gateway/limits/stage.ts';
 import { redactJson } from '../gateway/output-sanitization/redact-json.ts';
 import { sanitizeStage } from '../gateway/output-sanitization/sanitize.ts';
 import type { Rooms } from '../gateway/pipeline.ts';
-import { frame, subscriptionOf } from '../gateway/protocol/frame.ts';
+import { dryRunOf, frame, subscriptionOf } from '../gateway/protocol/frame.ts';
 import { decodeHeader } from '../gateway/protocol/headers.ts';
 import { lifecycle } from '../gateway/protocol/lifecycle.ts';
 import { answeredBy } from '../gateway/protocol/methods.ts';
@@ -223,7 +224,8 @@ export function furnish(
     if (all.length > 0) tellSpent(all);
     alert(call, warnings(all));
   };
-  const settle = settlement({ money: prices, store: state, spent, fault });
+  const underquoted: SettleDeps['underquoted'] = (call, detail) => alert(call, [detail]);
+  const settle = settlement({ money: prices, store: state, spent, underquoted, fault });
   const execute = executeStage({
     link,
     remotes,
@@ -297,9 +299,15 @@ export function furnish(
       continues: (call, state) => seal.isGood(call, state),
       once: onceStates,
     }),
-    limit: (call) => {
+    estimate: (call, framed, caller) => {
+      const dryRun = prices.dryRun(call);
+      if (dryRun === undefined) return undefined;
+      const { params, ...estimate } = estimateOf(call, dryRun, caller);
+      return { ...estimate, framed: dryRunOf(framed, params) };
+    },
+    limit: (call, quote) => {
       running.demand(call);
-      return limit(call);
+      return limit(call, quote);
     },
     settle: (call, outcome) => {
       settle(call, outcome);

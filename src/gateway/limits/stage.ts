@@ -15,18 +15,15 @@ export interface LimitDeps {
   readonly store: Pick<StateStore, 'take'>;
 }
 
+/** `quote`: raw JSON of the result of the call's dry run, where it has one. */
+type Limit = (call: Confirmed, quote?: string) => Promise<Limited>;
+
 /**
  * The stage at which a call that may happen is asked whether it is one too many: for its subject, its tenant, its tool, and
  * for the budgets that its price is reserved in; and whether its tool is in order.
  * All replicas ask the same store, once for each call; when that cannot tell, the call is refused.
  */
-export function limitStage({
-  limits,
-  servers,
-  money,
-  breakers,
-  store,
-}: LimitDeps): (call: Confirmed) => Promise<Limited> {
+export function limitStage({ limits, servers, money, breakers, store }: LimitDeps): Limit {
   const tools = new Map(
     servers.flatMap(({ pins, tools: settings }) =>
       Object.entries(settings).flatMap(([tool, { rate }]): [string, Bucket][] =>
@@ -48,10 +45,10 @@ export function limitStage({
       reserve,
     };
   };
-  return async (call) => {
+  return async (call, quote) => {
     // Watching costs no call; how much of it there may be, its own room knows.
     const isCall = call.target.method !== 'resources/subscribe';
-    const [watch, reserve] = isCall ? [breakers.watch(call), money.reservation(call)] : [];
+    const [watch, reserve] = isCall ? [breakers.watch(call), money.reservation(call, quote)] : [];
     const isProbe = isCall && demandTaken(await ask(store, demandOf(call, watch, reserve)), reserve);
     return new Limited(call, reserve, watch && { ...watch, isProbe });
   };
