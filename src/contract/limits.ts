@@ -21,9 +21,16 @@ export interface Limits {
   readonly perTenant?: RateLimit;
   /** Of failed authentications of one source address, at one gateway. */
   readonly perSource: RateLimit;
+  readonly inFlight: FlightLimits;
   /** What all calls of one subject may cost together; of one tenant. */
   readonly subjectBudget?: Allowance;
   readonly tenantBudget?: Allowance;
+}
+
+/** How many calls one gateway has in flight, from their admission to their end. */
+export interface FlightLimits {
+  readonly total: number;
+  readonly perServer: number;
 }
 
 /** Micro-dollars in a day and in a month (UTC); absent: no bound. */

@@ -16,6 +16,7 @@ export type ToRuntime =
       readonly server: string;
       readonly method: string;
       readonly subject: string;
+      readonly party?: string;
       readonly session?: string;
       readonly capabilities: string;
       readonly logLevel?: string;

@@ -249,7 +249,9 @@ export class Limited {
   readonly reserved: Reservation | undefined;
   /** Breakers that want to know what comes of it. */
   readonly watched: Watched | undefined;
-  constructor(from: Confirmed, reserved: Reservation | undefined, watched?: Watched) {
+  /** Gives its place among the calls in flight to another one; once. */
+  readonly leave: () => void;
+  constructor(from: Confirmed, reserved: Reservation | undefined, watched?: Watched, leave = (): void => undefined) {
     this.arrived = from.arrived;
     this.subject = from.subject;
     this.frame = from.frame;
@@ -259,6 +261,7 @@ export class Limited {
     this.confirmation = from.confirmation;
     this.reserved = reserved;
     this.watched = watched;
+    this.leave = leave;
   }
 }
 
@@ -272,6 +275,7 @@ export class Admitted {
   readonly params: ValidParams;
   readonly reserved: Reservation | undefined;
   readonly watched: Watched | undefined;
+  readonly leave: () => void;
   constructor(from: Limited) {
     this.arrived = from.arrived;
     this.subject = from.subject;
@@ -280,6 +284,7 @@ export class Admitted {
     this.params = from.params;
     this.reserved = from.reserved;
     this.watched = from.watched;
+    this.leave = from.leave;
   }
 }
 

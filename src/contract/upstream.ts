@@ -36,6 +36,8 @@ export interface UpstreamCall {
   readonly params: Uint8Array;
   /** What must not be shared between subjects is keyed by this. */
   readonly subject: string;
+  /** Whose calls wait in one row where there is no room; absent: nobody's own. */
+  readonly party?: string | undefined;
   /** Undefined: the client keeps none. */
   readonly session: UpstreamSession | undefined;
   /** Raw JSON: what the client can do, for a server of 2026-07-28 (older ones were told at their handshake). */

@@ -20,6 +20,7 @@ import { HeldCalls } from '../gateway/execution/held-calls.ts';
 import { RuntimeLink } from '../gateway/execution/runtime-link.ts';
 import { StateSeal } from '../gateway/execution/sealed-state.ts';
 import { withStandingLoan } from '../gateway/execution/standing-loan.ts';
+import { Flights } from '../gateway/limits/flights.ts';
 import { Pace } from '../gateway/limits/pace.ts';
 import { redact } from '../gateway/output-sanitization/redact.ts';
 import { redactJson } from '../gateway/output-sanitization/redact-json.ts';
@@ -154,6 +155,7 @@ export class GatewayZone {
       onceStates: new OnceStates(Date.now),
       led: new Led(),
       pace,
+      flights: new Flights(),
       state,
       running: this.#running,
       histories: new Histories(Date.now),

@@ -33,6 +33,7 @@ import { compileInputs } from '../gateway/input-validation/compile.ts';
 import { validateStage } from '../gateway/input-validation/validate.ts';
 import { breakers } from '../gateway/limits/breakers.ts';
 import { estimateOf } from '../gateway/limits/dry-run.ts';
+import type { Flights } from '../gateway/limits/flights.ts';
 import { money } from '../gateway/limits/money.ts';
 import type { Pace } from '../gateway/limits/pace.ts';
 import { type SettleDeps, settlement, warnings } from '../gateway/limits/settle.ts';
@@ -81,6 +82,7 @@ export interface Standing {
   readonly onceStates: OnceStates;
   readonly led: Led;
   readonly pace: Pace;
+  readonly flights: Flights;
   readonly state: StateStore;
   readonly running: Running;
   /** Tells zone 0 what budgets have come to. */
@@ -127,6 +129,7 @@ export function furnish(
     onceStates,
     led,
     pace,
+    flights,
     state,
     running,
     spent: tellSpent,
@@ -219,7 +222,7 @@ export function furnish(
     },
     fault,
   });
-  const limit = limitStage({ limits, servers, money: prices, breakers: breaking, store: state });
+  const limit = limitStage({ limits, servers, money: prices, breakers: breaking, flights, store: state });
   const spent: SettleDeps['spent'] = (call, all) => {
     if (all.length > 0) tellSpent(all);
     alert(call, warnings(all));
@@ -312,6 +315,7 @@ export function furnish(
     settle: (call, outcome) => {
       settle(call, outcome);
       breaking.over(call);
+      call.leave();
     },
     execute: (call, caller) => running.run(call, caller, execute),
     screen: screenStage({

@@ -108,7 +108,7 @@ export class GatewayConnection {
   }
 
   async #call(head: Frame<'call'>, params: Uint8Array, { controller, asks }: Running): Promise<Uint8Array> {
-    const { id, server, method, subject, capabilities, logLevel, asTask = false, leases } = head;
+    const { id, server, method, subject, party, capabilities, logLevel, asTask = false, leases } = head;
     if (!METHODS.has(method)) throw new UpstreamFailure('upstream', `no such method here: ${method}`);
     if (!isObject(parseStrict(Buffer.from(capabilities)).value))
       throw new RangeError('capabilities that are no object');
@@ -127,7 +127,7 @@ export class GatewayConnection {
     const served = (what: Served) => this.#send(encodeFrame({ kind: 'served', id, served: what }));
     const kept = (sandbox: string) => this.#send(encodeFrame({ kind: 'kept', id, sandbox }));
     const session = this.#session(head.session);
-    const told = { method, params, subject, session, capabilities, logLevel, headers: [], asTask, loan };
+    const told = { method, params, subject, party, session, capabilities, logLevel, headers: [], asTask, loan };
     const { kind, raw } = await this.#upstream(server).call({
       ...told,
       signal,

@@ -5,6 +5,7 @@ import type { Limits, Spending, ToolCost } from '../../src/contract/limits.ts';
 import { Refusal } from '../../src/contract/refusal.ts';
 import { Admitted, Authorized, Confirmed, Executed, Validated } from '../../src/contract/tool-call.ts';
 import { memoryStore } from '../../src/drivers/state-store/memory.ts';
+import { Flights } from '../../src/gateway/limits/flights.ts';
 import { money } from '../../src/gateway/limits/money.ts';
 import { settlement, warnings } from '../../src/gateway/limits/settle.ts';
 import { limitStage } from '../../src/gateway/limits/stage.ts';
@@ -16,11 +17,23 @@ const pin = { name: 'tool', raw: '{}', digest: '' };
 /** The stage and its settlement before one tool that costs money, on a clock of the test's. */
 function till(cost: ToolCost, budgets: Partial<Limits> = {}) {
   const clock = { at: Date.parse('2026-11-29T12:00:00Z') };
-  const limits: Limits = { perSubject: { interval: 1, burst: 1e6 }, perSource: { interval: 1, burst: 1 }, ...budgets };
+  const limits: Limits = {
+    perSubject: { interval: 1, burst: 1e6 },
+    perSource: { interval: 1, burst: 1 },
+    inFlight: { total: 100, perServer: 100 },
+    ...budgets,
+  };
   const server = { pins: { name: 'srv' }, tools: { tool: { cost } } } as unknown as GatewayServer;
   const store = memoryStore(() => clock.at);
   const prices = money(limits, [server], () => clock.at);
-  const limit = limitStage({ limits, servers: [server], money: prices, breakers: { watch: () => undefined }, store });
+  const limit = limitStage({
+    limits,
+    servers: [server],
+    money: prices,
+    breakers: { watch: () => undefined },
+    flights: new Flights(),
+    store,
+  });
   const told: Spending[] = [];
   const alerts: string[] = [];
   const settle = settlement({

@@ -107,6 +107,15 @@ export const limits = z
     per_source: rateLimit
       .prefault({ rate: '300/min', burst: 100 })
       .describe('Tokens that fail to prove anything, from one address at one gateway; then no more are looked at.'),
+    in_flight: z
+      .strictObject({
+        total: z.int().min(2).max(100_000).default(4000).describe('At one gateway.'),
+        per_server: z.int().min(2).max(100_000).default(2000).describe('To one server, at one gateway.'),
+      })
+      .prefault({})
+      .describe(
+        'Calls that are not over; no tenant has more than half of them, or more than the others that are there.',
+      ),
   })
   .prefault({})
   .describe('How much may be asked: docs/limits.md.');

@@ -17,6 +17,7 @@ export class Exchange implements UpstreamCall {
   readonly method: string;
   readonly params: Uint8Array;
   readonly subject: string;
+  readonly party: string;
   readonly session: UpstreamSession | undefined;
   readonly capabilities: string;
   readonly logLevel: string | undefined;
@@ -47,6 +48,7 @@ export class Exchange implements UpstreamCall {
     this.method = target.method;
     this.params = encoder.encode(params);
     this.subject = subject.key;
+    this.party = subject.tenant;
     this.session = caller.session;
     this.capabilities = toldCapabilities(caller.capabilities, mayBeTask(call.frame, caller.capabilities));
     this.logLevel = caller.logLevel;

@@ -51,10 +51,11 @@ export class RuntimeLink {
    * has gone; the sandbox is then killed
    */
   call(server: string, call: UpstreamCall): Promise<RpcAnswer> {
-    const { method, subject, session, capabilities, logLevel, loan, asTask, signal } = call;
+    const { method, subject, party, session, capabilities, logLevel, loan, asTask, signal } = call;
     return new Promise((resolve, reject) => {
       const head = (id: number): ToRuntime => ({
         ...{ kind: 'call', id, server, method, subject, capabilities },
+        ...(party !== undefined && { party }),
         ...(session !== undefined && { session: session.key }),
         ...(logLevel !== undefined && { logLevel }),
         ...(loan !== undefined && { leases: loan.leases }),

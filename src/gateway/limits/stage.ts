@@ -5,11 +5,13 @@ import { Refusal } from '../../contract/refusal.ts';
 import { type StateStore, StateUnavailable } from '../../contract/state-store.ts';
 import { type Confirmed, Limited } from '../../contract/tool-call.ts';
 import type { Breakers } from './breakers.ts';
+import type { Flights } from './flights.ts';
 import { type Money, usd } from './money.ts';
 
 export interface LimitDeps {
   readonly money: Money;
   readonly breakers: Pick<Breakers, 'watch'>;
+  readonly flights: Flights;
   readonly limits: Limits;
   readonly servers: readonly GatewayServer[];
   readonly store: Pick<StateStore, 'take'>;
@@ -20,10 +22,11 @@ type Limit = (call: Confirmed, quote?: string) => Promise<Limited>;
 
 /**
  * The stage at which a call that may happen is asked whether it is one too many: for its subject, its tenant, its tool, and
- * for the budgets that its price is reserved in; and whether its tool is in order.
+ * for the budgets that its price is reserved in; and whether its tool is in order. What there is no room for is
+ * refused before it costs anything.
  * All replicas ask the same store, once for each call; when that cannot tell, the call is refused.
  */
-export function limitStage({ limits, servers, money, breakers, store }: LimitDeps): Limit {
+export function limitStage({ limits, servers, money, breakers, flights, store }: LimitDeps): Limit {
   const tools = new Map(
     servers.flatMap(({ pins, tools: settings }) =>
       Object.entries(settings).flatMap(([tool, { rate }]): [string, Bucket][] =>
@@ -49,8 +52,14 @@ export function limitStage({ limits, servers, money, breakers, store }: LimitDep
     // Watching costs no call; how much of it there may be, its own room knows.
     const isCall = call.target.method !== 'resources/subscribe';
     const [watch, reserve] = isCall ? [breakers.watch(call), money.reservation(call, quote)] : [];
-    const isProbe = isCall && demandTaken(await ask(store, demandOf(call, watch, reserve)), reserve);
-    return new Limited(call, reserve, watch && { ...watch, isProbe });
+    const leave = flights.enter(call.target.server, call.subject.tenant, limits.inFlight);
+    try {
+      const isProbe = isCall && demandTaken(await ask(store, demandOf(call, watch, reserve)), reserve);
+      return new Limited(call, reserve, watch && { ...watch, isProbe }, leave);
+    } catch (error) {
+      leave();
+      throw error;
+    }
   };
 }
 

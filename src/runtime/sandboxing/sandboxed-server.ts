@@ -36,12 +36,16 @@ export function sandboxedUpstream(
 ): Upstream {
   const { name, keep, deadline } = server;
   const { signal: never } = new AbortController();
+  const timed = async <T>(work: Promise<T>): Promise<T> => {
+    const since = performance.now();
+    return work.finally(() => pool.used(name, performance.now() - since));
+  };
   return {
     call: (call): Promise<RpcAnswer> => {
       if (keep === undefined) {
         // To end the sandbox ends the call.
         const terms = { deadline, signal: never, hold: () => pool.hold(name, call.subject, 'asking') };
-        return inFreshSandbox(name, pool, call.signal, (ready) => callIn(ready, call, terms, now));
+        return inFreshSandbox(name, pool, call.signal, (ready) => timed(callIn(ready, call, terms, now)), call.party);
       }
       // Its room is taken already, and other calls are in it.
       const terms = { deadline, signal: call.signal, hold: () => () => {} };
@@ -152,8 +156,9 @@ async function inFreshSandbox<T>(
   pool: SandboxPool,
   signal: AbortSignal,
   use: (ready: Ready) => Promise<T>,
+  party?: string,
 ): Promise<T> {
-  const ready = await pool.acquire(name, signal);
+  const ready = await pool.acquire(name, signal, party);
   const { session } = ready;
   const abort = () => session.fail(cancelled());
   signal.addEventListener('abort', abort, { once: true });
