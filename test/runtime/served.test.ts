@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { EventEmitter, once } from 'node:events';
 import { test } from 'node:test';
 import type { RpcAnswer, Served } from '../../src/contract/upstream.ts';
 import { isFault, Stopwatch } from '../../src/runtime/upstream/served.ts';
@@ -44,9 +45,9 @@ test('a sandboxed server is told of by its own time: not the start of its sandbo
   const { upstream } = sandboxWith(t, asking, { idle: 0 });
   const began = performance.now();
   await upstream.call(aCall({ ask: thinking, served }));
-  const all1 = performance.now() - began;
+  const took = performance.now() - began;
   assert.equal(all.length, 1);
-  assert.ok(all1 >= THINKS && (all[0]?.ms ?? 0) <= all1 - THINKS, `${all[0]?.ms} of ${all1}`);
+  assert.ok(took >= THINKS && (all[0]?.ms ?? THINKS) <= took - THINKS / 2, `${all[0]?.ms} of ${took}`);
   assert.equal(all[0]?.fault, false);
 });
 
@@ -66,6 +67,7 @@ test('the gateway hears of it over the link; of a server that never had the call
 test('a remote server is told of likewise; whoever cannot be reached has failed, and who refuses the request has not', async (t) => {
   verifies('limits.breaker');
   let finish = () => {};
+  const hangs = new EventEmitter();
   const remote = await remoteServer(
     t,
     keepingSessions(({ message }, response) => {
@@ -75,6 +77,7 @@ test('a remote server is told of likewise; whoever cannot be reached has failed,
       }
       if (message.method !== 'tools/call') return false;
       const { echo } = (message.params as { arguments: { echo: string } }).arguments;
+      if (echo === 'hang') return hangs.emit('hang');
       if (echo !== 'ask') return json(response, {}, {}, Number(echo));
       const stream = events(response);
       stream.send({ jsonrpc: '2.0', id: 1, method: 'elicitation/create', params: { message: 'sure?' } });
@@ -90,7 +93,7 @@ test('a remote server is told of likewise; whoever cannot be reached has failed,
   const began = performance.now();
   await upstream.call(callOf({ echo: 'ask', capabilities: '{"elicitation":{}}', ask: thinking, served: asked.served }));
   const took = performance.now() - began;
-  assert.ok(took >= THINKS && (asked.all[0]?.ms ?? 0) <= took - THINKS, `${asked.all[0]?.ms} of ${took}`);
+  assert.ok(took >= THINKS && (asked.all[0]?.ms ?? THINKS) <= took - THINKS / 2, `${asked.all[0]?.ms} of ${took}`);
   for (const [status, fault] of [
     ['400', false],
     ['403', false],
@@ -102,6 +105,14 @@ test('a remote server is told of likewise; whoever cannot be reached has failed,
     await assert.rejects(upstream.call(callOf({ echo: status, served })));
     assert.equal(all.at(-1)?.fault, fault, status);
   }
+  // Who goes away does not make a good call of one that hangs: it could close a breaker.
+  const [given, leaving] = [report(), new AbortController()];
+  const hanging = once(hangs, 'hang');
+  const hung = upstream.call(callOf({ echo: 'hang', served: given.served, signal: leaving.signal }));
+  await hanging;
+  leaving.abort();
+  await assert.rejects(hung);
+  assert.deepEqual(given.all, []);
   const gone = report();
   const nobody = upstreamOf(t, { ...remote.settings, url: `http://127.0.0.1:${await freePort()}/mcp` });
   await assert.rejects(nobody.call(callOf({ served: gone.served })));

@@ -122,7 +122,8 @@ async function callIn(
       withdraw: (taskParams) => void session.request('tasks/cancel', taskParams, era).catch(() => {}),
     }));
   } catch (error) {
-    call.served?.({ ms: watch.ms, fault: asFailure(error).isFault });
+    const { isTelling, isFault: fault } = asFailure(error);
+    if (isTelling) call.served?.({ ms: watch.ms, fault });
     throw error;
   } finally {
     deadline.clear();

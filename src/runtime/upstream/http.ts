@@ -103,7 +103,7 @@ class RemoteUpstream implements Upstream {
       }
     } catch (error) {
       const failure = asFailure(error);
-      call.served?.({ ms: 0, fault: failure.isFault });
+      if (failure.isTelling) call.served?.({ ms: 0, fault: failure.isFault });
       throw failure;
     } finally {
       this.#inFlight--;

@@ -32,6 +32,11 @@ export class UpstreamFailure extends Error {
   get isFault(): boolean {
     return this.code === 'upstream' || this.code === 'isolation';
   }
+
+  /** It says something of the server, be it that the request was wrong; what we have ended ourselves says nothing. */
+  get isTelling(): boolean {
+    return this.isFault || this.code === 'size';
+  }
 }
 
 /** The caller has ended the call, or kept it waiting. */

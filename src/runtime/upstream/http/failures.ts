@@ -32,6 +32,10 @@ export class HttpFailure extends UpstreamFailure {
   override get isFault(): boolean {
     return this.status < 400 || this.status > 499;
   }
+
+  override get isTelling(): boolean {
+    return true;
+  }
 }
 
 export function bad(what: string): UpstreamFailure {
