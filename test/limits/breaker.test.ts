@@ -33,8 +33,8 @@ const server = createServer(async (request, response) => {
     response.end(JSON.stringify({ jsonrpc: '2.0', id, ...message }));
   };
   if (id === undefined) return response.writeHead(202).end();
-  else if (method === 'initialize')
-    say({
+  if (method === 'initialize')
+    return say({
       result: { protocolVersion: '2025-11-25', capabilities: { tools: {} }, serverInfo: { name: 'x', version: '1' } },
     });
   if (method === 'tools/list')

@@ -183,7 +183,7 @@ for (const { name, skip, open } of drivers) {
         if (kind === 'taken') passed.push([...(await store.settle({ ...reserve, actual: 1001 }))]);
       }
     };
-    await Promise.all(Array.from({ length: 1000 }, lane));
+    await Promise.all(Array.from({ length: 100 }, lane));
     assert.equal(passed.length, 999);
     assert.equal(Math.max(...passed.flat().map(({ spent }) => spent)), 999_999);
     const reached = passed.flat().flatMap((one) => one.reached ?? []);
