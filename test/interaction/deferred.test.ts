@@ -119,7 +119,7 @@ test('what was being asked of the request goes to the task when it becomes one i
   const { executed, about } = call();
   await settled();
   resolve();
-  for (let turn = 0; turn < 50 && (await about('tasks/get').catch(() => ({}))).inputRequests === undefined; turn++)
+  for (let turn = 0; turn < 2000 && (await about('tasks/get').catch(() => ({}))).inputRequests === undefined; turn++)
     await new Promise((next) => setTimeout(next, 5));
   await about('tasks/update', { inputResponses: { 'input-1': accepted('Ann') } });
   assert.match((await executed).content[0].text, /Ann/);
