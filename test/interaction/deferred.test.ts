@@ -111,8 +111,8 @@ test('an older server’s question is asked by the task once there is one, judge
 test('what was being asked of the request goes to the task when it becomes one in that moment', async () => {
   const { call } = open(async (upstream) => {
     const answer = upstream.ask(elicit());
-    // Before the timer that gathers questions can fire, however busy the machine is.
-    await new Promise((next) => setImmediate(next));
+    // In the same turn: the timer that gathers questions cannot fire before, however busy the machine is.
+    for (let step = 0; step < 100; step++) await Promise.resolve();
     upstream.deferred();
     return text((await answer).raw);
   });
