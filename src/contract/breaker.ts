@@ -55,6 +55,8 @@ export const BREAKER = {
   slowShare: 100,
   faultShare: 10,
   open: 5 * 60_000,
+  /** After that long an open one that nobody has tried is forgotten. */
+  forgotten: 7 * 24 * 60 * 60_000,
   /** For which nobody else probes; then the gateway that was to tell counts as dead. */
   probe: 2 * 60_000,
   /** Parties that are told apart in one slot; the others are one. */

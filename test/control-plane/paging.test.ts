@@ -11,6 +11,7 @@ import { pageOf } from '../../src/control-plane/paging/page.ts';
 import { Pager, type Post } from '../../src/control-plane/paging/pager.ts';
 import type { Receiver } from '../../src/control-plane/paging/receivers.ts';
 import { openOutbound } from '../../src/gateway/transport/outbound.ts';
+import { Outbox } from '../../src/main/outbox.ts';
 import { TestClock } from '../sessions/support.ts';
 import { verifies } from '../support/verifies.ts';
 
@@ -199,4 +200,26 @@ test('without its secret nobody is told anything, and the log says so', async (t
   await until(() => faults.length === 1, clock);
   assert.equal(heard.length, 0);
   assert.match(faults[0] ?? '', /no secret not-put of the tenant operations$/);
+});
+
+test('what turned while zone 0 was away is told when it is back, once and in order; and no more than a thousand', () => {
+  verifies('limits.breaker');
+  const told: string[] = [];
+  let isThere = false;
+  const outbox = new Outbox((message) => {
+    if (isThere && message.kind === 'turned') told.push(message.turned[0]?.to ?? '');
+    return isThere;
+  });
+  for (const turned of [opened, closed]) outbox.tell({ kind: 'turned', turned: [turned] });
+  assert.deepEqual(told, []);
+  isThere = true;
+  outbox.flush();
+  outbox.flush();
+  outbox.tell({ kind: 'turned', turned: [opened] });
+  assert.deepEqual(told, ['open', 'closed', 'open']);
+  isThere = false;
+  for (let at = 0; at < 1500; at++) outbox.tell({ kind: 'turned', turned: [closed] });
+  isThere = true;
+  outbox.flush();
+  assert.equal(told.length, 3 + 1000);
 });

@@ -195,7 +195,7 @@ for (const { name, skip, open } of drivers) {
           }
         }
       }),
-      { numRuns: 50, examples: [[OPENED_AND_CLOSED, 0]] },
+      { numRuns: 30, examples: [[OPENED_AND_CLOSED, 0]] },
     );
     assert.deepEqual([...reached].sort(), ['closed', 'open', 'taken']);
   });

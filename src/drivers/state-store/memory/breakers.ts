@@ -90,6 +90,7 @@ export class Breakers {
 
   #sweep(now: number): void {
     for (const [key, window] of this.#windows) if (window.isOver(now)) this.#windows.delete(key);
+    for (const [key, { until }] of this.#open) if (until + BREAKER.forgotten < now) this.#open.delete(key);
   }
 }
 

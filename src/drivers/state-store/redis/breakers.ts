@@ -4,7 +4,7 @@ import type { Reply } from './scripts.ts';
 /** What `observe.lua` has to know, in its order. */
 const SETTINGS = [
   ...[BREAKER.slot, BREAKER.calls, BREAKER.troubles, BREAKER.others],
-  ...[BREAKER.slowShare, BREAKER.faultShare, BREAKER.open, BREAKER.parties],
+  ...[BREAKER.slowShare, BREAKER.faultShare, BREAKER.open, BREAKER.forgotten, BREAKER.parties],
 ];
 
 type Name = (key: string) => string;

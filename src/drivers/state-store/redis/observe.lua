@@ -1,14 +1,14 @@
 -- KEYS: clock, breakers. ARGV: wall, epoch, id of the call, what came of it (slow and fault as 0 or 1; empty: nobody
--- knows), then slot, calls, troubles, others, slowShare, faultShare, open and parties of BREAKER, then the party of each
--- breaker (empty: it is one caller's own). Gives what has turned: which breaker, open or closed, and its evidence.
+-- knows), then slot, calls, troubles, others, slowShare, faultShare, open, forgotten and parties of BREAKER, then the party
+-- of each breaker (empty: it is one caller's own). Gives what has turned: which breaker, open or closed, and its evidence.
 local at = advance()
 if not at then return {'epoch'} end
 local id, slow, fault = ARGV[3], tonumber(ARGV[4]:sub(1, 1)), tonumber(ARGV[4]:sub(2))
 local width, least, troubles, others = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
 local shares = { slow = tonumber(ARGV[9]), faults = tonumber(ARGV[10]) }
-local open, parties = tonumber(ARGV[11]), tonumber(ARGV[12])
--- The server forgets by its own clock: longer than that is ever set by. One that nobody has tried for a week is closed.
-local KEEP, WEEK = 7200000, 604800000
+local open, forgotten, parties = tonumber(ARGV[11]), tonumber(ARGV[12]), tonumber(ARGV[13])
+-- The server forgets by its own clock: longer than that is ever set by.
+local KEEP = 7200000
 local slot = math.floor(at / width)
 local turned = {'observed'}
 
@@ -64,7 +64,7 @@ local function count(i, key, party)
   if not exceeded(all, by, 'slow', own) and not exceeded(all, by, 'faults', own) then return end
   local evidence = string.format('%d %d %d', all.calls, all.slow, all.faults)
   redis.call('HSET', key, 'until', at + open, 'evidence', evidence)
-  redis.call('PEXPIRE', key, WEEK)
+  redis.call('PEXPIRE', key, forgotten)
   turned[#turned + 1] = i .. ' open ' .. evidence
 end
 
@@ -72,12 +72,12 @@ for i = 2, #KEYS do
   local key = KEYS[i]
   local known = redis.call('HMGET', key, 'until', 'probe', 'evidence')
   if not known[1] then
-    if slow then count(i - 1, key, ARGV[11 + i]) end
+    if slow then count(i - 1, key, ARGV[12 + i]) end
   elseif known[2] == id then
     redis.call('HDEL', key, 'probe', 'lease')
     if slow and slow + fault > 0 then
       redis.call('HSET', key, 'until', at + open)
-      redis.call('PEXPIRE', key, WEEK)
+      redis.call('PEXPIRE', key, forgotten)
     elseif slow then
       redis.call('DEL', key, key .. ':' .. slot, key .. ':' .. slot - 1)
       turned[#turned + 1] = (i - 1) .. ' closed ' .. known[3]
