@@ -20,6 +20,14 @@ export interface PinnedServer {
   readonly resourceTemplates: readonly PinnedDescriptor[];
 }
 
+/** What counts as trouble with a tool. */
+export interface BreakerSettings {
+  /** Milliseconds that one call in a hundred may be slower than. */
+  readonly p99: number;
+  /** Whether a result with `isError` is the server's own failure; otherwise it is about what the caller asked. */
+  readonly is_error: 'answer' | 'fault';
+}
+
 /** Per-tool settings of the configuration that the gateway needs. */
 export interface ToolSettings {
   /** JSON Pointers into the tool's inputSchema at which additional properties stay allowed. */
@@ -32,6 +40,8 @@ export interface ToolSettings {
   readonly rate?: RateLimit | undefined;
   /** Its calls cost money; absent: they do not. */
   readonly cost?: ToolCost | undefined;
+  /** Absent: what a breaker holds of every tool. */
+  readonly breaker?: BreakerSettings | undefined;
   /** Labels of the data that it reads, and of where it writes to. */
   readonly reads?: readonly string[] | undefined;
   readonly writes?: readonly string[] | undefined;

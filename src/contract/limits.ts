@@ -1,3 +1,5 @@
+import type { Watch } from './breaker.ts';
+
 /**
  * A token bucket, as the generic cell rate algorithm keeps it (ITU-T I.371 annex A): it holds `burst` tokens, and gets
  * one more each `interval` milliseconds.
@@ -21,6 +23,7 @@ export interface Limits {
   readonly perSource: RateLimit;
   /** Of answers; absent: no bound. */
   readonly context?: ContextLimit | undefined;
+  readonly inFlight: FlightLimits;
   /** What all calls of one subject may cost together; of one tenant. */
   readonly subjectBudget?: Allowance;
   readonly tenantBudget?: Allowance;
@@ -30,6 +33,12 @@ export interface Limits {
 export interface ContextLimit {
   readonly bytes: number;
   readonly window: number;
+}
+
+/** How many calls one gateway has in flight, from their admission to their end. */
+export interface FlightLimits {
+  readonly total: number;
+  readonly perServer: number;
 }
 
 /** Micro-dollars in a day and in a month (UTC); absent: no bound. */
@@ -44,8 +53,20 @@ export interface ToolCost extends Allowance {
   readonly price?: number | string | undefined;
   /** After the call: an expression over `args` and `result`. */
   readonly actual?: string | undefined;
+  /** The server itself tells it before the call. */
+  readonly dryRun?: DryRun | undefined;
   /** Micro-dollars that one call may cost. */
   readonly max?: number | undefined;
+}
+
+/** A call that does nothing but say what another one would cost. */
+export interface DryRun {
+  /** Of the same server; absent: the tool itself. */
+  readonly tool?: string | undefined;
+  /** Arguments that make it one; they take the place of the caller's. */
+  readonly with?: Readonly<Record<string, string | number | boolean>> | undefined;
+  /** An expression over `args` of the call and `result` of its dry run. */
+  readonly usd: string;
 }
 
 /** Money for one period. All amounts are whole micro-dollars. */
@@ -67,6 +88,8 @@ export interface Demand {
    */
   readonly shared?: Bucket | undefined;
   readonly further: readonly Bucket[];
+  /** The breakers that must let it through. */
+  readonly watch?: Watch | undefined;
   readonly reserve?: Reservation | undefined;
 }
 
@@ -81,9 +104,12 @@ export interface Reservation {
 export const FAIR_SLOT = 10_000;
 
 export type Taken =
-  | { readonly kind: 'taken' }
+  /** `isProbe`: a breaker that was open is tried by it. */
+  | { readonly kind: 'taken'; readonly isProbe: boolean }
   /** The bucket that has no token, and milliseconds until it has. Nothing was taken. */
   | { readonly kind: 'rate'; readonly key: string; readonly wait: number }
+  /** The breaker that is open, and milliseconds until somebody may try it. Nothing was taken. */
+  | { readonly kind: 'open'; readonly key: string; readonly wait: number }
   /** The budget that has not so much left. The tokens are taken: an attempt is one. */
   | { readonly kind: 'budget'; readonly key: string; readonly spent: number; readonly held: number };
 

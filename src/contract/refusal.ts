@@ -135,6 +135,14 @@ export const refusals = {
   budget: { http: 200, rpc: 1402, text: 'The budget is used up', reason: 'budget', standard: 'OWASP LLM10:2025' },
   /** The kill switch. */
   stopped: { http: 200, rpc: 1503, text: 'Switched off', reason: 'breaker', standard: 'NIST SP 800-53 IR-4' },
+  /** The tool fails, or takes too long, and is left alone for a while. */
+  breaker: {
+    http: 200,
+    rpc: 1503,
+    text: 'The tool is out of order',
+    reason: 'breaker',
+    standard: 'NIST SP 800-53 SC-5',
+  },
   overload: { http: 429, rpc: 1429, text: 'Too many requests', reason: 'rate', standard: 'RFC 6585 §4' },
   isolation: {
     http: 200,

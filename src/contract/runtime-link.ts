@@ -1,4 +1,5 @@
 import type { EgressAttempt } from './egress.ts';
+import type { Served } from './upstream.ts';
 import type { WireLease, WireUse } from './wire-secret.ts';
 
 /**
@@ -15,6 +16,7 @@ export type ToRuntime =
       readonly server: string;
       readonly method: string;
       readonly subject: string;
+      readonly party?: string;
       readonly session?: string;
       readonly capabilities: string;
       readonly logLevel?: string;
@@ -43,6 +45,8 @@ export type FromRuntime =
   | { readonly kind: 'ask'; readonly id: number; readonly ask: number; readonly method: string }
   /** One of the call's leases went out with a request. */
   | { readonly kind: 'used'; readonly id: number; readonly use: WireUse }
+  /** What the server made of the call, before its end. */
+  | { readonly kind: 'served'; readonly id: number; readonly served: Served }
   /** The server has made a task of the call. */
   | { readonly kind: 'deferred'; readonly id: number }
   /** The call runs in this sandbox, which is kept for its session. */

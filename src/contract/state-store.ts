@@ -1,3 +1,4 @@
+import type { Seen, Turned, Watch } from './breaker.ts';
 import type { Demand, Settlement, Spending, Taken } from './limits.ts';
 
 /** What the replicas of a gateway must agree on. Exactly one. */
@@ -9,7 +10,7 @@ export interface StateStore {
    */
   once(key: string, ttl: number): Promise<boolean>;
   /**
-   * Takes tokens and reserves money, in one step that nobody comes between. Its time is one that does not jump: a clock
+   * Takes tokens, asks the breakers and reserves money, in one step that nobody comes between. Its time is one that does not jump: a clock
    * that is set gives no tokens and takes none. What is reserved is given back when its holder dies.
    * @throws StateUnavailable when the store cannot tell: the call must not happen
    */
@@ -19,6 +20,12 @@ export interface StateStore {
    * after the store was away.
    */
   settle(settlement: Settlement): Promise<readonly Spending[]>;
+  /**
+   * Tells the breakers what came of a call that they let through. Of all who share the store, one is told of each turn.
+   * @param seen undefined: nobody knows; one that was a probe is given to the next
+   * @throws StateUnavailable: it never learns that
+   */
+  observe(watch: Watch, seen: Seen | undefined): Promise<readonly Turned[]>;
   readonly records: Records;
   close(): Promise<void>;
 }

@@ -1,3 +1,4 @@
+import type { Watched } from './breaker.ts';
 import type { ClientCertificate } from './client-certificate.ts';
 import type { PinnedDescriptor } from './descriptors.ts';
 import type { EventStream } from './event-stream.ts';
@@ -105,6 +106,8 @@ export interface Frame {
   readonly method: string;
   readonly params: JsonObject | undefined;
   readonly paramsRaw: string | undefined;
+  /** Made by the gateway itself, to learn what a confirmed call would cost. */
+  readonly isDryRun?: true;
 }
 
 export class Framed {
@@ -232,7 +235,7 @@ export class Confirmed {
   }
 }
 
-/** There was room for it in every limit, and what it may cost is reserved. */
+/** There was room for it in every limit, no breaker is open, and what it may cost is reserved. */
 export class Limited {
   readonly #stage = 'limited';
   readonly arrived: Arrived;
@@ -244,7 +247,11 @@ export class Limited {
   readonly confirmation: string | undefined;
   /** Of a tool that costs money. */
   readonly reserved: Reservation | undefined;
-  constructor(from: Confirmed, reserved: Reservation | undefined) {
+  /** Breakers that want to know what comes of it. */
+  readonly watched: Watched | undefined;
+  /** Gives its place among the calls in flight to another one; once. */
+  readonly leave: () => void;
+  constructor(from: Confirmed, reserved: Reservation | undefined, watched?: Watched, leave = (): void => undefined) {
     this.arrived = from.arrived;
     this.subject = from.subject;
     this.frame = from.frame;
@@ -253,6 +260,8 @@ export class Limited {
     this.verdict = from.verdict;
     this.confirmation = from.confirmation;
     this.reserved = reserved;
+    this.watched = watched;
+    this.leave = leave;
   }
 }
 
@@ -265,6 +274,8 @@ export class Admitted {
   readonly target: Target;
   readonly params: ValidParams;
   readonly reserved: Reservation | undefined;
+  readonly watched: Watched | undefined;
+  readonly leave: () => void;
   constructor(from: Limited) {
     this.arrived = from.arrived;
     this.subject = from.subject;
@@ -272,6 +283,8 @@ export class Admitted {
     this.target = from.target;
     this.params = from.params;
     this.reserved = from.reserved;
+    this.watched = from.watched;
+    this.leave = from.leave;
   }
 }
 

@@ -21,6 +21,14 @@ export interface UpstreamSession {
   readonly ended: AbortSignal;
 }
 
+/** What a server made of a call that it had. */
+export interface Served {
+  /** Milliseconds that it took itself, without what was waited for before it began, or for its client meanwhile. */
+  readonly ms: number;
+  /** It failed, or what is behind it; not the caller, and not we. */
+  readonly fault: boolean;
+}
+
 /** One call to a server, wherever it runs. */
 export interface UpstreamCall {
   readonly method: string;
@@ -28,6 +36,8 @@ export interface UpstreamCall {
   readonly params: Uint8Array;
   /** What must not be shared between subjects is keyed by this. */
   readonly subject: string;
+  /** Whose calls wait in one row where there is no room; absent: nobody's own. */
+  readonly party?: string | undefined;
   /** Undefined: the client keeps none. */
   readonly session: UpstreamSession | undefined;
   /** Raw JSON: what the client can do, for a server of 2026-07-28 (older ones were told at their handshake). */
@@ -53,6 +63,8 @@ export interface UpstreamCall {
   attempted?(attempt: EgressAttempt): void;
   /** The call runs in a sandbox that is kept for its session, which has it from its first call on. */
   kept?(sandbox: string): void;
+  /** Tells it before the call's end; the last one counts. Not called where the server never had it. */
+  served?(served: Served): void;
   /** The server has made a task of the call: the answer will be what becomes of that, and may take its time. */
   deferred(): void;
 }

@@ -1,3 +1,4 @@
+import type { Turned } from './breaker.ts';
 import type { GatewayBundle, RuntimeBundle, SandboxedServer } from './bundle.ts';
 import type { GatewayIdentity, LinkAddress } from './control-link.ts';
 import type { Spending } from './limits.ts';
@@ -92,6 +93,8 @@ export type FromGateway =
     }
   /** What budgets have come to by one call. */
   | { readonly kind: 'spent'; readonly spendings: readonly Spending[] }
+  /** Breakers that have opened or closed; of all gateways one says so. */
+  | { readonly kind: 'turned'; readonly turned: readonly Turned[] }
   | ZoneRefusal;
 
 /** Characters of a bundle that one answer has at most. */

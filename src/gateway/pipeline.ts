@@ -43,8 +43,10 @@ export interface Rooms {
   authorize(call: Validated, caller: Caller): Soon<Authorized>;
   /** Has a person confirm the call where its tool wants that; the answer comes with the call's repetition. */
   confirm(call: Authorized, capabilities: Caller['capabilities']): Promise<Confirmed>;
-  /** Takes a token of every limit, and reserves what the call may cost. */
-  limit(call: Confirmed, session: Caller['session']): Promise<Limited>;
+  /** The call that tells what this one would cost; undefined: its price is known without. */
+  estimate(call: Confirmed, framed: Framed, caller: Caller): Estimated | undefined;
+  /** Takes a token of every limit, and reserves what the call may cost. @param quote raw JSON of its estimate's result */
+  limit(call: Confirmed, session: Caller['session'], quote: string | undefined): Promise<Limited>;
   /** What was reserved becomes what it cost; nobody waits for that. Each limited call comes here once. */
   settle(call: Limited | Admitted, outcome: Executed | Refusal | undefined): void;
   execute(call: Admitted, caller: Caller): Promise<Executed>;
@@ -67,6 +69,13 @@ export interface Rooms {
   batch(answers: readonly Answer[]): Answer;
   /** @param session to be told when a person has been where the refusal leads */
   refuse(refusal: Refusal, call: Arrived, frame: Frame | undefined, session: Caller['session']): Answer;
+}
+
+/** A call of the gateway's own on a caller's behalf, and what its failure is to the caller's call. */
+export interface Estimated {
+  readonly framed: Framed;
+  readonly caller: Caller;
+  failed(refusal: Refusal): Refusal;
 }
 
 export interface PipelineDeps {
@@ -202,7 +211,7 @@ async function further(
     await trail.answered(answer.body.length);
     return answer;
   }
-  const admitted = await admit(framed, caller, trail, rooms);
+  const admitted = await admit(framed, caller, trail, rooms, deps);
   const begun = beginning(admitted, caller, rooms);
   if (begun !== undefined) return Promise.race([begun.answer, tracked(begun, admitted, trail, rooms, deps)]);
   if (admitted.target.method === 'resources/subscribe') {
@@ -226,12 +235,16 @@ function beginning(admitted: Admitted, caller: Caller, rooms: Rooms): Begun | un
 
 /** The call itself. Whatever comes of it, what it was let in for is settled. */
 async function run(admitted: Admitted, caller: Caller, rooms: Rooms): Promise<Sanitized> {
+  return rooms.sanitize(await rooms.screen(await executed(admitted, caller, rooms)), caller.session);
+}
+
+async function executed(admitted: Admitted, caller: Caller, rooms: Rooms): Promise<Executed> {
   let outcome: Executed | Refusal | undefined;
   try {
     outcome = await rooms.execute(admitted, caller);
-    return rooms.sanitize(await rooms.screen(outcome), caller.session);
+    return outcome;
   } catch (error) {
-    if (error instanceof Refusal) outcome ??= error;
+    if (error instanceof Refusal) outcome = error;
     throw error;
   } finally {
     rooms.settle(admitted, outcome);
@@ -268,7 +281,7 @@ async function admitWatched(framed: Framed, caller: Caller, rooms: Rooms, deps: 
   trail.authenticated(framed);
   trail.framed(framed);
   try {
-    const admitted = await admit(framed, caller, trail, rooms);
+    const admitted = await admit(framed, caller, trail, rooms, deps);
     rooms.settle(admitted, undefined);
     await trail.completed({ result: '' });
     return admitted;
@@ -278,18 +291,42 @@ async function admitWatched(framed: Framed, caller: Caller, rooms: Rooms, deps: 
 }
 
 /** From the message to the record of its intent: only then may anything happen. */
-async function admit(framed: Framed, caller: Caller, trail: AuditTrail, rooms: Rooms): Promise<Admitted> {
+async function admit(
+  framed: Framed,
+  caller: Caller,
+  trail: AuditTrail,
+  rooms: Rooms,
+  deps: PipelineDeps,
+): Promise<Admitted> {
   const known = await rooms.identify(framed);
   trail.identified(known);
   const validated = rooms.validate(known);
   const authorized = await rooms.authorize(validated, caller);
   const confirmed = await rooms.confirm(authorized, caller.capabilities);
-  const limited = await rooms.limit(confirmed, caller.session);
+  const quote = await quoted(rooms.estimate(confirmed, framed, caller), rooms, deps);
+  const limited = await rooms.limit(confirmed, caller.session, quote);
   try {
     return await trail.admit(limited);
   } catch (error) {
     rooms.settle(limited, new Refusal('audit', String(error)));
     throw error;
+  }
+}
+
+/** What a call would cost, as its server tells it: that call walks the line too, and is on record as what it is. */
+async function quoted(asked: Estimated | undefined, rooms: Rooms, deps: PipelineDeps): Promise<string | undefined> {
+  if (asked === undefined) return undefined;
+  const { framed, caller } = asked;
+  const trail = new AuditTrail(deps.audit, framed.arrived, rooms.version);
+  trail.authenticated(framed);
+  trail.framed(framed);
+  try {
+    const admitted = await admit(framed, caller, trail, rooms, deps);
+    const { result } = await executed(admitted, caller, rooms);
+    await trail.completed({ result });
+    return result;
+  } catch (error) {
+    throw asked.failed(await recorded(error, framed.arrived, trail, deps));
   }
 }
 

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Ready } from '../cli/up.ts';
+import type { Turned } from '../contract/breaker.ts';
 import type { GatewayBundle } from '../contract/bundle.ts';
 import { standardRoutes } from '../control-plane/admin-api/routes.ts';
 import { openAdminApi } from '../control-plane/admin-api/server.ts';
@@ -26,6 +27,7 @@ import { clock } from './clock.ts';
 import { Gateways } from './gateways.ts';
 import { InForce } from './in-force.ts';
 import { complain, log } from './log.ts';
+import { openPaging } from './paging.ts';
 import { peopleLog } from './people-log.ts';
 import { readServed, rolledBack, type Served } from './served.ts';
 import { notListening, unless } from './start-faults.ts';
@@ -75,7 +77,13 @@ export async function startControl(
     let publish = (_: string): void => undefined;
     const stateKeys = new StateKeys(config.state, Date.now, () => publish('records are sealed with another key'));
     undo.push(async () => stateKeys.close());
-    const gateways = new Gateways(zones.gateways, config, pki, registry, stateKeys.names);
+    const outbound = openOutbound();
+    const store = embeddedStore(new Vault(config.state, Date.now), Date.now);
+    const paging = openPaging(config, outbound, store);
+    undo.push(async () => paging.close());
+    const source = `https://${config.edge.server_names[0]}:${config.edge.listen.port}`;
+    const turned = (all: readonly Turned[]) => paging.tell(all, source);
+    const gateways = new Gateways(zones.gateways, config, pki, registry, stateKeys.names, turned);
     undo.push(async () => gateways.close());
     const trust = await openTrust(config, () => publish('authorities of certificates have changed'));
     undo.push(async () => trust.close());
@@ -83,9 +91,7 @@ export async function startControl(
     const port = await unless(stopping, gateways.port());
     const origin = `https://${config.edge.server_names[0]}:${port}`;
     const resources = [`${origin}/mcp`, ...started.servers.map(({ pins }) => `${origin}/mcp/${pins.name}`)];
-    const outbound = openOutbound();
     const report = peopleLog(log, Date.now);
-    const store = embeddedStore(new Vault(config.state, Date.now), Date.now);
     const { token, grants } = callerTokens({
       server: (server) => own(inForce.served.config.servers, server),
       secrets: store,

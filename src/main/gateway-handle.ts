@@ -1,3 +1,4 @@
+import type { Turned } from '../contract/breaker.ts';
 import type { GatewayBundle } from '../contract/bundle.ts';
 import type { LinkAddress } from '../contract/control-link.ts';
 import type { Spending } from '../contract/limits.ts';
@@ -42,6 +43,8 @@ export interface GatewayHandleDeps {
   readonly signed: (envelope: string, held: BundleId) => boolean;
   /** Its calls have cost so much. */
   readonly spent: (spendings: readonly Spending[]) => void;
+  /** Its calls have opened or closed breakers. */
+  readonly turned: (turned: readonly Turned[]) => void;
   /** It could not be opened, or does not take the newest bundle. */
   readonly fault: (gateway: string, error: unknown) => void;
   /** It holds what the registry does not have; `signed`: zone 0's key has signed that, so that it is the registry that is old. */
@@ -200,6 +203,9 @@ export class GatewayHandle {
         return;
       case 'spent':
         this.#deps.spent(message.spendings);
+        return;
+      case 'turned':
+        this.#deps.turned(message.turned);
         return;
       case 'revoke':
         void this.#leases?.giveBack(message.leases);

@@ -21,6 +21,7 @@ import { RuntimeLink } from '../gateway/execution/runtime-link.ts';
 import { StateSeal } from '../gateway/execution/sealed-state.ts';
 import { withStandingLoan } from '../gateway/execution/standing-loan.ts';
 import { ContextBudgets } from '../gateway/limits/context.ts';
+import { Flights } from '../gateway/limits/flights.ts';
 import { Pace } from '../gateway/limits/pace.ts';
 import { useOwnRules } from '../gateway/output-sanitization/filter.ts';
 import { redact } from '../gateway/output-sanitization/redact.ts';
@@ -42,6 +43,7 @@ import { openAudit, openState } from './gateway-openings.ts';
 import { Lender } from './lending.ts';
 import { lentValues } from './lent-values.ts';
 import { fault, log, textOf } from './log.ts';
+import { Outbox } from './outbox.ts';
 import { openPolicies } from './policies.ts';
 import { Remotes } from './remotes.ts';
 import { type Furnished, furnish, type Standing } from './rooms.ts';
@@ -75,6 +77,7 @@ export class GatewayZone {
   readonly #remotes = new Remotes();
   readonly #counts = { calls: 0, refusals: {} as Record<string, number> };
   readonly #running = new Running();
+  readonly #outbox: Outbox;
   #bundle: GatewayBundle | undefined;
   #rooms: Rooms | undefined;
   readonly #link: RuntimeLink;
@@ -112,6 +115,7 @@ export class GatewayZone {
     this.#bundleKey = createPublicKey(ground.bundleKey);
     this.#sink = openAudit(ground.auditFile, opening.auditKey);
     this.lender = new Lender(send);
+    this.#outbox = new Outbox(send);
     this.confirmations = new Asker((id, call) => send({ kind: 'confirm', id, call }), NOBODY);
     this.pages = new Asker((id, request) => send({ kind: 'issuer', id, request }), UNAVAILABLE);
     const provisional = { origin: '', serverNames: [], allowedOrigins: [], unauthenticated: 421, maxBody: 0 } as const;
@@ -156,10 +160,12 @@ export class GatewayZone {
       pace,
       contexts: new ContextBudgets(() => performance.now()),
       remainders: new Remainders(clock),
+      flights: new Flights(),
       state,
       running: this.#running,
       histories: new Histories(Date.now),
       spent: (spendings) => void ground.send({ kind: 'spent', spendings }),
+      turned: (turned) => this.#outbox.tell({ kind: 'turned', turned }),
       recent: new RecentDecisions(),
       audit,
       fault,
@@ -378,6 +384,7 @@ export class GatewayZone {
   }
 
   #report(): void {
+    this.#outbox.flush();
     this.#ground.send({ kind: 'counts', ...this.#counts, memory: process.memoryUsage.rss() });
   }
 }

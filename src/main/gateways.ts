@@ -1,6 +1,7 @@
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import { mkdirSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Turned } from '../contract/breaker.ts';
 import type { GatewayBundle } from '../contract/bundle.ts';
 import type { LinkAddress } from '../contract/control-link.ts';
 import type { BundleId } from '../contract/signed-bundle.ts';
@@ -47,6 +48,7 @@ export class Gateways {
     pki: Pki,
     registry: Registry,
     stateNames: string,
+    turned: (turned: readonly Turned[]) => void,
   ) {
     this.#config = config;
     this.#registry = registry;
@@ -67,6 +69,7 @@ export class Gateways {
           signed: (envelope, held) => isSigned(envelope, bundleKey, held),
           astray: (held, signed) => this.#astray(name, held, signed),
           spent: (spendings) => spent.add(spendings),
+          turned,
           fault: (gateway, error) => complain(`gateway ${gateway}: ${error instanceof Error ? error.message : error}`),
         }),
     );

@@ -1,4 +1,5 @@
 import packageJson from '../../package.json' with { type: 'json' };
+import { type Turned, turnedText } from '../contract/breaker.ts';
 import type { GatewayBundle } from '../contract/bundle.ts';
 import type { Clock } from '../contract/clock.ts';
 import type { Spending } from '../contract/limits.ts';
@@ -7,7 +8,7 @@ import { type Soon, when } from '../contract/soon.ts';
 import { splice } from '../contract/splice.ts';
 import type { StateStore } from '../contract/state-store.ts';
 import { isStopped } from '../contract/stops.ts';
-import type { Admitted } from '../contract/tool-call.ts';
+import type { Admitted, Limited } from '../contract/tool-call.ts';
 import { type AuditDeps, AuditTrail } from '../gateway/audit/trail.ts';
 import type { authenticateStage } from '../gateway/authentication/stage.ts';
 import { authorizeStage, type Decide, decision, visibility } from '../gateway/authorization/authorize.ts';
@@ -31,7 +32,10 @@ import type { RuntimeLink } from '../gateway/execution/runtime-link.ts';
 import type { StateSeal } from '../gateway/execution/sealed-state.ts';
 import { compileInputs } from '../gateway/input-validation/compile.ts';
 import { validateStage } from '../gateway/input-validation/validate.ts';
+import { breakers } from '../gateway/limits/breakers.ts';
 import type { ContextBudgets } from '../gateway/limits/context.ts';
+import { estimateOf } from '../gateway/limits/dry-run.ts';
+import type { Flights } from '../gateway/limits/flights.ts';
 import { money } from '../gateway/limits/money.ts';
 import type { Pace } from '../gateway/limits/pace.ts';
 import { type SettleDeps, settlement, warnings } from '../gateway/limits/settle.ts';
@@ -40,7 +44,7 @@ import { pinnedFilter } from '../gateway/output-sanitization/pinned.ts';
 import { redactJson } from '../gateway/output-sanitization/redact-json.ts';
 import { sanitizeStage } from '../gateway/output-sanitization/sanitize.ts';
 import type { Rooms } from '../gateway/pipeline.ts';
-import { frame, subscriptionOf } from '../gateway/protocol/frame.ts';
+import { dryRunOf, frame, subscriptionOf } from '../gateway/protocol/frame.ts';
 import { decodeHeader } from '../gateway/protocol/headers.ts';
 import { lifecycle } from '../gateway/protocol/lifecycle.ts';
 import { answeredBy } from '../gateway/protocol/methods.ts';
@@ -85,10 +89,13 @@ export interface Standing {
   readonly pace: Pace;
   readonly contexts: ContextBudgets;
   readonly remainders: Remainders;
+  readonly flights: Flights;
   readonly state: StateStore;
   readonly running: Running;
   /** Tells zone 0 what budgets have come to. */
   readonly spent: (spendings: readonly Spending[]) => void;
+  /** Tells zone 0 of breakers that have opened or closed. */
+  readonly turned: (turned: readonly Turned[]) => void;
   readonly histories: Histories;
   readonly recent: RecentDecisions;
   readonly audit: AuditDeps;
@@ -131,9 +138,11 @@ export function furnish(
     pace,
     contexts,
     remainders,
+    flights,
     state,
     running,
     spent: tellSpent,
+    turned: tellTurned,
     histories,
     recent,
     audit,
@@ -204,17 +213,31 @@ export function furnish(
     },
   };
 
-  const prices = money(limits, servers, Date.now);
-  const limit = limitStage({ limits, servers, money: prices, store: state });
-  const spent: SettleDeps['spent'] = (call, all) => {
-    if (all.length > 0) tellSpent(all);
-    for (const detail of warnings(all)) {
+  const alert = (call: Limited | Admitted, details: readonly string[]): void => {
+    for (const detail of details) {
       const trail = new AuditTrail(audit, call.arrived, bundle.version);
       trail.authenticated(call);
       trail.identified(call);
       trail.alert(detail).catch((error) => fault(error, call.arrived.incident));
     }
   };
+  const prices = money(limits, servers, Date.now);
+  const breaking = breakers({
+    servers,
+    store: state,
+    turned: (call, all) => {
+      tellTurned(all);
+      alert(call, all.map(turnedText));
+    },
+    fault,
+  });
+  const limit = limitStage({ limits, servers, money: prices, breakers: breaking, flights, store: state });
+  const spent: SettleDeps['spent'] = (call, all) => {
+    if (all.length > 0) tellSpent(all);
+    alert(call, warnings(all));
+  };
+  const underquoted: SettleDeps['underquoted'] = (call, detail) => alert(call, [detail]);
+  const settle = settlement({ money: prices, store: state, spent, underquoted, fault });
   const execute = executeStage({
     link,
     remotes,
@@ -222,6 +245,7 @@ export function furnish(
     clock,
     embedding,
     lending,
+    served: breaking.served,
     seal,
     held,
     stillMay: mayNow,
@@ -305,12 +329,22 @@ export function furnish(
       continues: (call, state) => seal.isGood(call, state),
       once: onceStates,
     }),
-    limit: (call, session) => {
+    estimate: (call, framed, caller) => {
+      const dryRun = prices.dryRun(call);
+      if (dryRun === undefined) return undefined;
+      const { params, ...estimate } = estimateOf(call, dryRun, caller);
+      return { ...estimate, framed: dryRunOf(framed, params) };
+    },
+    limit: (call, session, quote) => {
       running.demand(call);
       contexts.left(call.subject, session, limits.context);
-      return limit(call);
+      return limit(call, quote);
     },
-    settle: settlement({ money: prices, store: state, spent, fault }),
+    settle: (call, outcome) => {
+      settle(call, outcome);
+      breaking.over(call);
+      call.leave();
+    },
     execute: (call, caller) => running.run(call, caller, execute),
     screen: screenStage({
       action: (server) => byName.get(server)?.suspected ?? 'mark',

@@ -5,7 +5,7 @@ import type { EgressAttempt } from '../contract/egress.ts';
 import { isObject, type Json } from '../contract/json.ts';
 import { encodeFrame, FrameReader, type LinkFrame, type ToRuntime } from '../contract/runtime-link.ts';
 import { parseStrict } from '../contract/strict-json.ts';
-import type { RpcAnswer, ServerRequest, UpstreamSession } from '../contract/upstream.ts';
+import type { RpcAnswer, Served, ServerRequest, UpstreamSession } from '../contract/upstream.ts';
 import type { WireUse } from '../contract/wire-secret.ts';
 import { asFailure, type Upstream, UpstreamFailure } from './upstream/upstream.ts';
 
@@ -108,7 +108,7 @@ export class GatewayConnection {
   }
 
   async #call(head: Frame<'call'>, params: Uint8Array, { controller, asks }: Running): Promise<Uint8Array> {
-    const { id, server, method, subject, capabilities, logLevel, asTask = false, leases } = head;
+    const { id, server, method, subject, party, capabilities, logLevel, asTask = false, leases } = head;
     if (!METHODS.has(method)) throw new UpstreamFailure('upstream', `no such method here: ${method}`);
     if (!isObject(parseStrict(Buffer.from(capabilities)).value))
       throw new RangeError('capabilities that are no object');
@@ -124,9 +124,10 @@ export class GatewayConnection {
     const attempted = (attempt: EgressAttempt) => this.witness(server, attempt, id);
     const used = (use: WireUse) => this.#send(encodeFrame({ kind: 'used', id, use }));
     const loan = leases && { leases, used };
+    const served = (what: Served) => this.#send(encodeFrame({ kind: 'served', id, served: what }));
     const kept = (sandbox: string) => this.#send(encodeFrame({ kind: 'kept', id, sandbox }));
     const session = this.#session(head.session);
-    const told = { method, params, subject, session, capabilities, logLevel, headers: [], asTask, loan };
+    const told = { method, params, subject, party, session, capabilities, logLevel, headers: [], asTask, loan };
     const { kind, raw } = await this.#upstream(server).call({
       ...told,
       signal,
@@ -135,6 +136,7 @@ export class GatewayConnection {
       deferred,
       attempted,
       kept,
+      served,
     });
     return encodeFrame({ kind, id }, raw);
   }

@@ -65,6 +65,7 @@ for (const [what, { held, kept, astray }] of Object.entries(cases))
       signed: (envelope) => envelope === proof,
       astray: (id, signed) => void found.push([id, signed]),
       spent: () => undefined,
+      turned: () => undefined,
       fault: () => undefined,
     });
     t.after(() => {

@@ -24,7 +24,11 @@ const bundle = (version: number): GatewayBundle => ({
   servers: [],
   stops: [],
   stateSeals: [],
-  limits: { perSubject: { interval: 600, burst: 20 }, perSource: { interval: 200, burst: 100 } },
+  limits: {
+    perSubject: { interval: 600, burst: 20 },
+    perSource: { interval: 200, burst: 100 },
+    inFlight: { total: 100, perServer: 100 },
+  },
   away: 1,
 });
 const open = (envelope: string, held?: { version: number; digest: string }) =>

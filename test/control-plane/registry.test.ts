@@ -18,7 +18,11 @@ const bundle = (text: string): Omit<GatewayBundle, 'version'> => ({
   revoked: [],
   policies: [{ file: 'p.cedar', text }],
   servers: [],
-  limits: { perSubject: { interval: 600, burst: 20 }, perSource: { interval: 200, burst: 100 } },
+  limits: {
+    perSubject: { interval: 600, burst: 20 },
+    perSource: { interval: 200, burst: 100 },
+    inFlight: { total: 100, perServer: 100 },
+  },
   stops: [],
   stateSeals: [],
   away: 1,

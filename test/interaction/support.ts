@@ -67,6 +67,7 @@ export function stageWith(world: World) {
     remotes: new Map([
       ['srv', { call: async (call) => server(call, JSON.parse(Buffer.from(call.params).toString())) }],
     ]),
+    served: () => {},
     failureOf: (error) => ({ code: 'upstream', detail: String(error), isUnauthorized: false }),
     embedding: {
       mayAsk: (_call, method) => ({ allow: !denied.includes(method), detail: 'by the test', policies: ['p:1'] }),

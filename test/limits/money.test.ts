@@ -5,6 +5,7 @@ import type { Limits, Spending, ToolCost } from '../../src/contract/limits.ts';
 import { Refusal } from '../../src/contract/refusal.ts';
 import { Admitted, Authorized, Confirmed, Executed, Validated } from '../../src/contract/tool-call.ts';
 import { memoryStore } from '../../src/drivers/state-store/memory.ts';
+import { Flights } from '../../src/gateway/limits/flights.ts';
 import { money } from '../../src/gateway/limits/money.ts';
 import { settlement, warnings } from '../../src/gateway/limits/settle.ts';
 import { limitStage } from '../../src/gateway/limits/stage.ts';
@@ -16,25 +17,41 @@ const pin = { name: 'tool', raw: '{}', digest: '' };
 /** The stage and its settlement before one tool that costs money, on a clock of the test's. */
 function till(cost: ToolCost, budgets: Partial<Limits> = {}) {
   const clock = { at: Date.parse('2026-11-29T12:00:00Z') };
-  const limits: Limits = { perSubject: { interval: 1, burst: 1e6 }, perSource: { interval: 1, burst: 1 }, ...budgets };
+  const limits: Limits = {
+    perSubject: { interval: 1, burst: 1e6 },
+    perSource: { interval: 1, burst: 1 },
+    inFlight: { total: 100, perServer: 100 },
+    ...budgets,
+  };
   const server = { pins: { name: 'srv' }, tools: { tool: { cost } } } as unknown as GatewayServer;
   const store = memoryStore(() => clock.at);
   const prices = money(limits, [server], () => clock.at);
-  const limit = limitStage({ limits, servers: [server], money: prices, store });
+  const limit = limitStage({
+    limits,
+    servers: [server],
+    money: prices,
+    breakers: { watch: () => undefined },
+    flights: new Flights(),
+    store,
+  });
   const told: Spending[] = [];
+  const alerts: string[] = [];
   const settle = settlement({
     money: prices,
     store,
     spent: (_, spendings) => void told.push(...spendings),
+    underquoted: (_, detail) => void alerts.push(detail),
     fault: (error) => assert.fail(String(error)),
   });
   return {
     clock,
     told,
-    ask: (args = '{}') => {
+    alerts,
+    money: prices,
+    ask: (args = '{}', quote?: string) => {
       const raw = `{"name":"tool","arguments":${args}}`;
       const valid = new Validated(known({ method: 'tools/call', pin }, raw), { arguments: JSON.parse(args), raw });
-      return limit(new Confirmed(new Authorized(valid, { allow: true, policies: [], detail: '' }), undefined));
+      return limit(new Confirmed(new Authorized(valid, { allow: true, policies: [], detail: '' }), undefined), quote);
     },
     async end(call: Awaited<ReturnType<typeof limit>>, outcome: string | Refusal | { continuation: string }) {
       const admitted = new Admitted(call);
@@ -122,4 +139,39 @@ test('a price that the result tells is reserved as the most it may be, and settl
   assert.equal(told.at(-1)?.spent, 12_340);
   await end(two, '{"usage":"a lie"}');
   assert.equal(told.at(-1)?.spent, 512_340);
+});
+
+test('a price that a dry run tells is reserved as it was told; one that tells none refuses the call', async () => {
+  verifies('limits.cost');
+  const cost: ToolCost = {
+    dryRun: { with: { dry_run: true }, usd: 'result.bytes * 0.000001 + args.rows' },
+    max: 2_000_000,
+  };
+  const { ask } = till(cost);
+  assert.equal((await ask('{"rows":1}', '{"bytes":250000}')).reserved?.amount, 1_250_000);
+  await assert.rejects(ask('{"rows":1}', '{"bytes":1000001}'), broke(/would cost \$2\.000001, and may cost \$2\.00/));
+  for (const quote of ['{}', '{"bytes":"9"}', '{"bytes":-9e9}', '{"bytes":1,"isError":true}', '[]', 'null'])
+    await assert.rejects(ask('{"rows":1}', quote), broke(/its price cannot be told/), quote);
+});
+
+test('a dry run that told less than its call cost is booked in full, told of, and not believed any more', async () => {
+  verifies('limits.cost');
+  const cost: ToolCost = {
+    dryRun: { tool: 'estimate', usd: 'result.usd' },
+    actual: 'result.usd',
+    max: 900_000,
+    daily: 2_000_000,
+  };
+  const { ask, end, told, alerts, money } = till(cost);
+  await end(await ask('{}', '{"usd":0.1}'), '{"usd":0.1}');
+  assert.deepEqual([told.at(-1)?.spent, alerts], [100_000, []]);
+  const call = await ask('{}', '{"usd":0.1}');
+  assert.notEqual(money.dryRun(call), undefined);
+  await end(call, '{"usd":0.7}');
+  assert.equal(told.at(-1)?.spent, 800_000);
+  assert.deepEqual(alerts, [
+    'the dry run of srv/tool said $0.10, and the call cost $0.70: it is not believed any more',
+  ]);
+  assert.equal(money.dryRun(call), undefined);
+  assert.equal((await ask()).reserved?.amount, 900_000);
 });

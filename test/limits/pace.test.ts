@@ -5,6 +5,7 @@ import { Refusal } from '../../src/contract/refusal.ts';
 import { StateUnavailable } from '../../src/contract/state-store.ts';
 import { Authorized, Confirmed, Validated } from '../../src/contract/tool-call.ts';
 import { memoryStore } from '../../src/drivers/state-store/memory.ts';
+import { Flights } from '../../src/gateway/limits/flights.ts';
 import { money } from '../../src/gateway/limits/money.ts';
 import { Pace } from '../../src/gateway/limits/pace.ts';
 import { limitStage } from '../../src/gateway/limits/stage.ts';
@@ -14,8 +15,11 @@ import { verifies } from '../support/verifies.ts';
 const limits: Limits = {
   perSubject: { interval: 600, burst: 2 },
   perSource: { interval: 1000, burst: 3 },
+  inFlight: { total: 100, perServer: 100 },
 };
 const free = money(limits, [], Date.now);
+const none = { watch: () => undefined };
+const flights = new Flights();
 const pin = { name: 'tool', raw: '{}', digest: '' };
 const call = () => {
   const valid = new Validated(known({ method: 'tools/call', pin }, '{"name":"tool"}'), { arguments: {}, raw: '{}' });
@@ -32,7 +36,7 @@ test('a clock that is set by an hour, to and fro, gives no tokens and locks nobo
   const steady = { at: 0 };
   t.mock.timers.enable({ apis: ['Date'], now: 1_700_000_000_000 });
   const store = memoryStore(Date.now, { steady: () => steady.at });
-  const limit = limitStage({ limits, servers: [], money: free, store });
+  const limit = limitStage({ limits, servers: [], money: free, breakers: none, flights, store });
   await limit(call());
   await limit(call());
   for (const now of [1_700_003_600_000, 1_699_996_400_000, 1_700_003_600_000]) {
@@ -51,6 +55,8 @@ test('seconds to wait are rounded up: who comes then is let in', async () => {
     limits: slow,
     servers: [],
     money: free,
+    breakers: none,
+    flights,
     store: memoryStore(Date.now, { steady: () => steady.at }),
   });
   await limit(call());
@@ -62,7 +68,10 @@ test('seconds to wait are rounded up: who comes then is let in', async () => {
 test('when the store cannot tell, no call passes', async () => {
   verifies('limits.subject');
   const store = { take: () => Promise.reject(new StateUnavailable('gone')) };
-  await assert.rejects(limitStage({ limits, servers: [], money: free, store })(call()), refused('unavailable'));
+  await assert.rejects(
+    limitStage({ limits, servers: [], money: free, breakers: none, flights, store })(call()),
+    refused('unavailable'),
+  );
 });
 
 test('an address is its /64, whichever way it is written; what it wastes is its own', () => {

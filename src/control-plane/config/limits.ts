@@ -60,19 +60,38 @@ export const toolCost = z
       .describe(
         'Dollars of one call, after it: a CEL expression over `args` and `result`; until then its `usd`, or `max_usd`.',
       ),
+    dry_run: z
+      .strictObject({
+        tool: z.string().min(1).max(128).optional().describe('A tool of the same server; absent: the tool itself.'),
+        with: z
+          .record(z.string().min(1).max(128), z.union([z.string().max(256), z.number(), z.boolean()]))
+          .optional()
+          .describe("Arguments that make a call a dry run, such as `{ dry_run: true }`, in the place of the caller's."),
+        usd: expression('args', 'result').describe(
+          'Dollars of the call: a CEL expression over `args` and the `result` of its dry run.',
+        ),
+      })
+      .optional()
+      .describe('The server itself tells what a call would cost, before it: docs/limits.md.'),
     max_usd: dollars.optional().describe('Dollars that one call may cost.'),
     ...allowance,
   })
-  .superRefine(({ usd, actual_usd, max_usd }, context) => {
-    if (actual_usd !== undefined && usd === undefined && max_usd === undefined)
+  .superRefine(({ usd, actual_usd, dry_run, max_usd }, context) => {
+    const issue = (message: string) => context.addIssue({ code: 'custom', path: ['dry_run'], message });
+    if (dry_run !== undefined && usd !== undefined) issue('goes without usd: there is one price');
+    if (dry_run !== undefined && max_usd === undefined)
+      issue('needs max_usd: so much is reserved when it was not true once');
+    if (dry_run !== undefined && dry_run.tool === undefined && dry_run.with === undefined)
+      issue('needs a tool, or arguments with which the call does nothing');
+    if (actual_usd !== undefined && usd === undefined && dry_run === undefined && max_usd === undefined)
       context.addIssue({
         code: 'custom',
         path: ['actual_usd'],
         message: 'needs max_usd: so much is reserved until it is known',
       });
   })
-  .transform(({ usd: price, actual_usd: actual, max_usd: max, daily_usd: daily, monthly_usd: monthly }) => ({
-    ...{ price, actual, max, daily, monthly },
+  .transform(({ usd: price, actual_usd: actual, dry_run: dryRun, max_usd: max, ...periods }) => ({
+    ...{ price, actual, dryRun, max, daily: periods.daily_usd, monthly: periods.monthly_usd },
   }));
 
 /** Every key has its default, so that no limit can be forgotten. */
@@ -98,6 +117,15 @@ export const limits = z
       })
       .optional()
       .describe('A bound on what one model is given to read; absent: each answer has its own alone.'),
+    in_flight: z
+      .strictObject({
+        total: z.int().min(2).max(100_000).default(4000).describe('At one gateway.'),
+        per_server: z.int().min(2).max(100_000).default(2000).describe('To one server, at one gateway.'),
+      })
+      .prefault({})
+      .describe(
+        'Calls that are not over; no tenant has more than half of them, or more than the others that are there.',
+      ),
   })
   .prefault({})
   .describe('How much may be asked: docs/limits.md.');

@@ -76,12 +76,13 @@ export function trustedIssuers(config: Config): TrustedIssuer[] {
 
 /** As the gateways have them. */
 export function limitsOf({ limits }: Config): Limits {
-  const { per_subject: subject, per_tenant: tenant, per_source: perSource } = limits;
+  const { per_subject: subject, per_tenant: tenant, per_source: perSource, in_flight } = limits;
   const { rate: interval, burst } = tenant;
   return {
     perSubject: { interval: subject.rate, burst: subject.burst },
     perSource,
     ...(limits.context !== undefined && { context: limits.context }),
+    inFlight: { total: in_flight.total, perServer: in_flight.per_server },
     ...(interval !== undefined && { perTenant: { interval, burst } }),
     subjectBudget: { daily: subject.daily_usd, monthly: subject.monthly_usd },
     tenantBudget: { daily: tenant.daily_usd, monthly: tenant.monthly_usd },

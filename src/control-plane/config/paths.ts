@@ -27,6 +27,8 @@ export function checkPaths(
   for (const key of ['cert', 'key', 'client_ca'] as const) file(settings.edge.tls[key], 'edge', 'tls', key);
   file(settings.identity.spiffe?.bundle, 'identity', 'spiffe', 'bundle');
   for (const [index, { ca }] of settings.identity.issuers.entries()) file(ca, 'identity', 'issuers', index, 'ca');
+  for (const kind of ['pagerduty', 'alertmanager', 'webhook'] as const)
+    file(settings.paging?.[kind]?.ca, 'paging', kind, 'ca');
   const servers = Object.entries(settings.servers).map(([name, server]) => {
     file(server.ca, 'servers', name, 'ca');
     for (const [index, { ca }] of server.sandbox.egress.entries())

@@ -4,8 +4,10 @@ import { parseNetwork } from '../../contract/addresses.ts';
 import { type EgressRule, isInnerNetwork, ruleFault } from '../../contract/egress.ts';
 import { isTemplate } from '../../contract/resource-mapping.ts';
 import { answers } from './answers.ts';
+import { clients } from './clients.ts';
 import { control } from './control.ts';
 import { limits } from './limits.ts';
+import { paging } from './paging.ts';
 import { redaction } from './redaction.ts';
 import { toolSettings } from './tool-settings.ts';
 import { duration, listen, size } from './units.ts';
@@ -268,24 +270,7 @@ export function configSchema(base: string) {
           .default([])
           .describe('External OAuth 2.1 issuers; absent: the embedded one.'),
         dpop,
-        clients: z
-          .record(
-            z.string().regex(/^[a-z][a-z0-9-]{0,63}$/, 'a client id is a-z, 0-9 and hyphens, from a letter on'),
-            z.strictObject({
-              name: name.describe('What people are shown when it asks for their consent.'),
-              redirect_uris: z
-                .array(
-                  z.string().refine(safeRedirect, 'https, http to this device, or a scheme with a dot; no fragment'),
-                )
-                .min(1)
-                .max(16)
-                .describe('Where codes may go: exactly these; on loopback with any port (RFC 8252).'),
-            }),
-          )
-          .default({})
-          .describe(
-            'Clients of the embedded issuer, by client id; others are known by their metadata document, whose URL is their id.',
-          ),
+        clients,
         spiffe: spiffe(path),
       })
       .prefault({})
@@ -317,6 +302,7 @@ export function configSchema(base: string) {
       .describe('The MCP servers, by name; each is exactly one of `package`, `root` and `url`.'),
     limits,
     redaction,
+    paging: paging(path),
     state: stateStore,
   });
   // `state` is the state directory, everywhere else.
@@ -359,16 +345,6 @@ function belongsTo(owner: string, key: string) {
     if (value[key] === undefined || value[owner] !== undefined) return;
     context.addIssue({ code: 'custom', path: [key], message: `${key} goes with ${owner} only` });
   };
-}
-
-/** RFC 8252 §7, RFC 9700 §4.1.3. */
-function safeRedirect(text: string): boolean {
-  if (!URL.canParse(text)) return false;
-  const { protocol, hostname, hash, username, password } = new URL(text);
-  if (hash !== '' || text.includes('#') || username !== '' || password !== '') return false;
-  const isHere = /^(localhost|127\.0\.0\.1|\[::1\])$/.test(hostname);
-  if (protocol === 'https:') return !isHere;
-  return protocol === 'http:' ? isHere : /^[a-z][a-z0-9+-]*(\.[a-z0-9+-]+)+:$/.test(protocol);
 }
 
 /** Python's own options would be those of the parent that all sandboxes are forked from. */

@@ -1,5 +1,7 @@
 import { z } from 'zod';
+import { P99 } from '../../contract/breaker.ts';
 import { rateLimit, toolCost } from './limits.ts';
+import { duration } from './units.ts';
 
 const labels = z
   .array(z.string().regex(/^[a-z][a-z0-9-]{0,31}$/, 'a label is a-z, 0-9 and hyphens, from a letter on'))
@@ -22,6 +24,20 @@ export const toolSettings = z.strictObject({
     .describe('A person confirms each single call with a passkey; no token stands for that.'),
   rate: rateLimit.optional().describe('Calls of all callers together.'),
   cost: toolCost.optional().describe('Its calls cost money; one that has no price is refused.'),
+  breaker: z
+    .strictObject({
+      p99: duration
+        .prefault(`${P99}ms`)
+        .describe('A tool that is slow by nature: so long may the slowest but one in a hundred take.'),
+      is_error: z
+        .enum(['answer', 'fault'])
+        .default('answer')
+        .describe(
+          'What a result with `isError` is: an answer to what the caller asked, or (`fault`) always the failure of the tool.',
+        ),
+    })
+    .optional()
+    .describe('When the tool counts as out of order; absent: 2 s at the 99th percentile, or one error in ten.'),
   reads: labels.describe('Labels of the data that it gives, such as private or untrusted: docs/policies.md.'),
   writes: labels.describe('Labels of where it may carry data to, such as external.'),
 });

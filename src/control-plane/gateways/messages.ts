@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { isLevelKey } from '../../contract/breaker.ts';
 import { MalformedJson, parseText } from '../../contract/strict-json.ts';
 import { AUDIT_PAGE, type FromGateway, SHOWN_PAGE } from '../../contract/zone-link.ts';
 import { rehearsal } from './rehearsal.ts';
@@ -6,6 +7,7 @@ import { rehearsal } from './rehearsal.ts';
 const id = z.int().min(0);
 const bundleId = z.strictObject({ version: z.int().min(1), digest: z.string().max(64) });
 const counts = z.record(z.string(), z.int());
+const count = z.int().min(0);
 
 /** What a gateway may say. Zone 1 is where strangers come in: what zone 0 hears from it is looked at like anybody's. */
 const fromGateway = z.discriminatedUnion('kind', [
@@ -74,6 +76,16 @@ const fromGateway = z.discriminatedUnion('kind', [
         ttl: z.int().min(0),
         spent: z.int().min(0),
         reached: z.number().optional(),
+      }),
+    ),
+  }),
+  z.strictObject({
+    kind: z.literal('turned'),
+    turned: z.array(
+      z.strictObject({
+        key: z.string().max(4096).refine(isLevelKey),
+        to: z.enum(['open', 'closed']),
+        evidence: z.strictObject({ calls: count, slow: count, faults: count }),
       }),
     ),
   }),

@@ -1,5 +1,6 @@
 import { type Spent, type StateStore, StateUnavailable } from '../../contract/state-store.ts';
 import { TokenBuckets } from '../../contract/token-buckets.ts';
+import { Breakers } from './memory/breakers.ts';
 import { Ledger } from './memory/ledger.ts';
 import { MemoryRecords } from './memory/records.ts';
 
@@ -31,6 +32,7 @@ export function memoryStore(
   let current = 0;
   const buckets = new TokenBuckets();
   const ledger = new Ledger(now, spent);
+  const breakers = new Breakers();
 
   const forget = (time: number): void => {
     current = time;
@@ -53,7 +55,7 @@ export function memoryStore(
       else others.push(key);
       return true;
     },
-    async take({ own, shared, further, reserve }) {
+    async take({ own, shared, further, watch, reserve }) {
       const time = steady();
       const all = shared === undefined ? [own, ...further] : [own, shared, ...further];
       let longest = { key: own.key, wait: 0 };
@@ -64,14 +66,21 @@ export function memoryStore(
       if (longest.wait === 0 && shared !== undefined)
         longest = { key: shared.key, wait: buckets.unfair(own, shared, time) };
       if (longest.wait > 0) return { kind: 'rate', ...longest };
+      const open = watch && breakers.refusal(watch, time);
+      if (open !== undefined) return { kind: 'open', ...open };
       for (const bucket of all) buckets.take(bucket, time);
       if (shared !== undefined) buckets.countFair(own, shared, time);
-      return reserve === undefined ? { kind: 'taken' } : ledger.reserve(reserve);
+      const short = reserve && ledger.reserve(reserve);
+      if (short !== undefined) return { kind: 'budget', ...short };
+      return { kind: 'taken', isProbe: watch !== undefined && breakers.pass(watch, time) };
     },
     async settle(settlement) {
       return ledger.settle(settlement);
     },
     records: new MemoryRecords(now),
+    async observe(watch, seen) {
+      return breakers.observe(watch, seen, steady());
+    },
     async close() {
       until.clear();
       slots.clear();

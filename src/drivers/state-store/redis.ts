@@ -63,6 +63,7 @@ export async function openRedisStore(url: string, settings: RedisSettings): Prom
       tell(async () => (await redis.set(`innerkeep:once:${name(key)}`, '', 'PX', Math.ceil(ttl), 'NX')) === 'OK'),
     take: (demand) => tell(() => limits.take(demand)),
     settle: (settlement) => limits.settle(settlement),
+    observe: (watch, seen) => tell(() => limits.observe(watch, seen)),
     records: {
       read: (kind, id) => tell(() => records.read(kind, id)),
       write: (kind, id, text, ttl, over) => tell(() => records.write(kind, id, text, ttl, over)),

@@ -2,7 +2,7 @@ import type { Caller } from '../../contract/caller.ts';
 import type { EgressAttempt } from '../../contract/egress.ts';
 import { takesUrls } from '../../contract/step-up.ts';
 import type { Admitted } from '../../contract/tool-call.ts';
-import type { RpcAnswer, ServerRequest, UpstreamCall, UpstreamSession } from '../../contract/upstream.ts';
+import type { RpcAnswer, Served, ServerRequest, UpstreamCall, UpstreamSession } from '../../contract/upstream.ts';
 import type { Loan } from '../../contract/wire-secret.ts';
 import { mayBeTask, toldCapabilities } from './capabilities.ts';
 import type { Embedding } from './embedded-request.ts';
@@ -17,6 +17,7 @@ export class Exchange implements UpstreamCall {
   readonly method: string;
   readonly params: Uint8Array;
   readonly subject: string;
+  readonly party: string;
   readonly session: UpstreamSession | undefined;
   readonly capabilities: string;
   readonly logLevel: string | undefined;
@@ -27,6 +28,8 @@ export class Exchange implements UpstreamCall {
   loan: Loan | undefined;
   /** The person can be led to an address, and the request comes again when he has been there. */
   readonly leads: boolean;
+  /** What the server made of it; undefined: it never had it, or is not done. */
+  made: Served | undefined;
   readonly #embedding: Embedding;
   readonly #call: Admitted;
   readonly #caller: Caller;
@@ -45,6 +48,7 @@ export class Exchange implements UpstreamCall {
     this.method = target.method;
     this.params = encoder.encode(params);
     this.subject = subject.key;
+    this.party = subject.tenant;
     this.session = caller.session;
     this.capabilities = toldCapabilities(caller.capabilities, mayBeTask(call.frame, caller.capabilities));
     this.logLevel = caller.logLevel;
@@ -87,6 +91,10 @@ export class Exchange implements UpstreamCall {
 
   kept(sandbox: string): void {
     this.#embedding.kept(this.#call, sandbox);
+  }
+
+  served(served: Served): void {
+    this.made = served;
   }
 
   deferred(): void {

@@ -6,7 +6,7 @@ import type { RuntimeFailure } from '../../contract/runtime-link.ts';
 import type { Soon } from '../../contract/soon.ts';
 import { MalformedJson, parseText } from '../../contract/strict-json.ts';
 import { type Admitted, Executed } from '../../contract/tool-call.ts';
-import type { RpcAnswer, UpstreamCall } from '../../contract/upstream.ts';
+import type { RpcAnswer, Served, UpstreamCall } from '../../contract/upstream.ts';
 import { mayBeAsked } from './capabilities.ts';
 import type { Embedding } from './embedded-request.ts';
 import { Exchange } from './exchange.ts';
@@ -51,6 +51,8 @@ export interface ExecutionDeps {
   readonly failureOf: (error: unknown) => RemoteFailure;
   readonly embedding: Embedding;
   readonly lending: Lending;
+  /** What the server made of the call, and answered. */
+  readonly served: (call: Admitted, served: Served, answer: RpcAnswer | undefined) => void;
   /** Whether the call would be permitted now: policy may have changed since it was. */
   readonly stillMay: (call: Admitted) => Soon<boolean>;
   /** These two outlive bundles: what was begun under one goes on under the next. */
@@ -83,7 +85,12 @@ async function run(deps: ExecutionDeps, call: Admitted, caller: Caller, params: 
 
 /** An answer that everybody behind here reads alike, wherever the server runs. */
 async function dispatch(deps: ExecutionDeps, call: Admitted, exchange: Exchange): Promise<RpcAnswer> {
-  const answer = await ask(deps, call, exchange);
+  let answer: RpcAnswer | undefined;
+  try {
+    answer = await ask(deps, call, exchange);
+  } finally {
+    if (exchange.made !== undefined) deps.served(call, exchange.made, answer);
+  }
   try {
     parseText(answer.raw);
     return answer;

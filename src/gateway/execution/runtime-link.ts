@@ -51,10 +51,11 @@ export class RuntimeLink {
    * has gone; the sandbox is then killed
    */
   call(server: string, call: UpstreamCall): Promise<RpcAnswer> {
-    const { method, subject, session, capabilities, logLevel, loan, asTask, signal } = call;
+    const { method, subject, party, session, capabilities, logLevel, loan, asTask, signal } = call;
     return new Promise((resolve, reject) => {
       const head = (id: number): ToRuntime => ({
         ...{ kind: 'call', id, server, method, subject, capabilities },
+        ...(party !== undefined && { party }),
         ...(session !== undefined && { session: session.key }),
         ...(logLevel !== undefined && { logLevel }),
         ...(loan !== undefined && { leases: loan.leases }),
@@ -186,6 +187,7 @@ export class RuntimeLink {
     else if (kind === 'ask') void this.#ask(head, request, body);
     else if (kind === 'listening') request.listening?.ready();
     else if (kind === 'used') request.call?.loan?.used(head.use);
+    else if (kind === 'served') request.call?.served?.(head.served);
     else if (kind === 'deferred') request.call?.deferred();
     else {
       this.#ended(id);

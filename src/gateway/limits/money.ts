@@ -1,5 +1,5 @@
 import type { GatewayServer } from '../../contract/bundle.ts';
-import type { Allowance, Budget, Limits, Reservation } from '../../contract/limits.ts';
+import type { Allowance, Budget, DryRun, Limits, Reservation } from '../../contract/limits.ts';
 import { Refusal } from '../../contract/refusal.ts';
 import type { Confirmed, Subject } from '../../contract/tool-call.ts';
 import { type Price, priceOf } from './prices.ts';
@@ -7,8 +7,16 @@ import { type Price, priceOf } from './prices.ts';
 const DAY = 24 * 60 * 60 * 1000;
 
 export interface Money {
-  /** What the call may cost, and the budgets that have to bear it; undefined: it costs nothing. @throws Refusal budget */
-  reservation(call: Confirmed): Reservation | undefined;
+  /** The dry run that has to tell the call's price; undefined: it is known without, or it is one itself. */
+  dryRun(call: Pick<Confirmed, 'frame' | 'target'>): DryRun | undefined;
+  /**
+   * What the call may cost, and the budgets that have to bear it; undefined: it costs nothing.
+   * @param quote raw JSON of its dry run's result
+   * @throws Refusal budget
+   */
+  reservation(call: Confirmed, quote: string | undefined): Reservation | undefined;
+  /** The dry run of that tool has told less than its calls cost: until the next bundle, the most that they may is reserved. */
+  distrust(action: string): void;
   price(action: string): Price | undefined;
 }
 
@@ -21,6 +29,7 @@ export function money(limits: Limits, servers: readonly GatewayServer[], now: ()
       ),
     ),
   );
+  const distrusted = new Set<string>();
   let reserved = 0;
 
   const budgetsOf = (subject: Subject, action: string, tool: Allowance): Budget[] => {
@@ -38,11 +47,14 @@ export function money(limits: Limits, servers: readonly GatewayServer[], now: ()
   };
   return {
     price: (action) => prices.get(action),
-    reservation({ arrived, subject, target, params }) {
+    dryRun: ({ frame, target }) =>
+      frame.isDryRun || distrusted.has(target.action) ? undefined : prices.get(target.action)?.cost.dryRun,
+    distrust: (action) => void distrusted.add(action),
+    reservation({ arrived, frame, subject, target, params }, quote) {
       const price = prices.get(target.action);
-      if (price === undefined) return undefined;
+      if (price === undefined || frame.isDryRun) return undefined;
       const { max } = price.cost;
-      const amount = price.before(params.arguments);
+      const amount = price.before(params.arguments, quote);
       if (amount === undefined)
         throw new Refusal('budget', `${target.action} costs money, and its price cannot be told`);
       if (max !== undefined && amount > max)

@@ -9,6 +9,8 @@ export interface SettleDeps {
   readonly store: Pick<StateStore, 'settle'>;
   /** What budgets have come to by the call. */
   readonly spent: (call: Limited | Admitted, spendings: readonly Spending[]) => void;
+  /** The call has cost more than its dry run said. */
+  readonly underquoted: (call: Limited | Admitted, detail: string) => void;
   readonly fault: (error: unknown, incident: string) => void;
 }
 
@@ -24,7 +26,7 @@ const UNREACHED: ReadonlySet<RefusalCode> = new Set<RefusalCode>([
 ]);
 
 /** Turns what a call reserved into what it cost. Where that is not known, it cost all of it. */
-export function settlement({ money, store, spent, fault }: SettleDeps) {
+export function settlement({ money, store, spent, underquoted, fault }: SettleDeps) {
   return (call: Limited | Admitted, outcome: Executed | Refusal | undefined): void => {
     const { reserved, target, params } = call;
     if (reserved === undefined) return;
@@ -35,7 +37,15 @@ export function settlement({ money, store, spent, fault }: SettleDeps) {
       if (outcome.continuation !== undefined) return 0;
       return money.price(target.action)?.after(params.arguments, outcome.result) ?? reserved.amount;
     };
-    store.settle({ ...reserved, actual: cost() }).then(
+    const actual = cost();
+    if (actual > reserved.amount && money.price(target.action)?.cost.dryRun !== undefined) {
+      money.distrust(target.action);
+      underquoted(
+        call,
+        `the dry run of ${target.action} said ${usd(reserved.amount)}, and the call cost ${usd(actual)}: it is not believed any more`,
+      );
+    }
+    store.settle({ ...reserved, actual }).then(
       (spendings) => spent(call, spendings),
       (error: unknown) => fault(error, call.arrived.incident),
     );

@@ -1,7 +1,7 @@
 import { isObject, type Json, type JsonObject } from '../../contract/json.ts';
 import { Refusal } from '../../contract/refusal.ts';
 import { findMember, readArray, readObject } from '../../contract/splice.ts';
-import { MalformedJson, parseUnfrozen } from '../../contract/strict-json.ts';
+import { MalformedJson, parseStrict, parseUnfrozen } from '../../contract/strict-json.ts';
 import { type Authenticated, type Frame, Framed, type Revision } from '../../contract/tool-call.ts';
 import type { RpcAnswer } from '../../contract/upstream.ts';
 import { MODERN, revisionOf } from './revision.ts';
@@ -55,6 +55,13 @@ export function subscriptionOf(call: Framed, uri: string): Framed {
   const params = { uri };
   const paramsRaw = JSON.stringify(params);
   return framed(call, { ...call.frame, method: 'resources/subscribe', params, paramsRaw });
+}
+
+/** The call that tells what another one would cost: it walks the line as if it had come alone. @param paramsRaw strict JSON */
+export function dryRunOf(call: Framed, paramsRaw: string): Framed {
+  const { value } = parseStrict(new TextEncoder().encode(paramsRaw));
+  if (!isObject(value)) throw new Refusal('internal', 'params that are no object');
+  return framed(call, { ...call.frame, method: 'tools/call', params: value, paramsRaw, isDryRun: true });
 }
 
 function message(call: Authenticated, text: string, from: number, value: Json, agreed: Revision | undefined): Framed {

@@ -32,7 +32,8 @@ export function stepUpStage(deps: StepUpDeps): (call: Authorized, capabilities: 
     const { method, pin, server } = call.target;
     const tools = servers.get(server)?.tools ?? {};
     const tool = method === 'tools/call' && pin !== undefined && Object.hasOwn(tools, pin.name) ? pin.name : undefined;
-    const wants = tool !== undefined && tools[tool]?.step_up !== undefined;
+    // Of a dry run, the call that it is for has been confirmed.
+    const wants = tool !== undefined && tools[tool]?.step_up !== undefined && !call.frame.isDryRun;
     return new Confirmed(call, wants ? await confirmation(deps, call, tool, capabilities) : undefined);
   };
 }

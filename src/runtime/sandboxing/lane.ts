@@ -4,6 +4,7 @@ import type { OpenWayOut } from '../egress/egress.ts';
 import type { Era } from '../upstream/handshake.ts';
 import { UpstreamFailure } from '../upstream/upstream.ts';
 import { Demand } from './demand.ts';
+import { FairQueue } from './fair-queue.ts';
 import type { Ready, StartFailure } from './start-sandbox.ts';
 
 /** Milliseconds; what a sandbox was given at its start, such as an authority that it trusts, is good for twice as long. */
@@ -22,20 +23,24 @@ export interface Waiting {
   reject(failure: UpstreamFailure): void;
 }
 
-/** One server's idle sandboxes, its calls that wait in order of arrival, and what is known of its starts. */
+/** Weight of the newest call in what a call takes. */
+const NEWEST = 0.1;
+
+/** One server's idle sandboxes, its calls that wait, and what is known of its starts. */
 export class Lane {
   readonly server: SandboxedServer;
   readonly driver: SandboxDriver;
   readonly openWayOut: OpenWayOut | undefined;
   readonly idle: Ready[] = [];
-  /** Arrival number → call; a Map keeps the order of arrival. */
-  readonly waiting = new Map<number, Waiting>();
+  readonly waiting = new FairQueue<Waiting>();
   live = 0;
   starting = 0;
   #era: { readonly era: Era; readonly until: number } | undefined;
   readonly #now: () => number;
   readonly #wake: () => void;
   readonly #demand: Demand;
+  /** Milliseconds that one call has its sandbox. */
+  #occupied = 0;
   #failures = 0;
   #lastFailure: UpstreamFailure | undefined;
   #backoff: NodeJS.Timeout | undefined;
@@ -61,9 +66,14 @@ export class Lane {
     return this.#era !== undefined && this.#now() < this.#era.until ? this.#era.era : undefined;
   }
 
-  get oldest(): number {
-    for (const arrival of this.waiting.keys()) return arrival;
-    return Number.POSITIVE_INFINITY;
+  /** A call had its sandbox for so many milliseconds. */
+  used(ms: number): void {
+    this.#occupied += NEWEST * (ms - this.#occupied);
+  }
+
+  /** Milliseconds that a call would wait that comes now. @param room sandboxes that the server may have at a time */
+  expected(party: string, room: number): number {
+    return (this.waiting.turnOf(party) * this.#occupied) / room;
   }
 
   get wantsRefill(): boolean {
@@ -97,8 +107,8 @@ export class Lane {
       return;
     }
     this.#learn(ready.handshake.era);
-    for (const [arrival, call] of this.waiting) {
-      this.waiting.delete(arrival);
+    const call = this.waiting.take();
+    if (call !== undefined) {
       this.#failures = 0;
       call.resolve(ready);
       return;
@@ -145,8 +155,6 @@ export class Lane {
   }
 
   #rejectAll(failure: UpstreamFailure): void {
-    const calls = [...this.waiting.values()];
-    this.waiting.clear();
-    for (const call of calls) call.reject(failure);
+    for (const call of this.waiting.clear()) call.reject(failure);
   }
 }

@@ -23,6 +23,8 @@ export interface PoolLimits {
   readonly handshake: number;
 }
 
+/** Milliseconds that a call may be expected to wait for its sandbox: its client must not give up on what is then begun. */
+const MAX_WAIT = 20_000;
 /** Milliseconds after which a start is taken to wait rather than compute, and lets the next one begin. */
 const SLOW_START = 1000;
 /** Milliseconds from one look for idle sandboxes that nobody will want to the next. */
@@ -32,7 +34,7 @@ const REFILL_DELAY = 20;
 
 /**
  * Single-use sandboxes that have already done their handshake, for each server; every one serves one call and is
- * killed. Calls wait in order of arrival; free room goes to the server whose call has waited longest, and only then
+ * killed. Calls of a server wait in turn, party by party; free room goes to the server whose call has waited longest, and only then
  * to refills. One server may hold half of the room when there are others.
  */
 export class SandboxPool {
@@ -65,10 +67,12 @@ export class SandboxPool {
   }
 
   /**
-   * A fresh sandbox that nobody else has had or will have; the caller ends it by `session.fail`.
+   * A fresh sandbox that nobody else has had or will have; the caller ends it by `session.fail`. One that would have to
+   * wait for long is told so now.
+   * @param party whose call it is; those of each wait in a row of their own
    * @throws UpstreamFailure `overload`, or why the server cannot be started
    */
-  acquire(name: string, signal: AbortSignal): Promise<Ready> {
+  acquire(name: string, signal: AbortSignal, party = ''): Promise<Ready> {
     const lane = this.#lanes.get(name);
     if (lane === undefined || this.#closed)
       return Promise.reject(new UpstreamFailure('isolation', `no pool for ${name}`));
@@ -80,10 +84,15 @@ export class SandboxPool {
     if (lane.broken) return Promise.reject(lane.broken);
     if (this.#waiting >= this.#limits.queue)
       return Promise.reject(new UpstreamFailure('overload', `${this.#waiting} calls wait for a sandbox`));
+    const expected = lane.expected(party, this.#share());
+    if (expected > MAX_WAIT)
+      return Promise.reject(
+        new UpstreamFailure('overload', `would wait ${Math.round(expected / 1000)} s for a sandbox`),
+      );
     if (signal.aborted) return Promise.reject(cancelled());
     return new Promise((resolve, reject) => {
       const gone = () => {
-        if (!lane.waiting.delete(arrival)) return;
+        if (!lane.waiting.remove(party, arrival)) return;
         this.#waiting--;
         reject(cancelled());
       };
@@ -94,7 +103,7 @@ export class SandboxPool {
       const arrival = ++this.#arrivals;
       signal.addEventListener('abort', gone, { once: true });
       this.#waiting++;
-      lane.waiting.set(arrival, {
+      lane.waiting.add(party, arrival, {
         resolve: (ready) => {
           settle();
           resolve(ready);
@@ -106,6 +115,11 @@ export class SandboxPool {
       });
       this.#pump();
     });
+  }
+
+  /** A call of that server had a sandbox for so many milliseconds. */
+  used(name: string, ms: number): void {
+    this.#lanes.get(name)?.used(ms);
   }
 
   /**
@@ -165,7 +179,7 @@ export class SandboxPool {
   #next(): Lane | undefined {
     const lanes = [...this.#lanes.values()].filter((lane) => lane.live < this.#share());
     const urgent = lanes.filter((lane) => lane.waiting.size > lane.starting);
-    urgent.sort((a, b) => a.oldest - b.oldest);
+    urgent.sort((a, b) => a.waiting.oldest - b.waiting.oldest);
     for (const lane of urgent) {
       if (this.#fits(lane)) return lane;
       this.#evict(lane);

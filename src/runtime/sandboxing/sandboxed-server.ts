@@ -5,6 +5,7 @@ import type { ServerRequest } from '../../contract/upstream.ts';
 import { Deadline } from '../upstream/deadline.ts';
 import { describeServer } from '../upstream/describe.ts';
 import { listenTo } from '../upstream/listening.ts';
+import { isFault, Stopwatch } from '../upstream/served.ts';
 import { paramsFor, throughTask } from '../upstream/server-task.ts';
 import {
   asFailure,
@@ -35,12 +36,16 @@ export function sandboxedUpstream(
 ): Upstream {
   const { name, keep, deadline } = server;
   const { signal: never } = new AbortController();
+  const timed = async <T>(work: Promise<T>): Promise<T> => {
+    const since = performance.now();
+    return work.finally(() => pool.used(name, performance.now() - since));
+  };
   return {
     call: (call): Promise<RpcAnswer> => {
       if (keep === undefined) {
         // To end the sandbox ends the call.
         const terms = { deadline, signal: never, hold: () => pool.hold(name, call.subject, 'asking') };
-        return inFreshSandbox(name, pool, call.signal, (ready) => callIn(ready, call, terms, now));
+        return inFreshSandbox(name, pool, call.signal, (ready) => timed(callIn(ready, call, terms, now)), call.party);
       }
       // Its room is taken already, and other calls are in it.
       const terms = { deadline, signal: call.signal, hold: () => () => {} };
@@ -80,7 +85,9 @@ async function callIn(
 ): Promise<RpcAnswer> {
   const deadline = new Deadline(bound, now, (failure) => session.fail(failure));
   let release: (() => void) | undefined;
+  let watch = new Stopwatch();
   const onAsking = (open: boolean) => {
+    watch.pause(open);
     if (open) release = hold();
     else release?.();
     if (open && release === undefined) session.fail(noRoom('asking'));
@@ -102,7 +109,9 @@ async function callIn(
       onAsking,
       signal,
     };
+    watch = new Stopwatch();
     const first = await session.request(method, paramsFor(call, era), era, caller);
+    call.served?.({ ms: watch.ms, fault: isFault(first) });
     // A task of the server's lives in its sandbox, and dies with it.
     return await throughTask(first, call, () => ({
       era,
@@ -112,6 +121,10 @@ async function callIn(
       // Where the sandbox goes on without this call, its task must not.
       withdraw: (taskParams) => void session.request('tasks/cancel', taskParams, era).catch(() => {}),
     }));
+  } catch (error) {
+    const { isTelling, isFault: fault } = asFailure(error);
+    if (isTelling) call.served?.({ ms: watch.ms, fault });
+    throw error;
   } finally {
     deadline.clear();
     release?.();
@@ -144,8 +157,9 @@ async function inFreshSandbox<T>(
   pool: SandboxPool,
   signal: AbortSignal,
   use: (ready: Ready) => Promise<T>,
+  party?: string,
 ): Promise<T> {
-  const ready = await pool.acquire(name, signal);
+  const ready = await pool.acquire(name, signal, party);
   const { session } = ready;
   const abort = () => session.fail(cancelled());
   signal.addEventListener('abort', abort, { once: true });

@@ -1,4 +1,4 @@
-import { UpstreamFailure } from './upstream.ts';
+import { CallerFailure, UpstreamFailure } from './upstream.ts';
 
 /** Milliseconds for which one call may wait for its client in all: a gateway that is lost must not hold a server. */
 const MAX_WAIT = 10 * 60 * 1000;
@@ -44,9 +44,9 @@ export class Deadline {
 
   #arm(): void {
     this.#since = this.#now();
-    const [ms, what] = this.#waiting
-      ? [this.#patience, `the client did not answer the server within ${MAX_WAIT} ms`]
-      : [this.#left, `no answer within ${this.#bound} ms`];
-    this.#timer = setTimeout(() => this.#over(new UpstreamFailure('isolation', what)), Math.max(0, ms));
+    const [ms, failure] = this.#waiting
+      ? [this.#patience, new CallerFailure('isolation', `the client did not answer the server within ${MAX_WAIT} ms`)]
+      : [this.#left, new UpstreamFailure('isolation', `no answer within ${this.#bound} ms`)];
+    this.#timer = setTimeout(() => this.#over(failure), Math.max(0, ms));
   }
 }

@@ -102,7 +102,9 @@ class RemoteUpstream implements Upstream {
         first.users--;
       }
     } catch (error) {
-      throw asFailure(error);
+      const failure = asFailure(error);
+      if (failure.isTelling) call.served?.({ ms: 0, fault: failure.isFault });
+      throw failure;
     } finally {
       this.#inFlight--;
     }
@@ -220,7 +222,8 @@ class RemoteUpstream implements Upstream {
 }
 
 function forTask(call: UpstreamCall, { handshake: { era } }: Session): UpstreamCall {
-  return call.asTask ? partOf(call, call.method, paramsFor(call, era), call.headers) : call;
+  if (!call.asTask) return call;
+  return { ...partOf(call, call.method, paramsFor(call, era), call.headers), served: (what) => call.served?.(what) };
 }
 
 /** A further request in the course of a call. */

@@ -27,11 +27,28 @@ export class UpstreamFailure extends Error {
     this.code = code;
     this.detail = printable(detail, 4096);
   }
+
+  /** The server has failed, and not who called it. */
+  get isFault(): boolean {
+    return this.code === 'upstream' || this.code === 'isolation';
+  }
+
+  /** It says something of the server, be it that the request was wrong; what we have ended ourselves says nothing. */
+  get isTelling(): boolean {
+    return this.isFault || this.code === 'size';
+  }
+}
+
+/** The caller has ended the call, or kept it waiting. */
+export class CallerFailure extends UpstreamFailure {
+  override get isFault(): boolean {
+    return false;
+  }
 }
 
 /** Nobody reads it: the caller has gone. */
 export function cancelled(): UpstreamFailure {
-  return new UpstreamFailure('upstream', 'cancelled by the caller');
+  return new CallerFailure('upstream', 'cancelled by the caller');
 }
 
 export function asFailure(error: unknown): UpstreamFailure {

@@ -38,14 +38,15 @@ export class Ledger {
     for (const { key, spent, until } of known) this.#accounts.set(key, { spent, held: 0, until });
   }
 
-  reserve({ id, amount, budgets }: Reservation): Taken {
+  /** @returns the budget that does not bear it; undefined: it is reserved */
+  reserve({ id, amount, budgets }: Reservation): Omit<Taken & { kind: 'budget' }, 'kind'> | undefined {
     for (const { key, limit } of budgets) {
       const { spent, held } = this.#accounts.get(key) ?? { spent: 0, held: 0 };
-      if (spent + held + amount > limit) return { kind: 'budget', key, spent, held };
+      if (spent + held + amount > limit) return { key, spent, held };
     }
     for (const { key, ttl } of budgets) this.#account(key, ttl).held += amount;
     this.#held.add(id);
-    return { kind: 'taken' };
+    return undefined;
   }
 
   settle({ id, amount, actual, budgets }: Settlement): Spending[] {

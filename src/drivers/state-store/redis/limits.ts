@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { BREAKER, type Seen, type Turned, type Watch } from '../../../contract/breaker.ts';
 import {
   type Bucket,
   type Demand,
@@ -10,6 +11,7 @@ import {
   WARNINGS,
 } from '../../../contract/limits.ts';
 import { type Spent, StateUnavailable } from '../../../contract/state-store.ts';
+import { breakerKeys, observed, turnedBy } from './breakers.ts';
 import type { Reply, Run } from './scripts.ts';
 
 /** One hash tag: a script's keys must lie together in a cluster. */
@@ -61,22 +63,22 @@ export class RedisLimits {
   }
 
   async take(demand: Demand): Promise<Taken> {
-    const { own, shared, further, reserve } = demand;
+    const { own, shared, further, watch, reserve } = demand;
     const buckets = shared === undefined ? [own, ...further] : [own, shared, ...further];
-    const keys = [CLOCK, this.#holds, ...buckets.map(({ key }) => this.#bucketKey(key))];
+    const breakers = breakerKeys(PREFIX, this.#name, watch);
+    const keys = [CLOCK, this.#holds, ...buckets.map(({ key }) => this.#bucketKey(key)), ...breakers];
     const args: (string | number)[] = [
-      buckets.length,
-      shared === undefined ? 0 : 1,
-      FAIR_SLOT,
+      ...[buckets.length, shared === undefined ? 0 : 1, FAIR_SLOT],
+      ...[breakers.length, watch?.id ?? '', BREAKER.probe],
       ...buckets.flatMap(rateOf),
     ];
-    if (reserve === undefined) return verdict(await this.#ask('take', keys, args), buckets, []);
+    if (reserve === undefined) return verdict(await this.#ask('take', keys, args), demand, buckets);
     keys.push(...reserve.budgets.map(({ key }) => this.#budgetKey(key)));
     args.push(reserve.id, this.#recordOf(reserve), reserve.amount);
     args.push(...reserve.budgets.flatMap(({ limit, ttl }) => [limit, ttl]));
     this.#held.set(reserve.id, reserve);
     try {
-      const taken = verdict(await this.#ask('take', keys, args), buckets, reserve.budgets);
+      const taken = verdict(await this.#ask('take', keys, args), demand, buckets);
       if (taken.kind !== 'taken') this.#held.delete(reserve.id);
       return taken;
     } catch (error) {
@@ -93,6 +95,11 @@ export class RedisLimits {
       this.#waiting.set(settlement.id, { settlement, resolve });
       void this.#send(settlement.id).catch(() => undefined);
     });
+  }
+
+  async observe(watch: Watch, seen: Seen | undefined): Promise<readonly Turned[]> {
+    const keys = [CLOCK, ...breakerKeys(PREFIX, this.#name, watch)];
+    return turnedBy(watch, await this.#ask('observe', keys, observed(this.#name, watch, seen)));
   }
 
   /** Moves the store's clock, lives, and sends what waits. Tells whether calls can be let in. */
@@ -149,7 +156,11 @@ export class RedisLimits {
   }
 
   /** Fills the store first where it does not know what we know. */
-  async #ask(name: 'take' | 'settle' | 'tick', keys: readonly string[], args: readonly (string | number)[]) {
+  async #ask(
+    name: 'take' | 'settle' | 'observe' | 'tick',
+    keys: readonly string[],
+    args: readonly (string | number)[],
+  ) {
     let reply = await this.#run(name, keys, this.#wall, this.#epoch, ...args);
     if (reply[0] === 'epoch') {
       await this.#fill();
@@ -193,12 +204,14 @@ export class RedisLimits {
   }
 }
 
-function verdict(reply: Reply, buckets: readonly Bucket[], budgets: Reservation['budgets']): Taken {
+function verdict(reply: Reply, { watch, reserve }: Demand, buckets: readonly Bucket[]): Taken {
   const [kind, which, first, second] = reply;
   const at = Number(which) - 1;
   if (kind === 'rate') return { kind, key: buckets[at]?.key ?? '', wait: Number(first) };
-  if (kind === 'budget') return { kind, key: budgets[at]?.key ?? '', spent: Number(first), held: Number(second) };
-  if (kind === 'taken') return { kind };
+  if (kind === 'open') return { kind, key: watch?.levels[at]?.key ?? '', wait: Number(first) };
+  if (kind === 'budget')
+    return { kind, key: reserve?.budgets[at]?.key ?? '', spent: Number(first), held: Number(second) };
+  if (kind === 'taken') return { kind, isProbe: Number(which) > 0 };
   throw new StateUnavailable(`the store answered ${String(kind)}`);
 }
 

@@ -1,5 +1,6 @@
 import type { Dispatcher } from 'undici';
 import type { Message } from '../message.ts';
+import { isFault } from '../served.ts';
 import { asFailure, cancelled, type RpcAnswer, UpstreamFailure } from '../upstream.ts';
 import { answerIn, answerTo, errorTo, readEvent, readText } from './answer.ts';
 import { Collector } from './collector.ts';
@@ -41,6 +42,8 @@ export class Exchange implements Dispatcher.DispatchHandler, Watched {
   readonly #resolve: (answer: RpcAnswer) => void;
   readonly #reject: (failure: UpstreamFailure) => void;
   #controller: Dispatcher.DispatchController | undefined;
+  /** When the request went out, later by what its client was waited for. */
+  #beganAt = Number.NaN;
   #deadlineAt: number;
   #settled = false;
   #status = 0;
@@ -102,6 +105,7 @@ export class Exchange implements Dispatcher.DispatchHandler, Watched {
     // Thrown, it leaves the connection to the next request; `abort` would close it.
     if (this.#settled) throw cancelled();
     this.#deadlineAt = this.#wire.watch.after(this.#asking.deadline);
+    this.#beganAt = performance.now();
   }
 
   onResponseStart(_: Dispatcher.DispatchController, status: number, headers: Headers): void {
@@ -197,6 +201,7 @@ export class Exchange implements Dispatcher.DispatchHandler, Watched {
       this.#asking,
       (paused) => {
         this.#deadlineAt += paused;
+        this.#beganAt += paused;
       },
       (failure) => this.#fail(failure),
     );
@@ -219,6 +224,8 @@ export class Exchange implements Dispatcher.DispatchHandler, Watched {
   }
 
   #done(answer: RpcAnswer): void {
+    this.#beganAt += this.#midCall?.end() ?? 0;
+    this.#asking.call?.served?.({ ms: performance.now() - this.#beganAt, fault: isFault(answer) });
     this.#settle();
     // The connection is kept when the stream ends by itself soon.
     if (this.#events && this.#resumption === undefined) {

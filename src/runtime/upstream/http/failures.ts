@@ -27,6 +27,15 @@ export class HttpFailure extends UpstreamFailure {
     this.wantsNonce = status === 401 && error === 'use_dpop_nonce';
     this.lacking = lacking;
   }
+
+  /** 4xx is about the request (RFC 9110 §15.5), also where a proxy in between says it. */
+  override get isFault(): boolean {
+    return this.status < 400 || this.status > 499;
+  }
+
+  override get isTelling(): boolean {
+    return true;
+  }
 }
 
 export function bad(what: string): UpstreamFailure {

@@ -60,9 +60,10 @@ export class MidCall {
     this.#asides.receive(message);
   }
 
-  end(): void {
+  /** @returns milliseconds for which a client was still waited for */
+  end(): number {
     this.#asides.end();
-    this.#goOn();
+    return this.#goOn();
   }
 
   /** Not every connection may wait for people. */

@@ -1,0 +1,172 @@
+import assert from 'node:assert/strict';
+import { createHmac } from 'node:crypto';
+import { once } from 'node:events';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { createServer, type IncomingHttpHeaders } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { after, before, test } from 'node:test';
+import { callText, post } from '../support/http.ts';
+import { type Product, Workspace } from '../support/product.ts';
+import { verifies } from '../support/verifies.ts';
+
+const TOOLS = ['one', 'two', 'patient', 'strict'];
+const inputSchema = { type: 'object', properties: { how: { type: 'string' } } };
+const FAILURES: Readonly<Record<string, { readonly code: number; readonly message: string }>> = {
+  fails: { code: -32603, message: 'the warehouse is away' },
+  'asked wrong': { code: -32602, message: 'no such table' },
+};
+
+const pages: { readonly body: string; readonly headers: IncomingHttpHeaders }[] = [];
+
+/** A remote server that does what it is asked: fails in the one way or the other, or takes its time. */
+const server = createServer(async (request, response) => {
+  const body = await text(request);
+  const { id, method, params } = JSON.parse(body);
+  if (request.url === '/on-call') {
+    pages.push({ body, headers: request.headers });
+    return response.writeHead(204).end();
+  }
+  const say = (message: object): void => {
+    response.setHeader('content-type', 'application/json');
+    response.end(JSON.stringify({ jsonrpc: '2.0', id, ...message }));
+  };
+  if (id === undefined) return response.writeHead(202).end();
+  if (method === 'initialize')
+    return say({
+      result: { protocolVersion: '2025-11-25', capabilities: { tools: {} }, serverInfo: { name: 'x', version: '1' } },
+    });
+  if (method === 'tools/list')
+    return say({ result: { tools: TOOLS.map((name) => ({ name, description: name, inputSchema })) } });
+  if (method !== 'tools/call') return say({ error: { code: -32601, message: 'no' } });
+  const { how } = params.arguments;
+  if (FAILURES[how] !== undefined) return say({ error: FAILURES[how] });
+  if (how === 'says no') return say({ result: { isError: true, content: [] } });
+  if (how === 'hangs up') return response.destroy();
+  if (/^[45]/.test(how)) return response.writeHead(Number(how)).end();
+  return setTimeout(() => say({ result: { content: [] } }), how === 'slow' ? 300 : 0);
+});
+let workspace: Workspace;
+let product: Product;
+before(async () => {
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const permits = ['acme', 'globex'].flatMap((tenant) =>
+    TOOLS.map(
+      (tool) =>
+        `permit (principal in Tenant::"${tenant}", action == Action::"odd/${tool}", resource == Tenant::"${tenant}");\n`,
+    ),
+  );
+  workspace = new Workspace({
+    'innerkeep.yaml': `edge: { listen: "127.0.0.1:0" }
+admin: { listen: "127.0.0.1:0" }
+limits: { per_subject: { rate: 10000/min, burst: 500 } }
+paging: { tenant: operations, webhook: { url: "http://127.0.0.1:${port}/on-call", secret: on-call } }
+`,
+    'policies/p.cedar': permits.join(''),
+  });
+  await workspace.must('add', `http://127.0.0.1:${port}/mcp`, '--name', 'odd', '--yes');
+  const file = join(workspace.dir, 'innerkeep.yaml');
+  const tools =
+    'two: { breaker: { p99: 100ms } }, patient: { breaker: { p99: 20s } }, strict: { breaker: { is_error: fault } }';
+  writeFileSync(file, readFileSync(file, 'utf8').replace(/^( +)url:.*$/m, `$&\n$1tools: { ${tools} }`));
+  const put = await workspace.pipe('the-secret-of-operations\n', 'secrets', 'put', 'on-call', '--tenant', 'operations');
+  assert.equal(put.code, 0, put.stderr);
+  product = await workspace.up();
+});
+after(async () => {
+  await product?.stop();
+  workspace?.remove();
+  server.closeAllConnections();
+  server.close();
+});
+
+const call = async (token: string, tool: string, how: string): Promise<string> => {
+  const { json } = await post(product, callText(`odd__${tool}`, JSON.stringify({ how })), { token });
+  return json.result === undefined ? (json.error.data.reason ?? json.error.code) : 'ok';
+};
+/** So many calls, a few at a time; what they were answered with, each counted. */
+async function calls(token: string, tool: string, how: string, count: number): Promise<Record<string, number>> {
+  const answers: Record<string, number> = {};
+  for (let left = count; left > 0; left -= 5)
+    for (const answer of await Promise.all(Array.from({ length: Math.min(5, left) }, () => call(token, tool, how))))
+      answers[answer] = (answers[answer] ?? 0) + 1;
+  return answers;
+}
+const alerts = async (): Promise<string[]> =>
+  (await workspace.must('audit', 'tail', '-n', '10000'))
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+    .filter(({ event, detail }) => event === 'alert' && detail.startsWith('the breaker'))
+    .map(({ detail }) => detail);
+const tokens = async () => ({
+  eve: await product.token('--subject', 'eve', '--tenant', 'acme'),
+  adam: await product.token('--subject', 'adam', '--tenant', 'acme'),
+  bob: await product.token('--subject', 'bob', '--tenant', 'globex'),
+});
+
+test('a tool that fails for two tenants is switched off for all; for one caller alone it is off for himself alone', async () => {
+  verifies('limits.breaker');
+  const { eve, adam, bob } = await tokens();
+  const first = await calls(eve, 'one', 'fails', 30);
+  // A call may begin before what came of the one before is told.
+  assert.ok((first.upstream ?? 0) >= 20 && (first.breaker ?? 0) > 0, JSON.stringify(first));
+  assert.equal(await call(eve, 'one', 'works'), 'breaker');
+  for (const other of [adam, bob]) assert.equal(await call(other, 'one', 'works'), 'ok');
+  assert.equal(await call(eve, 'two', 'works'), 'ok');
+  const second = await calls(bob, 'one', 'hangs up', 15);
+  assert.ok((second.upstream ?? 0) >= 5 && (second.breaker ?? 0) > 0, JSON.stringify(second));
+  for (const other of [adam, bob]) assert.equal(await call(other, 'one', 'works'), 'breaker');
+  const said = await alerts();
+  assert.equal(said.length, 2, said.join('\n'));
+  assert.match(
+    said[0] ?? '',
+    /^the breaker of odd\/one for subject .*eve.* is open: of \d+ calls \d+ failed and 0 were too slow$/,
+  );
+  assert.match(said[1] ?? '', /^the breaker of odd\/one for everybody is open/);
+
+  for (const end = Date.now() + 30_000; pages.length < 2; await new Promise((resolve) => setTimeout(resolve, 20)))
+    assert.ok(Date.now() < end, 'nobody was paged');
+  const told = pages.map(({ body, headers }) => {
+    const signed = `${headers['webhook-id']}.${headers['webhook-timestamp']}.${body}`;
+    const signature = createHmac('sha256', 'the-secret-of-operations').update(signed).digest('base64');
+    assert.equal(headers['webhook-signature'], `v1,${signature}`);
+    const { type, data } = JSON.parse(body);
+    return [type, data.tool, data.severity];
+  });
+  assert.deepEqual(told, [
+    ['breaker.opened', 'odd/one', 'warning'],
+    ['breaker.opened', 'odd/one', 'critical'],
+  ]);
+});
+
+test('what a caller asks wrong, a result that says no, and refusals count for nothing; unless the tool never says so lightly', async () => {
+  verifies('limits.breaker');
+  const { eve, adam, bob } = await tokens();
+  for (const token of [eve, bob]) {
+    assert.deepEqual(await calls(token, 'patient', 'asked wrong', 25), { upstream: 25 });
+    assert.deepEqual(await calls(token, 'patient', 'says no', 25), { ok: 25 });
+    for (const status of ['400', '429']) assert.deepEqual(await calls(token, 'patient', status, 15), { upstream: 15 });
+  }
+  const { json } = await post(product, callText('odd__patient', '{"unknown":1}'), { token: adam });
+  assert.equal(
+    json.result === undefined ? json.error.data.reason : json.result._meta['innerkeep/refusal'].reason,
+    'validation',
+  );
+  assert.equal(await call(adam, 'patient', 'works'), 'ok');
+  const said = await calls(eve, 'strict', 'says no', 30);
+  assert.ok((said.ok ?? 0) >= 20 && (said.breaker ?? 0) > 0, JSON.stringify(said));
+});
+
+test('a tool is slow by its own measure; statuses of the server (5xx) are its failures', async () => {
+  verifies('limits.breaker');
+  const { eve, bob } = await tokens();
+  const slow = await calls(eve, 'two', 'slow', 40);
+  assert.ok((slow.ok ?? 0) >= 20 && (slow.breaker ?? 0) > 0, JSON.stringify(slow));
+  assert.deepEqual(await calls(eve, 'patient', 'slow', 40), { ok: 40 });
+  const failed = await calls(bob, 'patient', '503', 40);
+  assert.ok((failed.upstream ?? 0) >= 1 && (failed.breaker ?? 0) > 0, JSON.stringify(failed));
+});
