@@ -1,7 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { constants } from 'node:os';
 import type { Duplex, Readable, Writable } from 'node:stream';
-import { setTimeout as after } from 'node:timers/promises';
 import type { Sandbox, SandboxExit } from '../../../contract/sandbox-driver.ts';
 import type { Group } from './control-groups.ts';
 import { StderrTail } from './stderr-tail.ts';
@@ -169,10 +168,7 @@ class GatedSandbox implements Launched {
     });
     const outOfMemory = this.#group.outOfMemory();
     // The outermost may go before the last of its namespace has; the group tells when that is gone too.
-    for (let wait = 1; !this.#group.remove(); wait = Math.min(wait * 2, 50)) {
-      this.#group.kill();
-      await after(wait);
-    }
+    await this.#group.clear();
     await this.#stderr.finish();
     return { ...serverStatus(status), outOfMemory };
   }
