@@ -48,14 +48,16 @@ export interface Launch {
  */
 export async function launch(start: Launch): Promise<Launched> {
   const [bubblewrap = '', ...options] = start.command.slice(0, start.command.indexOf('--'));
-  const gate = 3 + start.extra.length;
-  const child = spawnOrRefuse(start, bubblewrap, ['--args', String(gate), ...start.command.slice(options.length + 1)]);
+  const at = 3 + start.extra.length;
+  const child = spawnOrRefuse(start, bubblewrap, ['--args', String(at), ...start.command.slice(options.length + 1)]);
+  const gate = child.stdio[at] as unknown as Duplex;
+  gate.on('error', () => {});
   const sandbox = new GatedSandbox(start.id, child, start.group, child.stdio[start.ready] as unknown as Duplex);
   const giveUp = setTimeout(() => void sandbox.kill(), start.patience);
   if (start.endsTogether) endTogether(sandbox, start.group);
   try {
     await start.group.add(child.pid);
-    openGate(child.stdio[gate] as unknown as Duplex, options);
+    openGate(gate, options);
     if ((await firstLine(sandbox.ready)) !== 'ready\n') throw new Error('the sandbox was not completed');
     sandbox.stdin.write(gateLine);
     return sandbox;
@@ -72,7 +74,6 @@ export async function launch(start: Launch): Promise<Launched> {
  * If the driver dies before, they end too early: there is no program in such a sandbox, or the inner gate is shut.
  */
 function openGate(gate: Duplex, options: readonly string[]): void {
-  gate.on('error', () => {});
   gate.end(options.map((option) => `${option}\0`).join(''), () => gate.destroy());
 }
 
