@@ -120,7 +120,11 @@ test('without its options, since the driver died before it gave them, bubblewrap
   const uid = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {};
   const nothing = openSync('/dev/null', 'r');
   const args = ['--args', '3', '--', '/bin/sh', '-c', 'echo ran'];
-  const { stdout, stderr } = spawnSync('/usr/bin/bwrap', args, { stdio: ['ignore', 'pipe', 'pipe', nothing], cwd: '/', ...uid });
+  const { stdout, stderr } = spawnSync('/usr/bin/bwrap', args, {
+    stdio: ['ignore', 'pipe', 'pipe', nothing],
+    cwd: '/',
+    ...uid,
+  });
   closeSync(nothing);
   assert.deepEqual([String(stdout), /execvp/.test(String(stderr))], ['', true], String(stderr));
 });
