@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+import { closeSync, openSync } from 'node:fs';
 import { after, before, suite, test } from 'node:test';
 import { verifies } from '../support/verifies.ts';
 import { absent, drivers, groupsOf, Hosted, processesOf, ServerFiles, until } from './support/hosted.ts';
@@ -110,3 +112,19 @@ for (const { name, skip } of drivers)
       );
     });
   });
+
+test('without its options, since the driver died before it gave them, bubblewrap has nothing to run', {
+  skip: absent('bubblewrap'),
+}, () => {
+  verifies('sandbox.isolation');
+  const uid = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {};
+  const nothing = openSync('/dev/null', 'r');
+  const args = ['--args', '3', '--', '/bin/sh', '-c', 'echo ran'];
+  const { stdout, stderr } = spawnSync('/usr/bin/bwrap', args, {
+    stdio: ['ignore', 'pipe', 'pipe', nothing],
+    cwd: '/',
+    ...uid,
+  });
+  closeSync(nothing);
+  assert.deepEqual([String(stdout), /execvp/.test(String(stderr))], ['', true], String(stderr));
+});

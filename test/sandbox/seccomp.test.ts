@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { seccompFilter } from '../../src/drivers/sandbox-driver/host/seccomp-filter.ts';
+import { sandboxMakerFilter, seccompFilter } from '../../src/drivers/sandbox-driver/host/seccomp-filter.ts';
 import { verifies } from '../support/verifies.ts';
 
 /**
@@ -185,5 +185,20 @@ for (const architecture of ['x64', 'arm64'] as const) {
         assert.equal(judge(calls.clone, flags), (flags & 0x7e020000n) === 0n ? ALLOW : EPERM);
       }),
     );
+  });
+
+  test(`${architecture}: who makes sandboxes forks into namespaces of users and processes, and into no other`, () => {
+    verifies('sandbox.profile');
+    const maker = sandboxMakerFilter(architecture);
+    const made = (number: number, ...args: bigint[]) => verdict(maker, { machine: calls.machine, number, args });
+    fc.assert(
+      fc.property(fc.bigInt({ min: 0n, max: (1n << 64n) - 1n }), (flags) => {
+        assert.equal(made(calls.clone, flags), (flags & 0x4e020000n) === 0n ? ALLOW : EPERM);
+      }),
+    );
+    assert.equal(made(calls.clone, 0x30000011n), ALLOW);
+    for (const call of [calls.mount, calls.unshare]) assert.equal(made(call), ALLOW);
+    for (const call of [calls.setns, calls.ptrace, calls.bpf, calls.process_vm_writev]) assert.equal(made(call), EPERM);
+    assert.equal(made(calls.clone3), ENOSYS);
   });
 }

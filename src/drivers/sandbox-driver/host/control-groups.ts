@@ -1,15 +1,19 @@
 import {
   accessSync,
+  closeSync,
   constants,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
   readlinkSync,
   rmdirSync,
+  write,
   writeFileSync,
 } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { setTimeout as after } from 'node:timers/promises';
+import { promisify } from 'node:util';
 
 /** What a sandbox may use: bytes of memory, number of processes and threads. */
 export interface GroupLimits {
@@ -19,7 +23,7 @@ export interface GroupLimits {
 
 /** One sandbox's groups, one directory a hierarchy. */
 export interface Group {
-  /** Moves a process in; the ones that it starts from then on are born there. */
+  /** Moves the first process in; the ones that it starts from then on are born there. */
   add(pid: number): Promise<void>;
   /** Process ids of what is in it, as this process sees them. */
   members(): readonly number[];
@@ -28,6 +32,8 @@ export interface Group {
   kill(except?: number): number;
   /** False while a process is left. */
   remove(): boolean;
+  /** Kills whatever is in it until it can be removed. */
+  clear(): Promise<void>;
 }
 
 export interface ControlGroups {
@@ -116,18 +122,26 @@ function create({ version, parents }: Hierarchies, name: string, limits: GroupLi
   const directories = [...at.values()];
   const memory = at.get(version === 1 ? 'memory' : 'unified') ?? '';
   const pids = at.get(version === 1 ? 'pids' : 'unified') ?? '';
+  /** Where all of its processes are; until the first is in each of them, all have to be asked. */
+  let populated = directories;
   const group: Group = {
-    // The kernel takes milliseconds for each, in which calls that run must not stand still.
     add: async (pid) => {
-      await Promise.all(directories.map((directory) => writeFile(join(directory, 'cgroup.procs'), String(pid))));
+      for (const directory of directories) await move(pid, directory);
+      populated = [memory];
     },
     members: () => members(memory),
     outOfMemory: () => {
       const events = read(join(memory, version === 1 ? 'memory.oom_control' : 'memory.events'));
       return Number(/^oom_kill (\d+)/m.exec(events)?.[1] ?? 0) > 0;
     },
-    kill: (except) => Math.max(...directories.map((directory) => killMembers(directory, except))),
-    remove: () => directories.map(removeDirectory).every(Boolean),
+    kill: (except) => Math.max(...populated.map((directory) => killMembers(directory, except))),
+    remove: () => directories.every(removeDirectory),
+    clear: async () => {
+      for (let wait = 1; !group.remove(); wait = Math.min(wait * 2, 50)) {
+        group.kill();
+        await after(wait);
+      }
+    },
   };
   try {
     for (const directory of directories) mkdirSync(directory);
@@ -144,6 +158,18 @@ function create({ version, parents }: Hierarchies, name: string, limits: GroupLi
     throw new Error(`cgroup limits cannot be set (${(error as Error).message})`);
   }
   return group;
+}
+
+const writeAside = promisify(write);
+
+/** The kernel may take milliseconds for it, in which calls that run must not stand still. */
+async function move(pid: number, directory: string): Promise<void> {
+  const descriptor = openSync(join(directory, 'cgroup.procs'), 'w');
+  try {
+    await writeAside(descriptor, String(pid));
+  } finally {
+    closeSync(descriptor);
+  }
 }
 
 /** memsw counts memory and swap together; kernels without swap accounting have swappiness alone. */

@@ -1,16 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { constants } from 'node:os';
 import type { Duplex, Readable, Writable } from 'node:stream';
-import { setTimeout as after } from 'node:timers/promises';
 import type { Sandbox, SandboxExit } from '../../../contract/sandbox-driver.ts';
 import type { Group } from './control-groups.ts';
 import { StderrTail } from './stderr-tail.ts';
 
-/** A line on standard input opens a gate; end of file means that the driver has died, and then nothing more runs. */
+/** A line on standard input opens the inner gate; end of file means that the driver has died, and then nothing more runs. */
 const gateLine = 'go\n';
-
-/** In front of all: waits until the driver has put this process, and so all that come from it, into its group. */
-const outerGate = 'read -r go || exit 1; exec "$@"';
 
 /** A sandbox with what comes after `ready` on the descriptor that says so. */
 export type Launched = Sandbox & { readonly ready: Duplex; readonly stdout: Readable };
@@ -26,7 +22,7 @@ export interface Launch {
   /** What stands in front of its own words when it fails. */
   readonly driver: string;
   /**
-   * Argument vector of the program that makes the sandbox. The sandbox's own first program, the inner gate, says
+   * Argument vector of bubblewrap, up to its `--` and behind. The sandbox's own first program, the inner gate, says
    * `ready` when the whole profile is in force, and becomes the server when a line answers that.
    */
   readonly command: readonly string[];
@@ -51,13 +47,17 @@ export interface Launch {
  * complete and the server begins. Rejects with the program's own words otherwise; nothing is left then.
  */
 export async function launch(start: Launch): Promise<Launched> {
-  const child = spawnOrRefuse(start);
+  const [bubblewrap = '', ...options] = start.command.slice(0, start.command.indexOf('--'));
+  const at = 3 + start.extra.length;
+  const child = spawnOrRefuse(start, bubblewrap, ['--args', String(at), ...start.command.slice(options.length + 1)]);
+  const gate = child.stdio[at] as unknown as Duplex;
+  gate.on('error', () => {});
   const sandbox = new GatedSandbox(start.id, child, start.group, child.stdio[start.ready] as unknown as Duplex);
   const giveUp = setTimeout(() => void sandbox.kill(), start.patience);
   if (start.endsTogether) endTogether(sandbox, start.group);
   try {
     await start.group.add(child.pid);
-    sandbox.stdin.write(gateLine);
+    openGate(gate, options);
     if ((await firstLine(sandbox.ready)) !== 'ready\n') throw new Error('the sandbox was not completed');
     sandbox.stdin.write(gateLine);
     return sandbox;
@@ -67,6 +67,14 @@ export async function launch(start: Launch): Promise<Launched> {
   } finally {
     clearTimeout(giveUp);
   }
+}
+
+/**
+ * In front of all: bubblewrap waits for its options until its process, and so all that will come from it, is in its group.
+ * If the driver dies before, they end too early: there is no program in such a sandbox, or the inner gate is shut.
+ */
+function openGate(gate: Duplex, options: readonly string[]): void {
+  gate.end(options.map((option) => `${option}\0`).join(''), () => gate.destroy());
 }
 
 /** cgroup v1 tells nobody who cannot wait on an eventfd; to ask costs microseconds. */
@@ -79,12 +87,12 @@ function endTogether(sandbox: Sandbox, group: Group): void {
 }
 
 /** A process that exists; without one (no descriptors, no processes left) its group goes too. */
-function spawnOrRefuse(start: Launch): Running {
+function spawnOrRefuse(start: Launch, program: string, args: readonly string[]): Running {
   try {
-    const child = spawn('/bin/sh', ['-c', outerGate, 'sh', ...start.command], {
+    const child = spawn(program, args, {
       env: {},
       cwd: '/',
-      stdio: ['pipe', 'pipe', 'pipe', ...start.extra],
+      stdio: ['pipe', 'pipe', 'pipe', ...start.extra, 'pipe'],
       ...(start.uid === undefined ? {} : { uid: start.uid, gid: start.uid }),
     });
     if (isRunning(child)) return child;
@@ -169,10 +177,7 @@ class GatedSandbox implements Launched {
     });
     const outOfMemory = this.#group.outOfMemory();
     // The outermost may go before the last of its namespace has; the group tells when that is gone too.
-    for (let wait = 1; !this.#group.remove(); wait = Math.min(wait * 2, 50)) {
-      this.#group.kill();
-      await after(wait);
-    }
+    await this.#group.clear();
     await this.#stderr.finish();
     return { ...serverStatus(status), outOfMemory };
   }

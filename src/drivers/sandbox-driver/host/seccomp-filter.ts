@@ -125,10 +125,12 @@ const judgements: Record<keyof typeof judged, Program> = {
   prctl: [load(argument(0)), ...oneOf(options, allow)],
 };
 
-/** What makes a sandbox out of a process: bringing the loopback up, and giving capabilities up. */
+/** What makes a sandbox: a child in namespaces of users and processes, the loopback brought up, capabilities given up. */
+const usersAndProcesses = 0x30000000;
 const bringUp = 0x8914;
 const dropFromBoundingSet = 24;
 const makingSandboxes: Partial<typeof judgements> = {
+  clone: [load(argument(0)), ...branch(JUMP_ANY_BIT, namespaces ^ usersAndProcesses, deny, allow)],
   ioctl: [load(argument(1)), ...oneOf([...requests, bringUp], allow)],
   prctl: [load(argument(0)), ...oneOf([...options, dropFromBoundingSet], allow)],
 };

@@ -1,6 +1,4 @@
 import type { Socket } from 'node:net';
-import { createInterface } from 'node:readline';
-import { setTimeout as after } from 'node:timers/promises';
 import type { Sandbox, SandboxExit } from '../../../../contract/sandbox-driver.ts';
 import type { Group } from '../../host/control-groups.ts';
 import { signalNames } from '../../host/gated-process.ts';
@@ -37,19 +35,24 @@ export class Child implements Sandbox {
     stdin.resume();
     let fault = 'the sandbox was not completed';
     let status: Pick<SandboxExit, 'code' | 'signal'> = { code: null, signal: 'SIGKILL' };
-    const lines = createInterface({ input: control });
-    const gone = new Promise<void>((resolve) => lines.once('close', resolve));
+    const gone = new Promise<void>((resolve) => control.once('close', resolve));
     this.begun = new Promise((resolve, reject) => {
-      lines.on('line', (line) => {
-        const [, word, rest = ''] = /^(\w+) ?(.*)$/.exec(line) ?? [];
-        if (word === 'ready') resolve();
-        if (word === 'error') fault = rest;
-        if (word === 'exit') status = { code: Number(rest), signal: null };
-        if (word === 'signal') status = { code: null, signal: signalNames.get(Number(rest)) ?? rest };
+      let said = '';
+      control.setEncoding('utf8').on('data', (chunk: string) => {
+        const lines = (said + chunk).split('\n');
+        said = lines.pop() ?? '';
+        for (const line of lines) {
+          const [, word, rest = ''] = /^(\w+) ?(.*)$/.exec(line) ?? [];
+          if (word === 'ready') resolve();
+          if (word === 'error') fault = rest;
+          if (word === 'exit') status = { code: Number(rest), signal: null };
+          if (word === 'signal') status = { code: null, signal: signalNames.get(Number(rest)) ?? rest };
+        }
       });
+      control.once('end', () => control.destroy());
       void gone.then(() => reject(new Error(fault)));
     });
-    this.exited = gone.then(() => this.#end(control)).then((outOfMemory) => ({ ...status, outOfMemory }));
+    this.exited = gone.then(() => this.#end()).then((outOfMemory) => ({ ...status, outOfMemory }));
   }
 
   stderrTail(): string {
@@ -62,13 +65,9 @@ export class Child implements Sandbox {
   }
 
   /** Its first process ends before the last of its namespace is gone; the group tells when all are. */
-  async #end(control: Socket): Promise<boolean> {
-    control.destroy();
+  async #end(): Promise<boolean> {
     const outOfMemory = this.#group.outOfMemory();
-    for (let wait = 1; !this.#group.remove(); wait = Math.min(wait * 2, 50)) {
-      this.#group.kill();
-      await after(wait);
-    }
+    await this.#group.clear();
     this.stdin.destroy();
     await this.#stderr.finish();
     return outOfMemory;

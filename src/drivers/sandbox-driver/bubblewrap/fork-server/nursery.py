@@ -26,6 +26,7 @@ SET_DUMPABLE, SET_SECCOMP, CAPBSET_DROP, SET_NO_NEW_PRIVS = 4, 22, 24, 38
 FILTER = 2
 CAPABILITY_VERSION_3 = 0x20080522
 SIOCSIFFLAGS, IFF_UP_RUNNING = 0x8914, 0x41
+CLONE = {"x86_64": 56, "aarch64": 220}
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -50,8 +51,9 @@ def mount(source, target, kind=None, flags=0, data=None):
 
 
 def write(path, text):
-    with open(path, "w") as file:
-        file.write(text)
+    descriptor = os.open(path, os.O_WRONLY)
+    os.write(descriptor, text)
+    os.close(descriptor)
 
 
 class Lines:
@@ -112,13 +114,18 @@ def knock(word):
     return door
 
 
+def fork_into_namespaces():
+    """The first process of a namespace of processes and of users; by the call itself, one fork is enough for that."""
+    child = libc.syscall(CLONE[os.uname().machine], ctypes.c_ulong(NEWUSER | NEWPID | signal.SIGCHLD), *[None] * 4)
+    must(child, "clone")
+    return child
+
+
 def enter_namespaces():
-    must(libc.unshare(NEWUSER | NEWNS | NEWPID | NEWNET | NEWIPC | NEWUTS | NEWCGROUP), "unshare")
-    # The files of a process that gained capabilities are root's until this.
-    must(prctl(SET_DUMPABLE, 1), "dumpable")
-    write("/proc/self/setgroups", "deny")
-    write("/proc/self/uid_map", "65534 65534 1")
-    write("/proc/self/gid_map", "65534 65534 1")
+    must(libc.unshare(NEWNS | NEWNET | NEWIPC | NEWUTS | NEWCGROUP), "unshare")
+    write("/proc/self/setgroups", b"deny")
+    write("/proc/self/uid_map", b"65534 65534 1")
+    write("/proc/self/gid_map", b"65534 65534 1")
 
 
 def mount_own(scratch, masked):
@@ -126,7 +133,7 @@ def mount_own(scratch, masked):
     mount(None, "/", None, REC | PRIVATE)
     mount("proc", "/proc", "proc", INERT)
     # A second line of defence behind the filter: no namespace below this one.
-    write("/proc/sys/user/max_user_namespaces", "0")
+    write("/proc/sys/user/max_user_namespaces", b"0")
     mount("/proc/sys", "/proc/sys", None, BIND | REC)
     mount(None, "/proc/sys", None, REMOUNT | BIND | RDONLY | INERT)
     mount("tmpfs", "/proc/1", "tmpfs", RDONLY | INERT)
@@ -179,15 +186,14 @@ def first_process(server, control):
 
 def give_birth(order, settings, instructions):
     """Returns in the process that is to become the server, and in no other."""
-    control = knock(f"{order['id']} control {os.getpid()}")
+    # /proc is still the parent's, and so is the number in it.
+    control = knock(f"{order['id']} control {os.readlink('/proc/self')}")
     try:
+        streams = [knock(f"{order['id']} {number}") for number in range(3)]
         # By the answer this process, and so all that comes from it, is in a control group of its own.
         if control.recv(3) != b"go\n":
             os._exit(1)
-        streams = [knock(f"{order['id']} {number}") for number in range(3)]
         enter_namespaces()
-        if os.fork() != 0:
-            os._exit(0)
         mount_own(order["scratch"], settings["masked"])
         raise_loopback()
         give_up_rights(instructions)
@@ -208,7 +214,7 @@ def serve(orders, settings):
     before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     while True:
         order = orders.next()
-        if os.fork() == 0:
+        if fork_into_namespaces() == 0:
             orders.seen = b""
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             give_birth(order, settings, instructions)

@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs';
-import { setTimeout as after } from 'node:timers/promises';
 import type { Sandbox, SandboxProfile } from '../../../../contract/sandbox-driver.ts';
 import type { Group } from '../../host/control-groups.ts';
 import { firstLine, type Launched } from '../../host/gated-process.ts';
@@ -27,6 +26,8 @@ export class Nursery {
   readonly #process: Launched;
   readonly #group: Group;
   readonly #doors: Doors;
+  /** Tells each child that is not complete yet what became of it. */
+  readonly #unborn = new Set<(why: string) => void>();
   #ended = false;
 
   private constructor(launched: Launched, group: Group, doors: Doors) {
@@ -35,6 +36,7 @@ export class Nursery {
     this.#doors = doors;
     this.exited = launched.exited.then(() => {
       this.#ended = true;
+      this.#abandon();
     });
   }
 
@@ -66,29 +68,28 @@ export class Nursery {
   /** One child. Rejects when any part of its profile cannot be enforced; nothing of it is left then. */
   async child(id: string, profile: SandboxProfile, group: Group): Promise<Sandbox> {
     const expected = this.#doors.expect(streams);
-    const limit = new AbortController();
-    const late = after(patience, undefined, { signal: limit.signal }).then(
-      () => 'the fork-server gave no sandbox in time',
-      () => '',
-    );
-    const lost = Promise.race([late, this.#process.exited.then(() => 'the fork-server has ended')]).then((why) => {
-      throw new Error(`${why} ${this.#process.stderrTail().trim()}`.trim());
+    let lose = (_why: string) => {};
+    const lost = new Promise<never>((_, reject) => {
+      lose = (why) => reject(new Error(`${why} ${this.#process.stderrTail().trim()}`.trim()));
     });
+    const late = setTimeout(() => lose('the fork-server gave no sandbox in time'), patience);
+    this.#unborn.add(lose);
+    if (this.#ended) this.#abandon();
     try {
       return await Promise.race([this.#bear(id, profile, group, expected), lost]);
     } catch (error) {
-      lost.catch(() => {});
       // What is in the group is the child; what has not come into it yet waits for an answer that it will not get.
-      for (let wait = 1; !group.remove(); wait = Math.min(wait * 2, 50)) {
-        group.kill();
-        await after(wait);
-      }
+      await group.clear();
       throw error;
     } finally {
-      limit.abort();
-      lost.catch(() => {});
+      clearTimeout(late);
+      this.#unborn.delete(lose);
       expected.close();
     }
+  }
+
+  #abandon(): void {
+    for (const lose of this.#unborn) lose('the fork-server has ended');
   }
 
   async #bear(id: string, profile: SandboxProfile, group: Group, expected: Expected): Promise<Sandbox> {
@@ -101,10 +102,10 @@ export class Nursery {
       throw new Error('the fork-server named a process that is not its child');
     }
     await group.add(pid);
-    control.write('go\n');
     const [stdin, stdout, stderr] = await Promise.all(
       (['0', '1', '2'] as const).map(async (stream) => (await expected.knock(stream)).socket),
     );
+    control.write('go\n');
     if (stdin === undefined || stdout === undefined || stderr === undefined) throw new Error('a stream is missing');
     const child = new Child(id, { control, stdin, stdout, stderr }, group);
     await child.begun;
@@ -113,9 +114,9 @@ export class Nursery {
 
   /** By the number that it has in the nursery's namespace, and of the nursery's own processes only. */
   #hostPid(inside: string): number | undefined {
-    return this.#group.members().find((pid) => {
+    return this.#group.members().findLast((pid) => {
       const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-      return /^NSpid:\t\d+\t(\d+)$/m.exec(status)?.[1] === inside;
+      return /^NSpid:\t\d+\t(\d+)\t1$/m.exec(status)?.[1] === inside;
     });
   }
 }
