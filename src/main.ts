@@ -29,10 +29,14 @@ const commands: Readonly<Record<string, Command>> = {
     return tools([...rest], { ...io, json }, { config, state, ...(await reviewers(config, state)) });
   },
   async up({ rest, json, config, state }) {
-    const { values } = options(rest, { 'self-check': { type: 'string' } }, 0);
+    const text = { type: 'string' } as const;
+    const { values } = options(rest, { 'self-check': text, workers: { ...text, default: '1' } }, 0);
+    if (!/^([1-9]|[1-5]\d|6[0-4])$/.test(values.workers))
+      throw new UsageError('--workers N: a whole number from 1 to 64');
+    const workers = Number(values.workers);
     const { up } = await import('./cli/up.ts');
     const { startControlZone } = await import('./main/control-zone.ts');
-    const start = (stopping: AbortSignal) => startControlZone(config, state, stopping);
+    const start = (stopping: AbortSignal) => startControlZone(config, state, workers, stopping);
     const code = await up(start, values['self-check'], { ...io, json, config, stateDir: state, command: launcher });
     // A download that was under way when it was told to stop would hold it.
     process.exit(code);

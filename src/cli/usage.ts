@@ -4,7 +4,10 @@ const commands: Readonly<Record<string, readonly [synopsis: string, text: string
     'add npm:NAME@VERSION | ./DIR | https://… --name N [--mount FROM:TO:ro|rw] [--yes] [--accept-unverified] [--accept-suspected] [--client FILE] [-- ARGS…]',
     'Vets a server, installs it into the store, lists its tools in a sandbox, shows what it found, and writes its block\ninto the configuration and its pins into innerkeep.lock. What follows -- are its arguments (of a package) or its\ncommand (of a directory). FILE says in JSON what the issuer of a remote server that wants authorization knows us by:\n{"issuer", "client_id", "client_secret" or "private_key"}, or the https {"client_id"} of a document about us.',
   ],
-  up: ['up [--self-check FILE]', 'Runs all zones on this machine until SIGINT or SIGTERM.'],
+  up: [
+    'up [--self-check FILE] [--workers N]',
+    'Runs all zones on this machine until SIGINT or SIGTERM.\n--workers: so many gateways share the port, and what they count in a Redis (state: redis://…).',
+  ],
   control: [
     'control [--enrol NAME]',
     'Zone 0 of a fleet: dials the gateways that the configuration names. --enrol: what one of them is first started with,\nalone on stdout; it holds a private key.',

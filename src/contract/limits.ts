@@ -27,6 +27,15 @@ export interface Limits {
   /** What all calls of one subject may cost together; of one tenant. */
   readonly subjectBudget?: Allowance;
   readonly tenantBudget?: Allowance;
+  readonly away?: AwayAllowance;
+}
+
+/** What one gateway may let through by itself while the shared store is away. */
+export interface AwayAllowance {
+  /** Of each bucket: more than 0, 1 at most. */
+  readonly share: number;
+  /** Micro-dollars in one day (UTC). */
+  readonly daily: number;
 }
 
 /** Bytes of answers that one session is given; without a session, its subject in each `window` of milliseconds. */
@@ -90,6 +99,8 @@ export interface Demand {
   readonly further: readonly Bucket[];
   /** The breakers that must let it through. */
   readonly watch?: Watch | undefined;
+  /** What may pass while the store is away; absent: nothing. */
+  readonly away?: AwayAllowance | undefined;
   readonly reserve?: Reservation | undefined;
 }
 

@@ -1,4 +1,6 @@
-import { type Bucket, FAIR_SLOT } from './limits.ts';
+import { type Bucket, type Demand, FAIR_SLOT } from './limits.ts';
+
+type Asked = Pick<Demand, 'own' | 'shared' | 'further'>;
 
 /** Doubles of one bucket: when it is full again, and for fairness a slot, a count in it, and the count of the one before. */
 const COLUMNS = 4;
@@ -23,6 +25,24 @@ export class TokenBuckets {
 
   has(key: string): boolean {
     return this.#rows.has(key);
+  }
+
+  /** The bucket that has no token for it, and milliseconds until it has. Takes none. */
+  lacking(asked: Asked, now: number): { readonly key: string; readonly wait: number } | undefined {
+    const { own, shared } = asked;
+    let longest = { key: own.key, wait: 0 };
+    for (const bucket of allOf(asked)) {
+      const wait = this.wait(bucket, now);
+      if (wait > longest.wait) longest = { key: bucket.key, wait };
+    }
+    if (longest.wait === 0 && shared !== undefined) longest = { key: shared.key, wait: this.unfair(own, shared, now) };
+    return longest.wait > 0 ? longest : undefined;
+  }
+
+  /** Takes one of each; none of them is `lacking`. */
+  takeAll(asked: Asked, now: number): void {
+    for (const bucket of allOf(asked)) this.take(bucket, now);
+    if (asked.shared !== undefined) this.countFair(asked.own, asked.shared, now);
   }
 
   /** Milliseconds until a token is there; 0: one is. Takes none. @param now milliseconds, never less than before */
@@ -108,4 +128,9 @@ export class TokenBuckets {
   #set(row: number, column: number, value: number): void {
     this.#cells[row * COLUMNS + column] = value;
   }
+}
+
+/** The buckets of a demand, in the order in which they are named. */
+export function allOf({ own, shared, further }: Asked): readonly Bucket[] {
+  return shared === undefined ? [own, ...further] : [own, shared, ...further];
 }

@@ -43,6 +43,8 @@ export type ToGateway =
 export interface GatewayOpening {
   readonly host: string;
   readonly port: number;
+  /** Others of this machine listen there too, and the kernel spreads connections over them. */
+  readonly isShared?: true;
   readonly serverNames: readonly string[];
   /** PEM texts. */
   readonly key: string;

@@ -6,7 +6,7 @@ import type { Control } from './control.ts';
 /** Milliseconds for zone 0 to end the zones that it has started. */
 const GRACE = 15_000;
 
-type ToControl = { readonly kind: 'start'; readonly config: string; readonly state: string };
+type ToControl = { readonly kind: 'start'; readonly config: string; readonly state: string; readonly workers: number };
 type FromControl =
   | { readonly kind: 'ready'; readonly ready: Ready }
   | { readonly kind: 'failed'; readonly message: string; readonly exit: number | undefined }
@@ -23,9 +23,15 @@ class ControlFault extends Error {
 
 /**
  * Starts zone 0, and by it the others, in a process of its own, which ends with this one.
+ * @param workers gateways that share one port
  * @throws ControlFault with the exit code of what zone 0 met
  */
-export async function startControlZone(config: string, state: string, stopping: AbortSignal): Promise<Control> {
+export async function startControlZone(
+  config: string,
+  state: string,
+  workers: number,
+  stopping: AbortSignal,
+): Promise<Control> {
   const { promise, resolve, reject } = Promise.withResolvers<Ready>();
   let fail = (_: string): void => undefined;
   const failed = new Promise<string>((resolveFailed) => {
@@ -44,7 +50,7 @@ export async function startControlZone(config: string, state: string, stopping: 
   const stop = () => zone.stop(GRACE);
   const aborted = (): void => void stop();
   stopping.addEventListener('abort', aborted, { once: true });
-  zone.send({ kind: 'start', config, state });
+  zone.send({ kind: 'start', config, state, workers });
   try {
     return { ready: await promise, failed, stop };
   } catch (error) {
@@ -60,9 +66,11 @@ export function controlZone(): void {
   const send = (message: FromControl): void => void (process.connected && process.send?.(message));
   const stopping = new AbortController();
   let running: Promise<Control> | undefined;
-  process.once('message', ({ config, state }: ToControl) => {
+  process.once('message', ({ config, state, workers }: ToControl) => {
     // Not above: whoever starts a zone 0 needs nothing of it.
-    running = import('./control.ts').then(({ startControl }) => startControl(config, state, stopping.signal, 'here'));
+    running = import('./control.ts').then(({ startControl }) =>
+      startControl(config, state, stopping.signal, { workers }),
+    );
     running.then(
       ({ ready, failed }) => {
         send({ kind: 'ready', ready });

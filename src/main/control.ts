@@ -43,7 +43,7 @@ export interface Control {
 }
 
 /**
- * Starts zone 0 by the configuration and, `here`, the other zones on this machine; in a `fleet` it dials the gateways that the
+ * Starts zone 0 by the configuration and the other zones on this machine, with so many gateways; in a `fleet` it dials the gateways that the
  * configuration names. All of it or nothing: whatever is wrong ends what was started before it.
  * @param stopping aborted when nobody waits for it any more: it ends the same way
  * @throws ConfigError (exit 2), SafetyError, StateError (exit 3), or the reason of `stopping`
@@ -52,9 +52,9 @@ export async function startControl(
   configFile: string,
   state: string,
   stopping: AbortSignal,
-  place: 'here' | 'fleet',
+  place: { readonly workers: number } | 'fleet',
 ): Promise<Control> {
-  const here = place === 'here';
+  const here = place !== 'fleet';
   const started = await readServed(configFile, state, (config, lock) => {
     stateDirectory(config.state);
     // The servers of a fleet run beside its gateways.
@@ -72,7 +72,7 @@ export async function startControl(
   };
   try {
     const registry = new Registry(config.state, bundleSigner(pki.bundleKey.privatePem), Date.now);
-    const zones = here ? await zonesHere(started, pki, undo) : zonesElsewhere(config);
+    const zones = here ? await zonesHere(started, pki, place.workers, undo) : zonesElsewhere(config);
     stopping.throwIfAborted();
     let publish = (_: string): void => undefined;
     const stateKeys = new StateKeys(config.state, Date.now, () => publish('records are sealed with another key'));

@@ -7,17 +7,27 @@ import { openRedisStore } from '../drivers/state-store/redis.ts';
 import { textOf } from './log.ts';
 import { STATE_STORE } from './start-faults.ts';
 
+interface StateNews {
+  /** What the bundle in force says. */
+  readonly seals: () => readonly SealKey[];
+  /** Of the store. @param alert whether somebody should look at it now */
+  readonly told: (detail: string, alert: boolean) => void;
+}
+
 /**
- * @param seals what the bundle in force says
  * @throws Error naming what of the state store does not work: a replay could not be told
  */
 export async function openState(
   { stateStore: where, stateNames: names, spent }: GatewayOpening,
-  seals: () => readonly SealKey[],
+  { seals, told }: StateNews,
 ): Promise<StateStore> {
   if (where === 'memory') return memoryStore(Date.now, { spent });
   try {
-    return await openRedisStore(where, { names, seals, spent });
+    return await openRedisStore(where, {
+      ...{ names, seals, spent },
+      told: (event) =>
+        'back' in event ? told('the state store is back', false) : told(`the state store is away: ${event.away}`, true),
+    });
   } catch (error) {
     throw new Error(`${STATE_STORE}${textOf(error)}`);
   }

@@ -100,10 +100,13 @@ export class GatewayZone {
   /** @throws Error naming what of its opening cannot be done; AuditLogBroken */
   static async open(opening: GatewayOpening, ground: GatewayGround): Promise<GatewayZone> {
     let opened: GatewayZone | undefined;
-    const state = await openState(opening, () => (opened === undefined ? [] : (opened.#bundle?.stateSeals ?? [])));
+    const state = await openState(opening, {
+      seals: () => (opened === undefined ? [] : (opened.#bundle?.stateSeals ?? [])),
+      told: (detail, alert) => opened?.alert(detail, alert),
+    });
     const zone = new GatewayZone(opening, state, ground);
     opened = zone;
-    zone.port = await zone.#edge.listen(opening.host, opening.port);
+    zone.port = await zone.#edge.listen(opening.host, opening.port, opening.isShared);
     return zone;
   }
 
@@ -278,9 +281,15 @@ export class GatewayZone {
 
   #recordStops(before: readonly Stop[], now: readonly Stop[]): void {
     if (isDeepStrictEqual(before, now)) return;
-    const detail = now.length === 0 ? 'nothing is stopped any more' : `stopped: ${now.map(stopText).join(', ')}`;
-    this.#sink.append({ time: new Date().toISOString(), event: 'alert', alert: true, detail }).catch((error) => {
-      log({ event: 'fault', error: `the record of the kill switch could not be written: ${textOf(error)}` });
+    this.alert(now.length === 0 ? 'nothing is stopped any more' : `stopped: ${now.map(stopText).join(', ')}`, true);
+  }
+
+  /** Puts on record what concerns no one call. @param alert whether somebody should look at it now */
+  alert(detail: string, alert: boolean): void {
+    log({ event: 'alert', detail });
+    const record = { time: new Date().toISOString(), event: 'alert', ...(alert && { alert }), detail } as const;
+    this.#sink.append(record).catch((error) => {
+      log({ event: 'fault', error: `an alert could not be recorded: ${textOf(error)}` });
     });
   }
 

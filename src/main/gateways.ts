@@ -38,6 +38,7 @@ export class Gateways {
   readonly #alerts = new GatewayAlerts();
   readonly #endCollections: readonly (() => void)[];
   #newest: SignedBundle | undefined;
+  #isOpen = false;
   /** Why nothing new may be signed: the registry is an older copy. */
   #old: SafetyError | undefined;
 
@@ -63,7 +64,12 @@ export class Gateways {
           name,
           address,
           pki,
-          opening: async () => ({ ...(await openingOf(name, config, pki)), stateNames, spent: spent.current() }),
+          opening: async () => ({
+            ...(await openingOf(name, config, pki)),
+            ...(await this.#sharedPort(name)),
+            stateNames,
+            spent: spent.current(),
+          }),
           newest: () => this.#newest,
           known: (held) => registry.has(held),
           signed: (envelope, held) => isSigned(envelope, bundleKey, held),
@@ -216,6 +222,20 @@ export class Gateways {
     this.#endRenewals();
     for (const end of this.#endCollections) end();
     this.#each((gateway) => gateway.close());
+  }
+
+  /** Of gateways that run here side by side: the first finds a free one, and all of them keep to it. */
+  async #sharedPort(name: string): Promise<Partial<GatewayOpening>> {
+    const local = this.#all.find((one) => one.name === LOCAL);
+    if (local === undefined || this.#all.length === 1) return {};
+    const isFirst = name === LOCAL && !this.#isOpen;
+    void local.opened.then(
+      () => {
+        this.#isOpen = true;
+      },
+      () => undefined,
+    );
+    return { isShared: true, ...(!isFirst && { port: await local.opened }) };
   }
 
   #astray(gateway: string, { version }: BundleId, signed: boolean): void {

@@ -1,10 +1,9 @@
-import { join } from 'node:path';
 import type { LinkAddress } from '../contract/control-link.ts';
 import type { Config } from '../control-plane/config/load.ts';
 import type { Pki } from '../control-plane/pki/pki.ts';
-import { LOCAL, startLocalGateway } from './local-gateway.ts';
 import { openRuntime } from './runtime-client.ts';
 import type { Served } from './served.ts';
+import { startWorkers } from './workers.ts';
 
 /** Zones 1 and 2 as zone 0 has them: started here, or dialled elsewhere. */
 export interface Zones {
@@ -13,10 +12,14 @@ export interface Zones {
   readonly failed: Promise<string>;
 }
 
-/** @param undo gets what ends them, in the order in which they were started */
+/**
+ * @param workers gateways that share one port
+ * @param undo gets what ends them, in the order in which they were started
+ */
 export async function zonesHere(
   { config, sandboxed }: Served,
   pki: Pki,
+  workers: number,
   undo: (() => Promise<void>)[],
 ): Promise<Zones> {
   if (Object.keys(config.control.gateways).length > 0)
@@ -25,17 +28,20 @@ export async function zonesHere(
       message: '`innerkeep up` runs all zones on this machine',
       mend: 'take the gateways out, or run `innerkeep control`',
     });
+  if (workers > 1 && config.stateStore === 'memory')
+    throw config.fault({
+      path: ['state'],
+      message: `${workers} workers cannot share the memory of one process`,
+      mend: 'name a Redis, such as redis://127.0.0.1:6379, or run without --workers',
+    });
   const runtime = await openRuntime(sandboxed, config.state, (server, message) =>
     config.fault({ path: server === undefined ? [] : ['servers', server, 'mounts'], message }),
   );
   undo.push(() => runtime.stop());
-  const gateway = await startLocalGateway(runtime.socket, join(config.state, 'audit/audit.jsonl'), pki);
-  undo.push(() => gateway.stop());
-  const failed = Promise.race([
-    runtime.zone.exited.then(() => 'the runtime zone ended'),
-    gateway.exited.then(() => 'the gateway zone ended'),
-  ]);
-  return { gateways: { [LOCAL]: gateway.address }, failed };
+  const gateways = await startWorkers(workers, runtime.socket, config.state, pki);
+  undo.push(() => gateways.stop());
+  const failed = Promise.race([runtime.zone.exited.then(() => 'the runtime zone ended'), gateways.failed]);
+  return { gateways: gateways.gateways, failed };
 }
 
 /** @throws ConfigError when the configuration names no gateway, or no port that all of them have */

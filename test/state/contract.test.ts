@@ -20,7 +20,7 @@ const drivers: readonly Driver[] = [
     skip: false,
     async open() {
       const clock = { at: 1_700_000_000_000 };
-      const store = memoryStore(() => clock.at);
+      const store = memoryStore(Date.now, { steady: () => clock.at });
       return {
         one: store,
         other: store,
@@ -39,7 +39,7 @@ const drivers: readonly Driver[] = [
       const [one, other] = await Promise.all([openShared(url), openShared(url)]);
       t.after(() => Promise.all([one.close(), other.close(), raw.quit()]));
       // Redis has a clock of its own; where its key is gone, its time has passed.
-      return { one, other, pass: async (key) => void (await raw.pexpire(`innerkeep:once:${namer(names)(key)}`, 0)) };
+      return { one, other, pass: async (key) => void (await raw.pexpire(`{innerkeep}once:${namer(names)(key)}`, 0)) };
     },
   },
 ];
@@ -77,7 +77,7 @@ for (const { name, skip, open } of drivers) {
 
 test('memory: full, it forgets nothing before its time, and cannot tell of anything new', async () => {
   const clock = { at: 0 };
-  const store = memoryStore(() => clock.at, { bound: 1000 });
+  const store = memoryStore(Date.now, { bound: 1000, steady: () => clock.at });
   for (let at = 0; at < 1000; at++) assert.equal(await store.once(`${at}`, at < 500 ? 60_000 : 600_000), true);
   await assert.rejects(store.once('new', 1000), StateUnavailable);
   assert.equal(await store.once('0', 1000), false);

@@ -55,7 +55,7 @@ for (const { name, skip, open } of drivers)
 
 test('memory: a record ends with its time, and a store that is full takes no more', async () => {
   const clock = { at: 0 };
-  const { records } = memoryStore(() => clock.at);
+  const { records } = memoryStore(Date.now, { steady: () => clock.at });
   for (let at = 0; at < 100_000; at++) await records.write('kind', `${at}`, '', HOUR);
   await assert.rejects(records.write('kind', 'one more', '', HOUR), StateUnavailable);
   assert.equal(await records.write('kind', '7', 'again', HOUR), true);

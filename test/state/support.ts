@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { delimiter, join } from 'node:path';
 import type { TestContext } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { openRedisStore, type RedisSettings } from '../../src/drivers/state-store/redis.ts';
 import { scratch } from '../support/scratch.ts';
 
@@ -53,6 +54,12 @@ export async function startRedis(t: TestContext, port: number, args: readonly st
     freeze: () => void child.kill('SIGSTOP'),
     thaw: () => void child.kill('SIGCONT'),
   };
+}
+
+/** Asks again until it is so. @throws when it is not after a minute: what waits for ever would keep its process */
+export async function eventually(isSo: () => Promise<boolean> | boolean): Promise<void> {
+  for (const end = performance.now() + 60_000; !(await isSo()); await setTimeout(20))
+    if (performance.now() > end) throw new Error(`not after a minute: ${isSo}`);
 }
 
 export async function freePort(): Promise<number> {

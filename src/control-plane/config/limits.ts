@@ -126,6 +126,19 @@ export const limits = z
       .describe(
         'Calls that are not over; no tenant has more than half of them, or more than the others that are there.',
       ),
+    store_away: z
+      .strictObject({
+        share: z
+          .number()
+          .gt(0)
+          .max(1)
+          .describe('Of each bucket, its tokens and what it gets: with four gateways 0.25 keeps to the limits in all.'),
+        daily_usd: dollars
+          .default(0)
+          .describe('Dollars that calls may cost in one day (UTC); 0: none that costs anything.'),
+      })
+      .optional()
+      .describe('What one gateway lets through by itself while the shared state store is away; absent: nothing.'),
   })
   .prefault({})
   .describe('How much may be asked: docs/limits.md.');

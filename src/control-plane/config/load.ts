@@ -76,7 +76,7 @@ export function trustedIssuers(config: Config): TrustedIssuer[] {
 
 /** As the gateways have them. */
 export function limitsOf({ limits }: Config): Limits {
-  const { per_subject: subject, per_tenant: tenant, per_source: perSource, in_flight } = limits;
+  const { per_subject: subject, per_tenant: tenant, per_source: perSource, in_flight, store_away: away } = limits;
   const { rate: interval, burst } = tenant;
   return {
     perSubject: { interval: subject.rate, burst: subject.burst },
@@ -86,6 +86,7 @@ export function limitsOf({ limits }: Config): Limits {
     ...(interval !== undefined && { perTenant: { interval, burst } }),
     subjectBudget: { daily: subject.daily_usd, monthly: subject.monthly_usd },
     tenantBudget: { daily: tenant.daily_usd, monthly: tenant.monthly_usd },
+    ...(away !== undefined && { away: { share: away.share, daily: away.daily_usd } }),
   };
 }
 

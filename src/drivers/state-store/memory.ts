@@ -6,7 +6,7 @@ import { MemoryRecords } from './memory/records.ts';
 
 /** Keys that are held at most; some 100 bytes each. */
 const BOUND = 500_000;
-/** Milliseconds of the clock whose keys are forgotten together. */
+/** Milliseconds of the steady clock whose keys are forgotten together. */
 const SLOT = 10_000;
 
 export interface MemorySettings {
@@ -44,7 +44,7 @@ export function memoryStore(
   };
   return {
     async once(key, ttl) {
-      const time = now();
+      const time = steady();
       if ((until.get(key) ?? time) > time) return false;
       if (until.size >= bound || time >= current + SLOT) forget(time);
       if (until.size >= bound) throw new StateUnavailable(`${bound} keys are held, and none has had its time`);
@@ -55,21 +55,14 @@ export function memoryStore(
       else others.push(key);
       return true;
     },
-    async take({ own, shared, further, watch, reserve }) {
+    async take(demand) {
+      const { watch, reserve } = demand;
       const time = steady();
-      const all = shared === undefined ? [own, ...further] : [own, shared, ...further];
-      let longest = { key: own.key, wait: 0 };
-      for (const bucket of all) {
-        const wait = buckets.wait(bucket, time);
-        if (wait > longest.wait) longest = { key: bucket.key, wait };
-      }
-      if (longest.wait === 0 && shared !== undefined)
-        longest = { key: shared.key, wait: buckets.unfair(own, shared, time) };
-      if (longest.wait > 0) return { kind: 'rate', ...longest };
+      const lacking = buckets.lacking(demand, time);
+      if (lacking !== undefined) return { kind: 'rate', ...lacking };
       const open = watch && breakers.refusal(watch, time);
       if (open !== undefined) return { kind: 'open', ...open };
-      for (const bucket of all) buckets.take(bucket, time);
-      if (shared !== undefined) buckets.countFair(own, shared, time);
+      buckets.takeAll(demand, time);
       const short = reserve && ledger.reserve(reserve);
       if (short !== undefined) return { kind: 'budget', ...short };
       return { kind: 'taken', isProbe: watch !== undefined && breakers.pass(watch, time) };
@@ -77,7 +70,7 @@ export function memoryStore(
     async settle(settlement) {
       return ledger.settle(settlement);
     },
-    records: new MemoryRecords(now),
+    records: new MemoryRecords(steady),
     async observe(watch, seen) {
       return breakers.observe(watch, seen, steady());
     },

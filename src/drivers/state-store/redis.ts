@@ -1,25 +1,28 @@
 import { Redis } from 'ioredis';
-import { type SealKey, type StateStore, StateUnavailable } from '../../contract/state-store.ts';
-import { type LimitsSettings, RedisLimits } from './redis/limits.ts';
+import { type SealKey, type Spent, type StateStore, StateUnavailable } from '../../contract/state-store.ts';
+import { RedisLimits } from './redis/limits.ts';
 import { namer } from './redis/names.ts';
+import { RedisOnce } from './redis/once.ts';
 import { RedisRecords } from './redis/records.ts';
-import { scripts } from './redis/scripts.ts';
+import { type Run, scripts } from './redis/scripts.ts';
 import { Seals } from './redis/seals.ts';
+import { Shared, type SharedSettings } from './redis/shared.ts';
 
 /** Milliseconds for an answer; a call waits for it. */
 const TIMEOUT = 1000;
 const LONGEST_RETRY = 1000;
 
-export interface RedisSettings extends LimitsSettings {
+export interface RedisSettings extends SharedSettings {
   /** By what names are hidden; base64url. */
   readonly names: string;
   /** What records are sealed with, newest first. */
   readonly seals: () => readonly SealKey[];
+  readonly spent?: readonly Spent[];
 }
 
 /**
  * State that all gateways with the same URL share, in Redis or Valkey. A command is never sent a second time, and none
- * waits for a connection: what cannot be told now is refused now.
+ * waits for a connection: what cannot be told within a second is refused, and at once when the store is known to be away.
  * @param url `redis://` or `rediss://`
  * @throws StateUnavailable when it is not there, refuses our credentials, or may forget keys before their time
  */
@@ -39,40 +42,54 @@ export async function openRedisStore(url: string, settings: RedisSettings): Prom
   redis.on('error', (error: Error) => {
     problem = error.message;
   });
-  const name = namer(settings.names);
-  const limits = new RedisLimits(scripts(redis), name, settings);
-  const records = new RedisRecords(redis, name, new Seals(settings.seals));
+  redis.on('ready', () => {
+    problem = '';
+  });
+  let isLeaving = false;
+  redis.on('close', () => {
+    isLeaving = false;
+  });
+  const anew = (): void => {
+    if (!isLeaving) redis.disconnect(true);
+    isLeaving = true;
+  };
   const tell = async <T>(ask: () => Promise<T>): Promise<T> => {
     try {
       return await ask();
     } catch (error) {
+      // A primary that has become a replica: the address may lead to its successor by now.
+      if (error instanceof Error && error.message.startsWith('READONLY')) anew();
       throw unavailable(error, problem);
     }
   };
-  try {
-    await redis.connect();
-    demandMemory(await redis.info('memory'));
-    await limits.ready();
-  } catch (error) {
-    limits.close();
+  const run = scripts(redis, anew);
+  const told: Run = (...asked) => tell(() => run(...asked));
+  const shared = new Shared(told, settings);
+  const name = namer(settings.names);
+  const once = new RedisOnce(shared, name);
+  const limits = new RedisLimits(shared, name, settings.spent ?? []);
+  const records = new RedisRecords(redis, (work) => shared.use(() => tell(work)), name, new Seals(settings.seals));
+  const close = async (): Promise<void> => {
+    shared.close();
     redis.disconnect();
-    throw unavailable(error, problem);
+  };
+  try {
+    await tell(async () => {
+      await redis.connect();
+      demandMemory(await redis.info('memory'));
+      await shared.ready();
+    });
+  } catch (error) {
+    await close();
+    throw error;
   }
   return {
-    once: (key, ttl) =>
-      tell(async () => (await redis.set(`innerkeep:once:${name(key)}`, '', 'PX', Math.ceil(ttl), 'NX')) === 'OK'),
-    take: (demand) => tell(() => limits.take(demand)),
+    once: (key, ttl) => once.once(key, ttl),
+    take: (demand) => limits.take(demand),
     settle: (settlement) => limits.settle(settlement),
-    observe: (watch, seen) => tell(() => limits.observe(watch, seen)),
-    records: {
-      read: (kind, id) => tell(() => records.read(kind, id)),
-      write: (kind, id, text, ttl, over) => tell(() => records.write(kind, id, text, ttl, over)),
-      remove: (kind, id) => tell(() => records.remove(kind, id)),
-    },
-    async close() {
-      limits.close();
-      redis.disconnect();
-    },
+    observe: (watch, seen) => limits.observe(watch, seen),
+    records,
+    close,
   };
 }
 
@@ -86,9 +103,9 @@ function demandMemory(info: string): void {
     );
 }
 
-function unavailable(error: unknown, problem: string): Error {
-  // What we asked wrongly is no fault of the store's.
-  if (error instanceof StateUnavailable || error instanceof RangeError) return error;
+function unavailable(error: unknown, problem: string): StateUnavailable {
+  if (error instanceof StateUnavailable) return error;
   const message = error instanceof Error ? error.message : String(error);
-  return new StateUnavailable(problem === '' || problem === message ? message : `${message} (${problem})`);
+  const detail = problem === '' || problem === message ? message : `${message} (${problem})`;
+  return new StateUnavailable(detail, { cause: error });
 }

@@ -45,6 +45,7 @@ export function limitStage({ limits, servers, money, breakers, flights, store }:
       shared: limits.perTenant && { key: `tenant ${subject.tenant}`, ...limits.perTenant },
       further: tool === undefined ? [] : [tool],
       watch,
+      away: limits.away,
       reserve,
     };
   };

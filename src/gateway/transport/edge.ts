@@ -68,8 +68,8 @@ const BAD_HTTP: ReadonlyMap<string, string> = new Map([
 ]);
 
 export interface Edge {
-  /** Starts to listen; gives the port. */
-  listen(host: string, port: number): Promise<number>;
+  /** Starts to listen; gives the port. @param isShared with other processes of this user (SO_REUSEPORT) */
+  listen(host: string, port: number, isShared?: boolean): Promise<number>;
   /** New handshakes go by this; connections that are open stay. @throws Error when it cannot be used */
   renew(changed: Partial<Omit<ServerIdentity, 'serverNames'>>): void;
   /** Takes no new connection, lets calls in flight end for `grace` milliseconds, then cuts the rest off. */
@@ -212,10 +212,10 @@ export function createEdge(deps: EdgeDeps): Edge {
   }
 
   return {
-    listen: (host, port) =>
+    listen: (host, port, isShared = false) =>
       new Promise((resolve, reject) => {
         server.once('error', reject);
-        server.listen(port, host, () => {
+        server.listen({ port, host, reusePort: isShared }, () => {
           server.off('error', reject);
           const address = server.address();
           if (address === null || typeof address === 'string') reject(new Error('no port'));

@@ -14,8 +14,8 @@ async function end({ messages }: Answer): Promise<Json> {
 
 export const text = ({ content }: Json): string => content.map((part: Json) => part.text).join('');
 
-/** One request of 2026-07-28. */
-export function modern(wire: Wire, method: string, params: object, more: object = {}): Promise<Answer> {
+/** One request of 2026-07-28. @param at only to this replica */
+export function modern(wire: Wire, method: string, params: object, more: object = {}, at?: number): Promise<Answer> {
   const { name, taskId } = params as { readonly name?: string; readonly taskId?: string };
   const envelope = {
     [`${META}protocolVersion`]: MODERN,
@@ -23,7 +23,10 @@ export function modern(wire: Wire, method: string, params: object, more: object 
     [`${META}clientCapabilities`]: { ...CAPABILITIES, ...more },
   };
   const headers = { 'mcp-protocol-version': MODERN, 'mcp-method': method, 'mcp-name': name ?? taskId };
-  return wire.send({ id: 1, method, params: { ...params, _meta: envelope } }, { headers });
+  return wire.send(
+    { id: 1, method, params: { ...params, _meta: envelope } },
+    { headers, ...(at !== undefined && { at }) },
+  );
 }
 
 /** What a request was answered with; anything else fails the test. */

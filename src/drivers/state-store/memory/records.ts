@@ -1,7 +1,7 @@
 import { type Kept, RECORD_LIFE, type Records, StateUnavailable } from '../../../contract/state-store.ts';
 
 interface Entry extends Kept {
-  /** Milliseconds since the epoch. */
+  /** Milliseconds of the steady clock. */
   readonly until: number;
 }
 
@@ -10,13 +10,13 @@ const BOUND = 100_000;
 
 /** Records of one process, which nobody else reads. */
 export class MemoryRecords implements Records {
-  readonly #now: () => number;
+  readonly #steady: () => number;
   readonly #entries = new Map<string, Entry>();
   #writings = 0;
 
-  /** @param now milliseconds since the epoch */
-  constructor(now: () => number) {
-    this.#now = now;
+  /** @param steady milliseconds since whenever; never goes back or jumps */
+  constructor(steady: () => number) {
+    this.#steady = steady;
   }
 
   async read(kind: string, id: string): Promise<Kept | undefined> {
@@ -29,7 +29,7 @@ export class MemoryRecords implements Records {
     const there = this.#find(key);
     if (over !== undefined && there?.seen !== over?.seen) return false;
     if (there === undefined) this.#demandRoom();
-    this.#entries.set(key, { text, seen: String(++this.#writings), until: this.#now() + ttl });
+    this.#entries.set(key, { text, seen: String(++this.#writings), until: this.#steady() + ttl });
     return true;
   }
 
@@ -39,12 +39,12 @@ export class MemoryRecords implements Records {
 
   #find(key: string): Entry | undefined {
     const entry = this.#entries.get(key);
-    return entry !== undefined && entry.until > this.#now() ? entry : undefined;
+    return entry !== undefined && entry.until > this.#steady() ? entry : undefined;
   }
 
   #demandRoom(): void {
     if (this.#entries.size < BOUND) return;
-    const now = this.#now();
+    const now = this.#steady();
     for (const [key, { until }] of this.#entries) if (until <= now) this.#entries.delete(key);
     if (this.#entries.size >= BOUND) throw new StateUnavailable(`${BOUND} records are held, and none has had its time`);
   }

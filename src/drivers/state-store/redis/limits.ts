@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { BREAKER, type Seen, type Turned, type Watch } from '../../../contract/breaker.ts';
 import {
   type Bucket,
@@ -11,136 +10,124 @@ import {
   WARNINGS,
 } from '../../../contract/limits.ts';
 import { type Spent, StateUnavailable } from '../../../contract/state-store.ts';
+import { allOf } from '../../../contract/token-buckets.ts';
+import { Allowance } from './allowance.ts';
 import { breakerKeys, observed, turnedBy } from './breakers.ts';
-import type { Reply, Run } from './scripts.ts';
+import type { Reply } from './scripts.ts';
+import { CHUNK, PREFIX, type Shared } from './shared.ts';
 
-/** One hash tag: a script's keys must lie together in a cluster. */
-const PREFIX = '{innerkeep}';
-const CLOCK = `${PREFIX}clock`;
-const HOLDERS = `${PREFIX}holders`;
-
-const TICK = 250;
-/** Milliseconds without a tick after which a holder counts as dead. */
-const LEASE = 3000;
-/** Milliseconds that an empty store waits for what its gateways still know: some ticks. */
-const FILL = 1500;
 /** Settlements that wait for the store. Each belongs to a call that was in flight. */
 const WAITING = 50_000;
 
 interface Waiting {
   readonly settlement: Settlement;
+  /** Nobody knows whether it was reserved: the answer was lost, and the demand may still be on its way. */
+  readonly inDoubt: boolean;
   readonly resolve: (reached: readonly Spending[]) => void;
-}
-
-export interface LimitsSettings {
-  /** A wall clock to take for the server's own. */
-  readonly wall?: () => number;
-  readonly spent?: readonly Spent[];
-  readonly fill?: number;
 }
 
 /** Limits and budgets in Redis. What this process knows of them, it gives back to a server that has lost it. */
 export class RedisLimits {
-  readonly #run: Run;
+  readonly #shared: Shared;
   /** What the store calls a bucket or a budget. */
   readonly #name: (key: string) => string;
-  readonly #settings: LimitsSettings;
-  readonly #holder = randomUUID();
   readonly #spent = new Map<string, Omit<Spent, 'key'>>();
   readonly #held = new Map<string, Reservation>();
   readonly #waiting = new Map<string, Waiting>();
-  readonly #timer: NodeJS.Timeout;
-  #epoch = '';
-  #filling: Promise<void> | undefined;
+  readonly #allowance = new Allowance();
 
-  constructor(run: Run, name: (key: string) => string, settings: LimitsSettings) {
-    this.#run = run;
+  constructor(shared: Shared, name: (key: string) => string, known: readonly Spent[]) {
+    this.#shared = shared;
     this.#name = name;
-    this.#settings = settings;
-    for (const { key, spent, until } of settings.spent ?? []) this.#spent.set(key, { spent, until });
-    this.#timer = setInterval(() => void this.tick().catch(() => undefined), TICK);
-    this.#timer.unref();
+    for (const { key, spent, until } of known) this.#spent.set(key, { spent, until });
+    shared.join(
+      () => this.#restore(),
+      () => this.#sendAll(),
+    );
   }
 
   async take(demand: Demand): Promise<Taken> {
-    const { own, shared, further, watch, reserve } = demand;
-    const buckets = shared === undefined ? [own, ...further] : [own, shared, ...further];
+    try {
+      await this.#shared.demand();
+    } catch (error) {
+      if (demand.away === undefined) throw error;
+      return this.#takeHere(demand, demand.away);
+    }
+    const { shared, watch, reserve } = demand;
+    const buckets = allOf(demand);
     const breakers = breakerKeys(PREFIX, this.#name, watch);
-    const keys = [CLOCK, this.#holds, ...buckets.map(({ key }) => this.#bucketKey(key)), ...breakers];
-    const args: (string | number)[] = [
+    const lists = [this.#of('held'), this.#of('given-up')];
+    const keys = [...lists, ...buckets.map(({ key }) => this.#bucketKey(key)), ...breakers];
+    const args = [
       ...[buckets.length, shared === undefined ? 0 : 1, FAIR_SLOT],
       ...[breakers.length, watch?.id ?? '', BREAKER.probe],
       ...buckets.flatMap(rateOf),
     ];
-    if (reserve === undefined) return verdict(await this.#ask('take', keys, args), demand, buckets);
+    if (reserve === undefined) return verdict(await this.#shared.ask('take', keys, args), demand, buckets);
     keys.push(...reserve.budgets.map(({ key }) => this.#budgetKey(key)));
-    args.push(reserve.id, this.#recordOf(reserve), reserve.amount);
-    args.push(...reserve.budgets.flatMap(({ limit, ttl }) => [limit, ttl]));
+    const reservation = [reserve.id, this.#recordOf(reserve), reserve.amount];
+    const bounds = reserve.budgets.flatMap(({ limit, ttl }) => [limit, ttl]);
     this.#held.set(reserve.id, reserve);
     try {
-      const taken = verdict(await this.#ask('take', keys, args), demand, buckets);
+      const reply = await this.#shared.ask('take', keys, [...args, ...reservation, ...bounds]);
+      const taken = verdict(reply, demand, buckets);
       if (taken.kind !== 'taken') this.#held.delete(reserve.id);
       return taken;
     } catch (error) {
-      // Whether it was reserved is not known: when the store can tell again, it is not any more.
-      void this.settle({ ...reserve, actual: 0 });
+      // When the store can tell again, it is not reserved any more.
+      void this.#settle({ ...reserve, actual: 0 }, true);
       throw error;
     }
   }
 
   settle(settlement: Settlement): Promise<readonly Spending[]> {
+    this.#allowance.cost(settlement, settlement.actual);
+    return this.#settle(settlement, false);
+  }
+
+  /** @throws StateUnavailable */
+  async observe(watch: Watch, seen: Seen | undefined): Promise<readonly Turned[]> {
+    await this.#shared.demand();
+    const keys = breakerKeys(PREFIX, this.#name, watch);
+    return turnedBy(watch, await this.#shared.ask('observe', keys, observed(this.#name, watch, seen)));
+  }
+
+  #settle(settlement: Settlement, inDoubt: boolean): Promise<readonly Spending[]> {
     return new Promise((resolve) => {
       // It is given back when this process ends, and costs others nothing but room.
       if (this.#waiting.size >= WAITING) return resolve([]);
-      this.#waiting.set(settlement.id, { settlement, resolve });
-      void this.#send(settlement.id).catch(() => undefined);
+      this.#waiting.set(settlement.id, { settlement, inDoubt, resolve });
+      if (!this.#shared.isAway) void this.#send(settlement.id).catch(() => undefined);
     });
   }
 
-  async observe(watch: Watch, seen: Seen | undefined): Promise<readonly Turned[]> {
-    const keys = [CLOCK, ...breakerKeys(PREFIX, this.#name, watch)];
-    return turnedBy(watch, await this.#ask('observe', keys, observed(this.#name, watch, seen)));
+  /** While the store is away: within this gateway's own allowance. The store hears of it when it is back. */
+  #takeHere(demand: Demand, away: NonNullable<Demand['away']>): Taken {
+    const taken = this.#allowance.take(demand, away, (key) => this.#spent.get(key)?.spent ?? 0);
+    if (taken.kind === 'taken' && demand.reserve !== undefined) this.#held.set(demand.reserve.id, demand.reserve);
+    return taken;
   }
 
-  /** Moves the store's clock, lives, and sends what waits. Tells whether calls can be let in. */
-  async tick(): Promise<boolean> {
-    const [, ready] = await this.#ask('tick', [CLOCK, HOLDERS], [this.#holder, LEASE]);
-    await Promise.all([...this.#waiting.keys()].map((id) => this.#send(id)));
-    return ready === 1;
-  }
-
-  /** Resolves when the store has been given the time to know what its gateways know. */
-  async ready(): Promise<void> {
-    await this.#fill();
-    while (!(await this.tick())) await new Promise((resolve) => setTimeout(resolve, TICK));
-  }
-
-  close(): void {
-    clearInterval(this.#timer);
-  }
-
-  get #holds(): string {
-    return `${PREFIX}held:${this.#holder}`;
-  }
-
-  get #wall(): string | number {
-    return this.#settings.wall?.() ?? '';
+  async #sendAll(): Promise<void> {
+    const all = [...this.#waiting.keys()];
+    for (let at = 0; at < all.length; at += CHUNK)
+      await Promise.all(all.slice(at, at + CHUNK).map((id) => this.#send(id)));
   }
 
   async #send(id: string): Promise<void> {
     const waiting = this.#waiting.get(id);
     if (waiting === undefined) return;
-    const { amount, actual, budgets } = waiting.settlement;
-    const keys = [
-      CLOCK,
-      this.#holds,
-      `${PREFIX}late:${this.#holder}`,
-      ...budgets.map(({ key }) => this.#budgetKey(key)),
-    ];
-    const [kind, ...spent] = await this.#ask('settle', keys, [id, amount, actual, ...budgets.map(({ ttl }) => ttl)]);
+    const { settlement, inDoubt } = waiting;
+    const { amount, actual, budgets } = settlement;
+    const own = [this.#of('held'), this.#of('late'), this.#of('given-up')];
+    const keys = [...own, ...budgets.map(({ key }) => this.#budgetKey(key))];
+    const args = [id, amount, actual, inDoubt ? 1 : 0, ...budgets.map(({ ttl }) => ttl)];
+    const [kind, ...spent] = await this.#shared.ask('settle', keys, args);
+    if (kind !== 'settled' && kind !== 'before') throw new StateUnavailable(`the store answered ${String(kind)}`);
     if (!this.#waiting.delete(id)) return;
     this.#held.delete(id);
-    waiting.resolve(kind === 'settled' ? this.#learn(waiting.settlement, spent.map(Number)) : []);
+    waiting.resolve(kind === 'settled' ? this.#learn(settlement, spent.map(Number)) : []);
+    this.#allowance.settled(settlement);
   }
 
   #learn({ budgets, actual }: Settlement, totals: readonly number[]): Spending[] {
@@ -155,44 +142,33 @@ export class RedisLimits {
     });
   }
 
-  /** Fills the store first where it does not know what we know. */
-  async #ask(
-    name: 'take' | 'settle' | 'observe' | 'tick',
-    keys: readonly string[],
-    args: readonly (string | number)[],
-  ) {
-    let reply = await this.#run(name, keys, this.#wall, this.#epoch, ...args);
-    if (reply[0] === 'epoch') {
-      await this.#fill();
-      reply = await this.#run(name, keys, this.#wall, this.#epoch, ...args);
-    }
-    if (reply[0] === 'epoch' || reply[0] === 'filling')
-      throw new StateUnavailable('the store was emptied, and its gateways are filling it');
-    return reply;
-  }
-
-  #fill(): Promise<void> {
-    this.#filling ??= this.#give().finally(() => {
-      this.#filling = undefined;
-    });
-    return this.#filling;
-  }
-
-  async #give(): Promise<void> {
+  async #restore(): Promise<void> {
     const now = Date.now();
     for (const [key, { until }] of this.#spent) if (until < now) this.#spent.delete(key);
-    const spent = [...this.#spent];
-    const held = [...this.#held.values()];
-    const keys = [CLOCK, this.#holds, ...spent.map(([key]) => this.#budgetKey(key))];
-    const known = spent.flatMap(([, { spent: amount, until }]) => [amount, until - now]);
-    const args = [this.#settings.fill ?? FILL, ...known, ...held.flatMap((one) => [one.id, this.#recordOf(one)])];
-    const [epoch] = await this.#run('fill', keys, this.#wall, randomUUID(), ...args);
-    this.#epoch = String(epoch);
+    const [spent, held] = [[...this.#spent], [...this.#held.values()]];
+    for (let at = 0; at === 0 || at < Math.max(spent.length, held.length); at += CHUNK) {
+      const known = spent.slice(at, at + CHUNK);
+      const keys = [this.#of('held'), ...known.map(([key]) => this.#budgetKey(key))];
+      const reserved = held.slice(at, at + CHUNK).flatMap((one) => [one.id, this.#recordOf(one)]);
+      const args = [...known.flatMap(([, { spent: amount, until }]) => [amount, until - now]), ...reserved];
+      await this.#shared.restore('restore', keys, args);
+    }
+    const { owed } = this.#allowance;
+    if (owed === undefined) return;
+    const keys = [`${PREFIX}mark:${owed.mark}`, ...owed.debts.map(({ key }) => this.#bucketKey(key))];
+    const args = owed.debts.flatMap((debt) => [...rateOf(debt), debt.taken]);
+    await this.#shared.restore('repay', keys, args);
+    this.#allowance.paid();
   }
 
   /** What gives a reservation back when its holder is dead. */
   #recordOf({ amount, budgets }: Reservation): string {
     return JSON.stringify({ amount, keys: budgets.map(({ key }) => this.#budgetKey(key)) });
+  }
+
+  /** A list of this gateway's. */
+  #of(list: 'held' | 'late' | 'given-up'): string {
+    return `${PREFIX}${list}:${this.#shared.holder}`;
   }
 
   #bucketKey(key: string): string {

@@ -1,4 +1,5 @@
--- KEYS: clock, the holder's reservations, buckets (own, shared, further), breakers, budgets.
+-- KEYS: clock, the holder's reservations, those that were given up while they were on their way, buckets (own, shared,
+-- further), breakers, budgets.
 -- ARGV: wall, epoch, number of buckets, 1 where the second is shared, FAIR_SLOT, number of breakers, the id of a probe and
 -- the milliseconds that it is waited for, then interval and burst of each bucket;
 -- then, where something is reserved, its id, its record, the amount, and limit and ttl of each budget.
@@ -13,7 +14,7 @@ local state, longest, which = {}, 0, 1
 
 for i = 1, buckets do
   local interval, burst = tonumber(ARGV[7 + 2 * i]), tonumber(ARGV[8 + 2 * i])
-  local known = redis.call('HMGET', KEYS[2 + i], 'full', 'slot', 'count', 'before')
+  local known = redis.call('HMGET', KEYS[3 + i], 'full', 'slot', 'count', 'before')
   local s, count, before = tonumber(known[2]), tonumber(known[3] or 0), tonumber(known[4] or 0)
   local one = { full = tonumber(known[1] or 0), interval = interval, burst = burst, count = 0, before = 0 }
   if s == slot then one.count, one.before = count, before elseif s == slot - 1 then one.before = count end
@@ -34,7 +35,7 @@ if longest > 0 then return {'rate', which, string.format('%.17g', longest)} end
 
 local tried = {}
 for i = 1, breakers do
-  local key = KEYS[2 + buckets + i]
+  local key = KEYS[3 + buckets + i]
   local known = redis.call('HMGET', key, 'until', 'lease')
   if known[1] then
     local wait = math.max(tonumber(known[1]), tonumber(known[2] or 0)) - at
@@ -54,16 +55,17 @@ end
 for i, one in ipairs(state) do
   local full = math.max(one.full, at) + one.interval
   if fair and i <= 2 then
-    redis.call('HSET', KEYS[2 + i], 'full', full, 'slot', slot, 'count', one.count, 'before', one.before)
+    redis.call('HSET', KEYS[3 + i], 'full', full, 'slot', slot, 'count', one.count, 'before', one.before)
   else
-    redis.call('HSET', KEYS[2 + i], 'full', full)
+    redis.call('HSET', KEYS[3 + i], 'full', full)
   end
-  redis.call('PEXPIRE', KEYS[2 + i], math.ceil(one.interval * one.burst) + 2 * width + KEEP)
+  redis.call('PEXPIRE', KEYS[3 + i], math.ceil(one.interval * one.burst) + 2 * width + KEEP)
 end
 
-local next, before = 9 + 2 * buckets, 2 + buckets + breakers
+local next, before = 9 + 2 * buckets, 3 + buckets + breakers
 if not ARGV[next] then return taken() end
 local id, record, amount = ARGV[next], ARGV[next + 1], tonumber(ARGV[next + 2])
+if redis.call('HEXISTS', KEYS[3], id) == 1 then return {'given up'} end
 for i = 1, #KEYS - before do
   local key, limit = KEYS[before + i], tonumber(ARGV[next + 1 + 2 * i])
   local known = redis.call('HMGET', key, 'spent', 'held')
