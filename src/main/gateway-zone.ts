@@ -104,10 +104,9 @@ export class GatewayZone {
       seals: () => (opened === undefined ? [] : (opened.#bundle?.stateSeals ?? [])),
       told: (detail, alert) => opened?.alert(detail, alert),
     });
-    const zone = new GatewayZone(opening, state, ground);
-    opened = zone;
-    zone.port = await zone.#edge.listen(opening.host, opening.port, opening.isShared);
-    return zone;
+    opened = new GatewayZone(opening, state, ground);
+    opened.port = await opened.#edge.listen(opening.host, opening.port, opening.isShared);
+    return opened;
   }
 
   constructor(opening: GatewayOpening, state: StateStore, ground: GatewayGround) {
@@ -275,7 +274,7 @@ export class GatewayZone {
 
   #record(facts: Partial<AuditRecord>): void {
     this.#sink.append({ time: new Date().toISOString(), event: 'bundle', ...facts }).catch((error) => {
-      log({ event: 'fault', error: `the bundle's record could not be written: ${textOf(error)}` });
+      log({ event: 'fault', error: `a record could not be written: ${textOf(error)}` });
     });
   }
 
@@ -287,10 +286,7 @@ export class GatewayZone {
   /** Puts on record what concerns no one call. @param alert whether somebody should look at it now */
   alert(detail: string, alert: boolean): void {
     log({ event: 'alert', detail });
-    const record = { time: new Date().toISOString(), event: 'alert', ...(alert && { alert }), detail } as const;
-    this.#sink.append(record).catch((error) => {
-      log({ event: 'fault', error: `an alert could not be recorded: ${textOf(error)}` });
-    });
+    this.#record({ event: 'alert', ...(alert && { alert }), detail });
   }
 
   /** @throws Error naming what of the bundle cannot be used */
