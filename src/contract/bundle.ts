@@ -97,6 +97,8 @@ export interface GatewayServer {
   readonly remote?: RemoteServer;
   /** Milliseconds from the call's dispatch to its refusal. */
   readonly deadline: number;
+  /** Its sandboxes are kept for callers, until they were without a call for so many milliseconds; absent: one is for one call. */
+  readonly keep?: { readonly idle: number };
   /** Bytes of one result; what is larger is refused. */
   readonly maxResult: number;
   /** Bytes of it that a client gets at once; absent: all of them. */

@@ -1,5 +1,6 @@
 import type { Seen, Turned, Watch } from './breaker.ts';
 import type { Demand, Settlement, Spending, Taken } from './limits.ts';
+import type { Mail } from './mail.ts';
 
 /** What the replicas of a gateway must agree on. Exactly one. */
 export interface StateStore {
@@ -27,6 +28,8 @@ export interface StateStore {
    */
   observe(watch: Watch, seen: Seen | undefined): Promise<readonly Turned[]>;
   readonly records: Records;
+  /** Absent where one process is all there is. */
+  readonly mail?: Mail;
   close(): Promise<void>;
 }
 

@@ -25,6 +25,8 @@ export class Arrived {
   readonly remote: string;
   /** Where the edge asks for one, and the client has one. */
   readonly certificate: ClientCertificate | undefined;
+  /** Who it is from, as the gateway has found that carried it here from its own edge; undefined: it came to ours. */
+  readonly vouched: Vouched | undefined;
   /** The one server of `/mcp/SERVER`; undefined: all of them. */
   readonly server: string | undefined;
   /** `sse`: HTTP+SSE of 2024-11-05, at `/mcp/SERVER/sse`. */
@@ -41,11 +43,12 @@ export class Arrived {
 
   readonly #client: { readonly signal: AbortSignal };
 
-  constructor(request: Omit<Arrived, 'certificate'> & Partial<Pick<Arrived, 'certificate'>>) {
+  constructor(request: ArrivedRequest) {
     this.incident = request.incident;
     this.at = request.at;
     this.remote = request.remote;
     this.certificate = request.certificate;
+    this.vouched = request.vouched;
     this.server = request.server;
     this.transport = request.transport;
     this.httpMethod = request.httpMethod;
@@ -60,6 +63,15 @@ export class Arrived {
   get signal(): AbortSignal {
     return this.#client.signal;
   }
+}
+
+export type ArrivedRequest = Omit<Arrived, 'certificate' | 'vouched'> &
+  Partial<Pick<Arrived, 'certificate' | 'vouched'>>;
+
+export interface Vouched {
+  readonly subject: Subject;
+  /** Milliseconds since the epoch: when its token ends. */
+  readonly until: number;
 }
 
 export interface Subject {

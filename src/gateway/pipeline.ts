@@ -27,6 +27,11 @@ export interface Rooms {
   guard(call: Authenticated): void;
   /** Whatever is sent counts, also what no tool will ever see. */
   pace(call: Authenticated | Framed): void;
+  /**
+   * The answer of another replica, which has the session of a request, or what one of 2026-07-28 goes on with; undefined: it is
+   * to be answered here.
+   */
+  elsewhere(call: Authenticated | Framed): Promise<Answer | undefined> | undefined;
   /** GET and DELETE: streams that carry no call, and the end of a session; resolves when a stream is over. */
   stream(call: Authenticated): Promise<Answer>;
   /** One message, or the members of a batch, each good or refused. */
@@ -102,6 +107,8 @@ export function createPipeline(deps: PipelineDeps): (arrived: Arrived) => Promis
       trail.authenticated(authenticated);
       rooms.guard(authenticated);
       rooms.pace(authenticated);
+      const elsewhere = await rooms.elsewhere(authenticated);
+      if (elsewhere !== undefined) return elsewhere;
       if (arrived.httpMethod !== 'POST') return await stream(authenticated, trail, rooms, deps);
       await arrived.body();
       // Who sends slowly must not be judged by a policy, or let in with a token, that has been withdrawn meanwhile.
@@ -179,6 +186,8 @@ async function walk(framed: Framed, trail: AuditTrail, rooms: Rooms, deps: Pipel
       deps.count('ok');
       return { answer: rooms.accept() };
     }
+    const elsewhere = await rooms.elsewhere(framed);
+    if (elsewhere !== undefined) return { answer: elsewhere };
     attendance = rooms.attend(framed);
     const own = await rooms.answer(framed);
     if (own !== undefined) await trail.answered(own.body.length);

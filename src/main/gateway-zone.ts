@@ -1,4 +1,4 @@
-import { createPublicKey, hash, type KeyObject, randomBytes } from 'node:crypto';
+import { createPublicKey, hash, type KeyObject } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import type { AuditRecord, AuditSink } from '../contract/audit-sink.ts';
 import type { GatewayBundle } from '../contract/bundle.ts';
@@ -16,9 +16,8 @@ import { authenticateStage } from '../gateway/authentication/stage.ts';
 import { Histories } from '../gateway/authorization/history.ts';
 import { openBundle } from '../gateway/bundles/open-bundle.ts';
 import { RecentDecisions, rehearse } from '../gateway/decisions/recent.ts';
-import { HeldCalls } from '../gateway/execution/held-calls.ts';
+import { HeldCalls, holding } from '../gateway/execution/held-calls.ts';
 import { RuntimeLink } from '../gateway/execution/runtime-link.ts';
-import { StateSeal } from '../gateway/execution/sealed-state.ts';
 import { withStandingLoan } from '../gateway/execution/standing-loan.ts';
 import { ContextBudgets } from '../gateway/limits/context.ts';
 import { Flights } from '../gateway/limits/flights.ts';
@@ -30,7 +29,6 @@ import { createPipeline, type Rooms } from '../gateway/pipeline.ts';
 import { Remainders } from '../gateway/remainders/remainders.ts';
 import { Led } from '../gateway/sessions/led.ts';
 import { type OpenSession, Sessions } from '../gateway/sessions/sessions.ts';
-import { OnceStates } from '../gateway/step-up/once-states.ts';
 import { Running } from '../gateway/stops/running.ts';
 import { Subscriptions, type View } from '../gateway/subscriptions/subscriptions.ts';
 import { Tasks } from '../gateway/tasks/tasks.ts';
@@ -46,6 +44,7 @@ import { fault, log, textOf } from './log.ts';
 import { Outbox } from './outbox.ts';
 import { openPolicies } from './policies.ts';
 import { Remotes } from './remotes.ts';
+import { openReplicas, stateSeal } from './replicas.ts';
 import { type Furnished, furnish, type Standing } from './rooms.ts';
 
 /** Anonymous refusals a second that are recorded one by one, and as many events of connections that are logged. */
@@ -78,6 +77,7 @@ export class GatewayZone {
   readonly #counts = { calls: 0, refusals: {} as Record<string, number> };
   readonly #running = new Running();
   readonly #outbox: Outbox;
+  readonly #replicas: ReturnType<typeof openReplicas>;
   #bundle: GatewayBundle | undefined;
   #rooms: Rooms | undefined;
   readonly #link: RuntimeLink;
@@ -128,7 +128,18 @@ export class GatewayZone {
       digest: (raw: string) => hash('sha256', raw, 'base64url'),
       edgeBudget: edgeBudget(EDGE_RECORDS, Date.now),
     };
-    const tasks = new Tasks({ clock });
+    const home = state.mail?.me;
+    const shared = home === undefined ? {} : { shared: { records: state.records, me: home } };
+    const sessions = new Sessions({ clock, ...shared });
+    const tasks = new Tasks({ clock, home });
+    const seal = stateSeal(state, () => this.#inForce().stateSeals);
+    const handle = createPipeline({
+      rooms: () => (this.#isSuspended ? undefined : this.#rooms),
+      audit,
+      fault: (incident, error) => fault(error, incident),
+      count: (code) => this.#count(code),
+    });
+    this.#replicas = openReplicas({ clock, state, sessions, seal, handle, servers: () => this.#inForce().servers });
     const pace = new Pace(() => performance.now());
     this.#standing = {
       clock,
@@ -142,7 +153,8 @@ export class GatewayZone {
           bad: (remote) => pace.badSource(remote, this.#inForce().limits),
         },
       }),
-      sessions: new Sessions({ clock }),
+      sessions,
+      replicas: this.#replicas,
       tasks,
       subscriptions: new Subscriptions({
         listen: (server, listening, call) => this.#listen(server, listening, call),
@@ -151,13 +163,11 @@ export class GatewayZone {
         watchTask: (call, id, tell) => tasks.watch(call, id, tell),
         fault,
       }),
-      // What was sealed by a process that is no more cannot be gone on with: nothing of it is left.
-      seal: new StateSeal(randomBytes(32), Date.now),
-      held: new HeldCalls(),
+      seal,
+      held: new HeldCalls(holding, home),
       stillMay: (call) => !this.#isSuspended && this.#stillMay(call),
       lender: this.lender,
       confirm: (call) => this.confirmations.ask(call),
-      onceStates: new OnceStates(Date.now),
       led: new Led(),
       pace,
       contexts: new ContextBudgets(() => performance.now()),
@@ -172,12 +182,6 @@ export class GatewayZone {
       audit,
       fault,
     };
-    const handle = createPipeline({
-      rooms: () => (this.#isSuspended ? undefined : this.#rooms),
-      audit,
-      fault: (incident, error) => fault(error, incident),
-      count: (code) => this.#count(code),
-    });
     this.#link = new RuntimeLink(ground.runtimeSocket, (server, attempt) => {
       recordAttempt(audit, server, attempt).catch(fault);
     });
@@ -368,6 +372,7 @@ export class GatewayZone {
   async close(): Promise<void> {
     this.#standing.subscriptions.close();
     this.#standing.sessions.close();
+    this.#replicas?.close();
     const ended = this.#standing.tasks.close();
     await this.#edge.close(GRACE);
     this.#standing.held.close();

@@ -58,10 +58,11 @@ import {
 } from '../gateway/protocol/respond.ts';
 import { type FitDeps, fit, readOn } from '../gateway/remainders/fit.ts';
 import type { MayHave, Remainders } from '../gateway/remainders/remainders.ts';
+import type { Replicas } from '../gateway/replicas/replicas.ts';
 import { screenStage } from '../gateway/result-injection/screen.ts';
 import type { Led } from '../gateway/sessions/led.ts';
 import type { Sessions } from '../gateway/sessions/sessions.ts';
-import type { OnceStates } from '../gateway/step-up/once-states.ts';
+import { OnceStates } from '../gateway/step-up/once-states.ts';
 import { type StepUpDeps, stepUpStage } from '../gateway/step-up/stage.ts';
 import type { Running } from '../gateway/stops/running.ts';
 import type { Subscriptions, View } from '../gateway/subscriptions/subscriptions.ts';
@@ -75,6 +76,8 @@ export interface Standing {
   /** Holds verdicts and foreign issuers' keys, and asks for the bundle at each call. */
   readonly authenticate: ReturnType<typeof authenticateStage>;
   readonly sessions: Sessions;
+  /** Absent: there are none. */
+  readonly replicas: Pick<Replicas, 'ofSession' | 'ofSubject' | 'ofTask' | 'ofOthers' | 'keepHere'> | undefined;
   readonly subscriptions: Subscriptions;
   readonly tasks: Tasks;
   readonly seal: StateSeal;
@@ -84,7 +87,6 @@ export interface Standing {
   readonly lender: Pick<Lending, 'lend' | 'giveBack' | 'prove'>;
   /** Asks zone 0 whether a person has confirmed a call. */
   readonly confirm: StepUpDeps['confirm'];
-  readonly onceStates: OnceStates;
   readonly led: Led;
   readonly pace: Pace;
   readonly contexts: ContextBudgets;
@@ -126,6 +128,7 @@ export function furnish(
     clock,
     authenticate,
     sessions,
+    replicas,
     subscriptions,
     tasks,
     seal,
@@ -133,7 +136,6 @@ export function furnish(
     stillMay: mayNow,
     lender,
     confirm,
-    onceStates,
     led,
     pace,
     contexts,
@@ -287,9 +289,13 @@ export function furnish(
     version: bundle.version,
     authenticate,
     guard: (call) => guard(call, edge),
-    pace: ({ subject }) => pace.message(subject, limits),
+    // What another replica has carried here has been counted there; not so what a batch holds.
+    pace: (call) => {
+      if (call.arrived.vouched === undefined || 'frame' in call) pace.message(call.subject, limits);
+    },
+    elsewhere: (call) => ('frame' in call ? replicas?.ofSubject(call) : replicas?.ofSession(call)),
     stream: async (call) => {
-      if (call.arrived.httpMethod === 'DELETE') sessions.end(call);
+      if (call.arrived.httpMethod === 'DELETE') await sessions.end(call);
       else if (call.arrived.transport === 'sse') await sessions.listenSse(call);
       else return sessions.listen(call);
       return endedAnswer();
@@ -304,10 +310,12 @@ export function furnish(
         case 'lifecycle': {
           const answer = resultAnswer(frame, filtered(await answerLifecycle(call)));
           if (frame.method !== 'initialize' || call.arrived.transport === 'sse') return answer;
-          return { ...answer, headers: { ...answer.headers, 'mcp-session-id': sessions.open(call) } };
+          const id = sessions.open(call);
+          await sessions.announced(id);
+          return { ...answer, headers: { ...answer.headers, 'mcp-session-id': id } };
         }
         case 'session':
-          sessions.setLevel(call);
+          await sessions.setLevel(call);
           return resultAnswer(frame, '{}');
         case 'tasks':
         case 'listen':
@@ -327,7 +335,7 @@ export function furnish(
       servers,
       confirm,
       continues: (call, state) => seal.isGood(call, state),
-      once: onceStates,
+      once: new OnceStates(state),
     }),
     estimate: (call, framed, caller) => {
       const dryRun = prices.dryRun(call);
@@ -345,7 +353,12 @@ export function furnish(
       breaking.over(call);
       call.leave();
     },
-    execute: (call, caller) => running.run(call, caller, execute),
+    execute: async (call, caller) => {
+      const [keep, key] = [byName.get(call.target.server)?.keep, caller.session?.key];
+      if (keep !== undefined && key !== undefined)
+        await replicas?.keepHere(call.target.server, call.subject.key, key, keep.idle);
+      return running.run(call, caller, execute);
+    },
     screen: screenStage({
       action: (server) => byName.get(server)?.suspected ?? 'mark',
       approved: (server) => byName.get(server)?.approved ?? [],
@@ -384,7 +397,10 @@ export function furnish(
       );
     },
     task: async (call, caller) => {
-      const { answer, action } = await tasks.answer(call, caller);
+      const elsewhere = await replicas?.ofTask(call, caller.signal);
+      if (elsewhere !== undefined) return { answer: elsewhere, action: undefined };
+      const others = call.frame.method === 'tasks/list' && (await replicas?.ofOthers(call, caller.signal));
+      const { answer, action } = await tasks.answer(call, caller, others || []);
       return { answer: relayedAnswer(call.frame, answer), action };
     },
     respond: (call) => resultAnswer(call.frame, call.result),

@@ -88,7 +88,10 @@ export function stageWith(world: World) {
       prove: async () => undefined,
       record: async () => {},
     },
-    seal: new StateSeal(key ?? new Uint8Array(32).fill(7), now),
+    seal: new StateSeal(
+      () => [{ id: 'a', key: Buffer.from(key ?? new Uint8Array(32).fill(7)).toString('base64url') }],
+      now,
+    ),
     held,
     stillMay,
   });

@@ -8,6 +8,7 @@ import { Authorized, Validated } from '../../src/contract/tool-call.ts';
 import { shownArguments } from '../../src/control-plane/issuer/pages/arguments.ts';
 import { foreign } from '../../src/control-plane/issuer/pages/html.ts';
 import { Confirmations } from '../../src/control-plane/issuer/step-up/confirmations.ts';
+import { memoryStore } from '../../src/drivers/state-store/memory.ts';
 import { OnceStates } from '../../src/gateway/step-up/once-states.ts';
 import { stepUpStage } from '../../src/gateway/step-up/stage.ts';
 import { server } from '../edge/bench.ts';
@@ -131,7 +132,7 @@ function stage() {
       return kept.ask(call);
     },
     continues: (_call, state) => states.has(state),
-    once: new OnceStates(Date.now),
+    once: new OnceStates(memoryStore(Date.now)),
   });
   const call = (params: object, kind: 'User' | 'Workload' = 'User') => {
     const raw = JSON.stringify(params);

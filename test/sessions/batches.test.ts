@@ -13,6 +13,7 @@ test('a member of a batch that is refused is answered, also where the answer has
     authenticate: async () => from.call,
     guard: () => {},
     pace: () => {},
+    elsewhere: () => undefined,
     frame: async () => [ping(), ping()],
     attend: (call) => {
       const attendance = sessions.attend(call);

@@ -99,6 +99,7 @@ export function pinsFor(config: Config, lock: Lock): Pinned {
       ...(server.auth !== undefined && { exchanged: exchangedBy(server.auth) }),
       tools: server.tools,
       deadline: server.url === undefined ? server.sandbox.deadline : REMOTE_DEADLINE,
+      ...(runs.kind === 'sandboxed' && runs.keep !== undefined && { keep: runs.keep }),
       maxResult: server.max_result,
       maxAnswer: server.max_answer,
       suspected: server.suspected_results,

@@ -1,6 +1,7 @@
 import { Redis } from 'ioredis';
 import { type SealKey, type Spent, type StateStore, StateUnavailable } from '../../contract/state-store.ts';
 import { RedisLimits } from './redis/limits.ts';
+import { RedisMail } from './redis/mail.ts';
 import { namer } from './redis/names.ts';
 import { RedisOnce } from './redis/once.ts';
 import { RedisRecords } from './redis/records.ts';
@@ -68,8 +69,11 @@ export async function openRedisStore(url: string, settings: RedisSettings): Prom
   const name = namer(settings.names);
   const once = new RedisOnce(shared, name);
   const limits = new RedisLimits(shared, name, settings.spent ?? []);
-  const records = new RedisRecords(redis, (work) => shared.use(() => tell(work)), name, new Seals(settings.seals));
+  const seals = new Seals(settings.seals);
+  const records = new RedisRecords(redis, (work) => shared.use(() => tell(work)), name, seals);
+  const mail = new RedisMail(redis, name, seals);
   const close = async (): Promise<void> => {
+    mail.close();
     shared.close();
     redis.disconnect();
   };
@@ -78,6 +82,7 @@ export async function openRedisStore(url: string, settings: RedisSettings): Prom
       await redis.connect();
       demandMemory(await redis.info('memory'));
       await shared.ready();
+      await mail.open();
     });
   } catch (error) {
     await close();
@@ -89,6 +94,12 @@ export async function openRedisStore(url: string, settings: RedisSettings): Prom
     settle: (settlement) => limits.settle(settlement),
     observe: (watch, seen) => limits.observe(watch, seen),
     records,
+    mail: {
+      me: mail.me,
+      send: (to, message) => tell(() => mail.send(to, message)),
+      others: () => tell(() => mail.others()),
+      receive: (receiver) => mail.receive(receiver),
+    },
     close,
   };
 }

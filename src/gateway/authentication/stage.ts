@@ -54,14 +54,26 @@ export function authenticateStage(deps: AuthenticationDeps): (call: Arrived) => 
   let trust: Trust | undefined;
   return async (call) => {
     trust = renew(trust, deps, cache);
-    const { bundle, domain } = trust;
+    const { subject, until } = call.vouched === undefined ? await byWhatItShows(call, trust) : vouchedFor(call.vouched);
+    return new Authenticated(call, subject, until);
+  };
+
+  async function byWhatItShows(call: Arrived, rules: Trust): Promise<Known> {
+    const { bundle, domain } = rules;
     const { authorization } = call.headers;
     if (bundle.edge.clientCa !== undefined) demandTrusted(call.certificate, deps.now());
     const isWorkload = authorization === undefined && domain !== undefined && call.certificate !== undefined;
-    const known = isWorkload ? domain.workload(call.certificate, deps.now()) : await byTokenCounted(call, trust);
+    const known = isWorkload ? domain.workload(call.certificate, deps.now()) : await byTokenCounted(call, rules);
     const ends = bundle.edge.clientCa === undefined ? known.until : (call.certificate?.notAfter ?? 0);
-    return new Authenticated(call, known.subject, Math.min(known.until, ends));
-  };
+    return { subject: known.subject, until: Math.min(known.until, ends) };
+  }
+
+  /** Another gateway of the fleet has found that out; what it was told of revocations may be older than what we were. */
+  function vouchedFor({ subject, until }: Known): Known {
+    const isRevoked = subject.tokenId !== undefined && trust?.revoked.has(subject.tokenId);
+    if (isRevoked || deps.now() >= until) throw new Refusal('unauthenticated', 'revoked or expired on its way here');
+    return { subject, until };
+  }
 
   async function byTokenCounted(call: Arrived, rules: Trust): Promise<Known> {
     try {

@@ -148,7 +148,11 @@ async function turn(deps: ExecutionDeps, call: Admitted, caller: Caller, held: H
     return turn(deps, call, caller, held);
   }
   const id = deps.held.put(held);
-  return executed(call, inputRequired(next.questions), deps.seal.seal(call, { kind: 'held', id }));
+  return executed(
+    call,
+    inputRequired(next.questions),
+    deps.seal.seal(call, { kind: 'held', id, home: deps.held.home }),
+  );
 }
 
 /** What takes long goes on behind its answer, where the client can take that. No answer is on its way meanwhile. */

@@ -22,12 +22,15 @@ interface Held {
 
 /** Calls that wait for their clients to come back. They outlive requests and bundles, not this process. */
 export class HeldCalls {
+  /** The name of this replica; undefined: it is the only one. */
+  readonly home: string | undefined;
   readonly #limits: HoldingLimits;
   readonly #held = new Map<string, Held>();
   /** The ids of each subject's, the oldest first. */
   readonly #ids = new Map<string, Set<string>>();
 
-  constructor(limits: HoldingLimits = holding) {
+  constructor(limits: HoldingLimits = holding, home?: string) {
+    this.home = home;
     this.#limits = limits;
   }
 

@@ -2,7 +2,8 @@ import { createCipheriv, createDecipheriv, hash, randomBytes } from 'node:crypto
 import { canonicalJson } from '../../contract/canonical-json.ts';
 import type { Json } from '../../contract/json.ts';
 import { Refusal } from '../../contract/refusal.ts';
-import type { Admitted, Target } from '../../contract/tool-call.ts';
+import type { SealKey } from '../../contract/state-store.ts';
+import type { Admitted, Subject, Target } from '../../contract/tool-call.ts';
 import type { EmbeddedMethod } from './capabilities.ts';
 
 /** Milliseconds for which a sealed state is good. */
@@ -20,8 +21,8 @@ const PURPOSE = Buffer.from('innerkeep request state 1');
 export type Continuation =
   /** Stateless: the server's own state as raw JSON, where it gave one, and what it asked, by key. */
   | { readonly kind: 'relayed'; readonly state?: string; readonly asked: Readonly<Record<string, Asked>> }
-  /** An older server's call that is held here. */
-  | { readonly kind: 'held'; readonly id: string };
+  /** An older server's call that is held, by the one replica of that name; undefined: there is one. */
+  | { readonly kind: 'held'; readonly id: string; readonly home: string | undefined };
 
 export interface Asked {
   readonly method: EmbeddedMethod;
@@ -45,15 +46,15 @@ interface Bound {
  * `requestState` is attacker-controlled). AES-256-GCM; bound to the principal, to server, method and params, and to time.
  */
 export class StateSeal {
-  readonly #key: Uint8Array;
+  readonly #keys: () => readonly SealKey[];
   readonly #now: () => number;
 
   /**
-   * @param key 32 random bytes
+   * @param keys the same for all who are to go on with what one has sealed; the second seals, or the only one
    * @param now milliseconds since the epoch
    */
-  constructor(key: Uint8Array, now: () => number) {
-    this.#key = key;
+  constructor(keys: () => readonly SealKey[], now: () => number) {
+    this.#keys = keys;
     this.#now = now;
   }
 
@@ -69,22 +70,32 @@ export class StateSeal {
       expires: issued + LIFETIME,
       next,
     };
+    const keys = this.#keys();
+    const by = keys[1] ?? keys[0];
+    if (by === undefined) throw new Refusal('unavailable', 'no key for states has arrived');
     const iv = randomBytes(IV);
-    const cipher = createCipheriv('aes-256-gcm', this.#key, iv, { authTagLength: TAG }).setAAD(PURPOSE);
+    const cipher = createCipheriv('aes-256-gcm', bytesOf(by), iv, { authTagLength: TAG }).setAAD(PURPOSE);
     const body = Buffer.concat([cipher.update(JSON.stringify(bound), 'utf8'), cipher.final()]);
-    const sealed = Buffer.concat([iv, body, cipher.getAuthTag()]).toString('base64url');
+    const sealed = `${by.id}.${Buffer.concat([iv, body, cipher.getAuthTag()]).toString('base64url')}`;
     if (sealed.length > MAX_SEALED) throw new Refusal('size', `a requestState of ${sealed.length} characters`);
     return sealed;
   }
 
   /** @throws Refusal request-state */
   open(call: Pick<Admitted, 'subject' | 'target'>, sealed: string): Continuation {
-    const { subject, tenant, request, issued, expires, next } = this.#decrypt(sealed);
-    const now = this.#now();
-    if (subject !== call.subject.key || tenant !== call.subject.tenant) refuse('made for another principal');
+    const { request, next } = this.#openOwn(call.subject, sealed);
     if (request !== digestOf(call.target)) refuse('made for another request');
-    if (now < issued - SKEW || now >= expires) refuse('expired');
     return next;
+  }
+
+  /** The replica that holds the call which a state of this subject is for; undefined: none, or it is no such state. */
+  homeOf(subject: Subject, sealed: string): string | undefined {
+    try {
+      const { next } = this.#openOwn(subject, sealed);
+      return next.kind === 'held' ? next.home : undefined;
+    } catch {
+      return undefined;
+    }
   }
 
   /** Whether a call of these params was answered with this state, a little while ago. */
@@ -97,18 +108,28 @@ export class StateSeal {
     }
   }
 
+  #openOwn(by: Subject, sealed: string): Bound {
+    const bound = this.#decrypt(sealed);
+    const { subject, tenant, issued, expires } = bound;
+    const now = this.#now();
+    if (subject !== by.key || tenant !== by.tenant) refuse('made for another principal');
+    if (now < issued - SKEW || now >= expires) refuse('expired');
+    return bound;
+  }
+
   #decrypt(sealed: string): Bound {
-    const bytes = Buffer.from(sealed, 'base64url');
+    const [id = '', text = '', ...more] = sealed.length > MAX_SEALED ? [] : sealed.split('.');
+    const bytes = Buffer.from(text, 'base64url');
     // One text only for the same bytes: what is not quite base64url is not read leniently.
-    if (sealed.length > MAX_SEALED || bytes.length < IV + TAG || bytes.toString('base64url') !== sealed)
-      refuse('not ours');
-    const decipher = createDecipheriv('aes-256-gcm', this.#key, bytes.subarray(0, IV), { authTagLength: TAG });
+    if (bytes.length < IV + TAG || bytes.toString('base64url') !== text || more.length > 0) refuse('not ours');
+    const key = this.#keys().find((one) => one.id === id) ?? refuse('sealed by another process, or too long ago');
+    const decipher = createDecipheriv('aes-256-gcm', bytesOf(key), bytes.subarray(0, IV), { authTagLength: TAG });
     decipher.setAAD(PURPOSE).setAuthTag(bytes.subarray(-TAG));
     try {
       const body = Buffer.concat([decipher.update(bytes.subarray(IV, -TAG)), decipher.final()]);
       return JSON.parse(body.toString('utf8'));
     } catch {
-      return refuse('altered, or sealed by another process');
+      return refuse('altered');
     }
   }
 }
@@ -122,6 +143,10 @@ const CHANGING = new Set(['inputResponses', 'requestState', '_meta']);
  */
 function digestOf({ server, method, paramsRaw }: Target): string {
   return hash('sha256', JSON.stringify([server, method, canonicalJson(paramsRaw, 0, CHANGING)]), 'base64url');
+}
+
+function bytesOf({ key }: SealKey): Buffer {
+  return Buffer.from(key, 'base64url');
 }
 
 function refuse(detail: string): never {

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import type { Carrier } from './carrier.ts';
 import type { EventLog, KeptEvent } from './event-log.ts';
 
@@ -19,22 +18,27 @@ export function parseEventId(id: string): { readonly channel: string; readonly s
  * (MCP 2025-11-25 transports, Resumability and Redelivery).
  */
 export class Channel {
-  readonly id = randomUUID();
+  readonly id: string;
   readonly #log: EventLog;
   readonly #primes: boolean;
-  readonly #forgotten: (channel: Channel) => void;
+  readonly #forgotten: () => void;
   #carrier: Carrier | undefined;
   /** The newest event, and the newest that was written to a connection. */
-  #seq = 0;
-  #reached = 0;
+  #seq: number;
+  #reached: number;
   #kept = 0;
   #finished = false;
 
   /**
+   * @param id random, or as hard to guess
+   * @param seq the number that its events begin behind
    * @param primes whether clients know events without data, which only give an id to come back with (2025-11-25)
    * @param forgotten called when it has ended and nothing of it can be asked for any more
    */
-  constructor(log: EventLog, primes: boolean, forgotten: (channel: Channel) => void) {
+  constructor(id: string, seq: number, log: EventLog, primes: boolean, forgotten: () => void) {
+    this.id = id;
+    this.#seq = seq;
+    this.#reached = seq;
     this.#log = log;
     this.#primes = primes;
     this.#forgotten = forgotten;
@@ -101,6 +105,6 @@ export class Channel {
   }
 
   #forget(): void {
-    if (this.#finished && this.#kept === 0) this.#forgotten(this);
+    if (this.#finished && this.#kept === 0) this.#forgotten();
   }
 }

@@ -18,6 +18,11 @@ export class Registry {
     return [...this.#byId.values()];
   }
 
+  /** Whoever asks. */
+  get(id: string): Session | undefined {
+    return this.#byId.get(id);
+  }
+
   /** Ends a session of the subject's own where it has too many; others' are never ended for it. @throws Refusal overload */
   makeRoom({ subject }: Bearer): void {
     const { perSubject, total } = this.#limits;

@@ -8,6 +8,7 @@ import type { RpcAnswer } from '../../contract/upstream.ts';
 import { Alarm } from './alarm.ts';
 import { Asks } from './asks.ts';
 import type { Bearer } from './carrier.ts';
+import type { Listed } from './directory.ts';
 import { sameId } from './ids.ts';
 import type { SessionLimits } from './limits.ts';
 import { SessionCall } from './session-call.ts';
@@ -15,18 +16,20 @@ import type { StreamDeps, Streams } from './streams.ts';
 
 export interface SessionOpening {
   readonly id: string;
+  /** What it was called before among the zones; absent: it is new. */
+  readonly key?: string | undefined;
   readonly call: Bearer;
   readonly revision: Revision;
   readonly clock: Clock;
   readonly limits: SessionLimits;
   /** Called once, when it has ended. */
-  readonly onEnd: () => void;
+  readonly onEnd: (why: string) => void;
 }
 
 /** One session: whose it is, what its client said of itself, and what of it is in flight. */
 export class Session<S extends Streams = Streams> implements CallerSession {
   readonly id: string;
-  readonly key = randomUUID();
+  readonly key: string;
   readonly revision: Revision;
   /** The one server that it was opened at; undefined: all of them. */
   readonly server: string | undefined;
@@ -36,7 +39,7 @@ export class Session<S extends Streams = Streams> implements CallerSession {
   readonly #transport: Arrived['transport'];
   readonly #clock: Clock;
   readonly #limits: SessionLimits;
-  readonly #onEnd: () => void;
+  readonly #onEnd: (why: string) => void;
   readonly #abort = new AbortController();
   readonly #calls = new Map<string, SessionCall>();
   readonly #asks: Asks;
@@ -46,8 +49,12 @@ export class Session<S extends Streams = Streams> implements CallerSession {
   #until: number;
   #seen: number;
 
-  constructor({ id, call, revision, clock, limits, onEnd }: SessionOpening, streams: (deps: StreamDeps) => S) {
+  constructor(
+    { id, key = randomUUID(), call, revision, clock, limits, onEnd }: SessionOpening,
+    streams: (deps: StreamDeps) => S,
+  ) {
     this.id = id;
+    this.key = key;
     this.revision = revision;
     this.server = call.arrived.server;
     this.#transport = call.arrived.transport;
@@ -58,16 +65,26 @@ export class Session<S extends Streams = Streams> implements CallerSession {
     this.#until = call.until;
     this.#seen = clock.now();
     this.#asks = new Asks(clock, limits);
-    this.streams = streams({ clock, onOver: () => this.#rest() });
+    this.streams = streams({ session: id, clock, onOver: () => this.#rest() });
     this.#alarm = new Alarm(
       clock,
-      () => this.#due(),
+      () => this.due,
       () => this.end('it was not used any more'),
     );
   }
 
   get subject(): Subject {
     return this.#subject;
+  }
+
+  /** What another replica would need, to go on with it. */
+  get record(): Listed['record'] {
+    const { key, revision, server, capabilities, logLevel } = this;
+    return {
+      ...{ key, revision, transport: this.#transport, subject: this.#subject, until: this.#until, capabilities },
+      ...(server !== undefined && { server }),
+      ...(logLevel !== undefined && { logLevel }),
+    };
   }
 
   get ended(): AbortSignal {
@@ -80,7 +97,7 @@ export class Session<S extends Streams = Streams> implements CallerSession {
 
   /** Why this is not the session of whoever asks; undefined: it is. */
   foreignTo({ arrived, subject }: Bearer): string | undefined {
-    if (this.ended.aborted || this.#clock.now() >= this.#due()) return 'ended';
+    if (this.ended.aborted || this.#clock.now() >= this.due) return 'ended';
     if (subject.key !== this.#subject.key || subject.tenant !== this.#subject.tenant) return 'of another subject';
     if (arrived.server !== this.server) return 'of another scope';
     return arrived.transport === this.#transport ? undefined : 'of another transport';
@@ -140,14 +157,15 @@ export class Session<S extends Streams = Streams> implements CallerSession {
     this.streams.end();
     for (const call of [...this.#calls.values()]) call.cancel(`the session has ended: ${why}`);
     this.#calls.clear();
-    this.#onEnd();
+    this.#onEnd(why);
   }
 
   #rest(): void {
     this.#seen = this.#clock.now();
   }
 
-  #due(): number {
+  /** Milliseconds since the epoch at which it ends if nothing happens in it. */
+  get due(): number {
     const { idle, renewal } = this.#limits;
     const used = this.streams.isOpen || this.#calls.size > 0 ? this.#clock.now() : this.#seen;
     return Math.min(used + idle, this.#until + renewal);

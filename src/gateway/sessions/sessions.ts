@@ -3,9 +3,11 @@ import type { Answer } from '../../contract/answer.ts';
 import type { Attendance } from '../../contract/caller.ts';
 import type { Clock } from '../../contract/clock.ts';
 import { Refusal } from '../../contract/refusal.ts';
+import type { Records } from '../../contract/state-store.ts';
 import type { Authenticated, Framed, Revision, Subject } from '../../contract/tool-call.ts';
 import { capabilitiesOf } from './capabilities.ts';
 import type { Bearer } from './carrier.ts';
+import { Directory } from './directory.ts';
 import { EventStore } from './event-log.ts';
 import { levelOf } from './levels.ts';
 import { LIMITS, type SessionLimits } from './limits.ts';
@@ -18,16 +20,21 @@ import { CallWithoutSession } from './without-session.ts';
 export interface SessionsDeps {
   readonly clock: Clock;
   readonly limits?: Partial<SessionLimits>;
+  /** Where replicas tell each other what sessions they have, and the name of this one; absent: there are no others. */
+  readonly shared?: { readonly records: Records; readonly me: string };
 }
 
 /** What a session shows of itself to whoever has news for it. */
 export type OpenSession = Pick<Session, 'subject' | 'server' | 'revision' | 'notify'>;
 
+const TAKEN = 'another replica has taken it up';
+
 const NOTHING: Answer = { status: 204, headers: { 'cache-control': 'no-store' }, body: '' };
 
 /**
  * The sessions of one gateway process (MCP 2024-11-05 to 2025-11-25). A session's id proves nothing: each request has
- * been authenticated, and finds only sessions of its own subject and scope.
+ * been authenticated, and finds only sessions of its own subject and scope. Among replicas a session lives at one, which all
+ * of them know; when that is gone, it lives on at the one that is asked for it next.
  */
 export class Sessions {
   readonly #clock: Clock;
@@ -36,13 +43,21 @@ export class Sessions {
   readonly #store: EventStore;
   /** Calls in flight that belong to no session. */
   readonly #others = new Set<CallWithoutSession>();
+  readonly #directory: Directory | undefined;
   #isRevoked: (subject: Subject) => boolean = () => false;
 
-  constructor({ clock, limits }: SessionsDeps) {
+  constructor({ clock, limits, shared }: SessionsDeps) {
     this.#clock = clock;
     this.#limits = { ...LIMITS, ...limits };
     this.#registry = new Registry(this.#limits);
     this.#store = new EventStore(this.#limits);
+    this.#directory =
+      shared &&
+      new Directory({
+        ...{ clock, ...shared },
+        all: () => this.#registry.all(),
+        taken: (id) => this.#registry.get(id)?.end(TAKEN),
+      });
   }
 
   /**
@@ -53,13 +68,51 @@ export class Sessions {
   open(call: Framed): string {
     const { revision, params } = call.frame;
     const capabilities = capabilitiesOf(params?.capabilities);
-    const session = this.#make(
-      call,
-      revision,
-      (deps) => new ResumableStreams(deps, this.#store, revision === '2025-11-25'),
-    );
+    const session = this.#make(call, revision, this.#resumable(revision, false));
     session.capabilities = capabilities;
     return session.id;
+  }
+
+  /**
+   * Has all replicas know of a session, and what it is now; undefined: there are none. One that they cannot know ends.
+   * @throws Refusal unavailable
+   */
+  announced(id: string): Promise<void> | undefined {
+    const session = this.#registry.get(id);
+    if (session === undefined || this.#directory === undefined) return undefined;
+    return this.#directory.announce(session).catch((error: unknown) => {
+      session.end('the other replicas could not be told of it');
+      throw error;
+    });
+  }
+
+  /**
+   * The other replica that has the session which a request names. Undefined: this one has it, or nobody, or it names none.
+   * @throws Refusal unavailable
+   */
+  elsewhere(call: Bearer): Promise<string | undefined> | undefined {
+    const id = sessionId(call);
+    if (id === undefined || this.#directory === undefined || this.#registry.get(id) !== undefined) return undefined;
+    return this.#directory.homeOf(id, call);
+  }
+
+  /** Takes up the session that a request names, whose replica is gone. @throws Refusal unavailable, overload */
+  async takeUp(call: Bearer, from: string): Promise<void> {
+    const id = sessionId(call) ?? '';
+    this.#registry.makeRoom(call);
+    const record = await this.#directory?.takeUp(id, call, from);
+    if (record === undefined || this.#registry.get(id) !== undefined) return;
+    const { key, subject, until, revision, capabilities, logLevel } = record;
+    const session = this.#make({ ...call, subject, until }, revision, this.#resumable(revision, true), { id, key });
+    session.capabilities = capabilities;
+    session.logLevel = logLevel;
+    if (this.#isRevoked(subject)) session.end('the token was revoked');
+    await this.announced(id);
+  }
+
+  /** The store was away, and may know nothing any more. */
+  announceAll(): void {
+    this.#directory?.forget();
   }
 
   /** The revision of the session that a request names; undefined where it names none of its own, which is refused later. */
@@ -98,11 +151,13 @@ export class Sessions {
     }
   }
 
-  /** `logging/setLevel`. @throws Refusal params, unknown-session, protocol-version */
-  setLevel(call: Framed): void {
+  /** `logging/setLevel`. @throws Refusal params, unknown-session, protocol-version, unavailable */
+  setLevel(call: Framed): Promise<void> | undefined {
     const level = levelOf(call.frame.params?.level);
     const session = this.#sessionOf(call);
-    if (session !== undefined) session.logLevel = level;
+    if (session === undefined) return undefined;
+    session.logLevel = level;
+    return this.announced(session.id);
   }
 
   /**
@@ -121,8 +176,10 @@ export class Sessions {
   }
 
   /** DELETE. @throws Refusal http-method without a session, unknown-session, protocol-version */
-  end(call: Authenticated): void {
-    this.#named(call).end('the client ended it');
+  end(call: Authenticated): Promise<void> | undefined {
+    const session = this.#named(call);
+    session.end('the client ended it');
+    return this.#directory?.remove(session.id);
   }
 
   /**
@@ -135,6 +192,8 @@ export class Sessions {
     this.#admit(call);
     const { server } = call.arrived;
     const session = this.#make(call, '2024-11-05', (deps) => new SingleStream(call, deps));
+    const announced = this.announced(session.id);
+    if (announced !== undefined) await announced;
     session.streams.announce(`/mcp${server === undefined ? '' : `/${server}`}/sse?session=${session.id}`);
     await session.streams.carrier.over;
     session.end('its stream was closed');
@@ -161,12 +220,23 @@ export class Sessions {
     if (this.#isRevoked(subject)) throw new Refusal('unauthenticated', 'revoked');
   }
 
-  #make<S extends Streams>(call: Bearer, revision: Revision, streams: (deps: StreamDeps) => S): Session<S> {
+  #resumable(revision: Revision, isTakenUp: boolean): (deps: StreamDeps) => ResumableStreams {
+    return (deps) => new ResumableStreams(deps, this.#store, revision === '2025-11-25', isTakenUp);
+  }
+
+  #make<S extends Streams>(
+    call: Bearer,
+    revision: Revision,
+    streams: (deps: StreamDeps) => S,
+    { id, key }: { readonly id: string; readonly key?: string } = { id: randomBytes(32).toString('base64url') },
+  ): Session<S> {
     this.#registry.makeRoom(call);
     const [clock, limits] = [this.#clock, this.#limits];
-    const id = randomBytes(32).toString('base64url');
-    const onEnd = () => this.#registry.remove(session);
-    const session: Session<S> = new Session({ id, call, revision, clock, limits, onEnd }, streams);
+    const onEnd = (why: string) => {
+      this.#registry.remove(session);
+      if (why !== TAKEN) void this.#directory?.remove(id);
+    };
+    const session: Session<S> = new Session({ id, key, call, revision, clock, limits, onEnd }, streams);
     this.#registry.add(session);
     return session;
   }

@@ -1,3 +1,4 @@
+import { hash, randomUUID } from 'node:crypto';
 import type { Clock } from '../../contract/clock.ts';
 import { Refusal } from '../../contract/refusal.ts';
 import type { Arrived, Subject } from '../../contract/tool-call.ts';
@@ -20,6 +21,8 @@ export interface Streams {
 }
 
 export interface StreamDeps {
+  /** The session's id. */
+  readonly session: string;
   readonly clock: Clock;
   /** Called when a connection is over. */
   readonly onOver: () => void;
@@ -32,6 +35,7 @@ export interface StreamDeps {
 export class ResumableStreams implements Streams {
   readonly #deps: StreamDeps;
   readonly #primes: boolean;
+  readonly #isTakenUp: boolean;
   readonly #log: EventLog;
   readonly #channels = new Map<string, Channel>();
   readonly #carriers = new Set<Carrier>();
@@ -39,8 +43,10 @@ export class ResumableStreams implements Streams {
   #standalone: Channel | undefined;
   #ended = false;
 
-  constructor(deps: StreamDeps, store: EventStore, primes: boolean) {
+  /** @param isTakenUp the session has had another replica before, whose events are lost */
+  constructor(deps: StreamDeps, store: EventStore, primes: boolean, isTakenUp: boolean) {
     this.#deps = deps;
+    this.#isTakenUp = isTakenUp;
     this.#log = new EventLog(store);
     this.#primes = primes;
   }
@@ -66,7 +72,7 @@ export class ResumableStreams implements Streams {
   /** What nobody has been there to read is not kept twice: such news only say that something is no longer as it was. */
   notify(message: string): void {
     if (this.#ended) return;
-    this.#standalone ??= this.#open();
+    this.#standalone ??= this.#openStandalone();
     if (this.#standalone.isCarried || !this.#standalone.isWaiting(message)) this.#standalone.send(message);
   }
 
@@ -77,7 +83,7 @@ export class ResumableStreams implements Streams {
    */
   listen(call: Bearer, lastEventId: string | undefined): Carrier | undefined {
     if (lastEventId === undefined) {
-      this.#standalone ??= this.#open();
+      this.#standalone ??= this.#openStandalone();
       if (this.#standalone.isCarried) throw new Refusal('stream-taken', 'a second GET');
       return this.#attach(this.#standalone, call);
     }
@@ -99,6 +105,9 @@ export class ResumableStreams implements Streams {
 
   #find(lastEventId: string): { readonly channel: Channel; readonly seq: number } {
     const id = parseEventId(lastEventId);
+    // The replica before had others, too, which are lost with it.
+    if (this.#isTakenUp && id?.channel === standaloneId(this.#deps.session))
+      this.#standalone ??= this.#openStandalone();
     const channel = id && this.#channels.get(id.channel);
     if (!id || !channel?.has(id.seq)) throw new Refusal('invalid-request', 'Last-Event-ID of no stream of the session');
     return { channel, seq: id.seq };
@@ -110,10 +119,16 @@ export class ResumableStreams implements Streams {
     return carrier;
   }
 
-  #open(): Channel {
-    const channel = new Channel(this.#log, this.#primes, ({ id }) => this.#channels.delete(id));
-    this.#channels.set(channel.id, channel);
+  #open(id: string = randomUUID(), seq = 0): Channel {
+    const channel = new Channel(id, seq, this.#log, this.#primes, () => this.#channels.delete(id));
+    this.#channels.set(id, channel);
     return channel;
+  }
+
+  #openStandalone(): Channel {
+    const { session, clock } = this.#deps;
+    // Events of the replica before have lower numbers: it has not given a hundred in each second of its time.
+    return this.#open(standaloneId(session), this.#isTakenUp ? Math.floor(clock.now() / 10) : 0);
   }
 
   #carry(call: Bearer): Carrier | undefined {
@@ -126,4 +141,16 @@ export class ResumableStreams implements Streams {
     this.#carriers.add(carrier);
     return carrier;
   }
+}
+
+/** The same at whatever replica: shaped like the others' random ids, and as hard to guess as the session's. */
+function standaloneId(session: string): string {
+  const digest = hash('sha256', `standalone stream of ${session}`, 'hex');
+  return [
+    digest.slice(0, 8),
+    digest.slice(8, 12),
+    digest.slice(12, 16),
+    digest.slice(16, 20),
+    digest.slice(20, 32),
+  ].join('-');
 }

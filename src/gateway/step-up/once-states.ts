@@ -1,29 +1,25 @@
 import { createHash } from 'node:crypto';
+import { type StateStore, StateUnavailable } from '../../contract/state-store.ts';
 
 /** Milliseconds; no sealed state is good for longer. */
 const KEPT = 15 * 60_000;
-/** Beyond it no state takes a call on: each is confirmed anew. */
-const MAX = 100_000;
 
-/** Request states that a confirmed call has gone on by: each takes it on once. */
+/** Request states that a confirmed call has gone on by: each takes it on once, at one of all replicas. */
 export class OnceStates {
-  readonly #now: () => number;
-  readonly #taken = new Map<string, number>();
+  readonly #store: Pick<StateStore, 'once'>;
 
-  constructor(now: () => number) {
-    this.#now = now;
+  constructor(store: Pick<StateStore, 'once'>) {
+    this.#store = store;
   }
 
-  /** True the first time; false too where there is no room to remember it. */
-  take(state: string): boolean {
-    const now = this.#now();
-    for (const [old, at] of this.#taken) {
-      if (at + KEPT > now) break;
-      this.#taken.delete(old);
-    }
+  /** True the first time; false too where nobody can tell: then the call is confirmed anew. */
+  async take(state: string): Promise<boolean> {
     const digest = createHash('sha256').update(state).digest('base64url');
-    if (this.#taken.has(digest) || this.#taken.size >= MAX) return false;
-    this.#taken.set(digest, now);
-    return true;
+    try {
+      return await this.#store.once(`request state ${digest}`, KEPT);
+    } catch (error) {
+      if (error instanceof StateUnavailable) return false;
+      throw error;
+    }
   }
 }

@@ -46,7 +46,8 @@ async function confirmation(
   capabilities: JsonObject,
 ): Promise<string | undefined> {
   const { requestState } = call.target.params;
-  if (typeof requestState === 'string' && continues(call, requestState) && once.take(requestState)) return undefined;
+  const goesOn = typeof requestState === 'string' && continues(call, requestState) && (await once.take(requestState));
+  if (goesOn) return undefined;
   const answer = await confirm(toConfirm(call, tool));
   if (answer.kind === 'confirmed') return answer.id;
   if (answer.kind === 'full') throw new Refusal('overload', 'too many calls wait to be confirmed');

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import type { Caller, CallerSession } from '../../contract/caller.ts';
 import type { Clock } from '../../contract/clock.ts';
 import type { Json, JsonObject } from '../../contract/json.ts';
@@ -7,6 +6,7 @@ import { findMember, readObject } from '../../contract/splice.ts';
 import type { Admitted, Sanitized, Subject } from '../../contract/tool-call.ts';
 import type { RpcAnswer, ServerRequest } from '../../contract/upstream.ts';
 import { Course } from './course.ts';
+import { taskId } from './ids.ts';
 import { Inputs } from './inputs.ts';
 import type { TaskLimits } from './limits.ts';
 import { Questions } from './questions.ts';
@@ -18,6 +18,8 @@ export interface TaskDeps {
   readonly caller: Caller;
   readonly clock: Clock;
   readonly limits: TaskLimits;
+  /** The replica that has it; undefined: there is one. */
+  readonly home: string | undefined;
   /** Takes the task in, which goes on behind its answer from now on. @throws Refusal overload */
   readonly enter: (task: Task) => void;
   /** Makes room for so many bytes. @throws Refusal size */
@@ -32,7 +34,7 @@ export interface TaskDeps {
  * until then its client is the one that called, and goes away with it.
  */
 export class Task implements Caller {
-  readonly id = randomBytes(24).toString('base64url');
+  readonly id: string;
   readonly subject: Subject;
   /** The one server of `/mcp/SERVER`; undefined: all of them. */
   readonly scope: string | undefined;
@@ -68,8 +70,9 @@ export class Task implements Caller {
 
   /** @throws Refusal overload, where it is a task from its beginning */
   constructor({ call, caller, ...deps }: TaskDeps) {
-    const { clock, limits } = deps;
+    const { clock, limits, home } = deps;
     this.#deps = deps;
+    this.id = taskId(home);
     this.subject = call.subject;
     this.scope = call.arrived.server;
     this.modern = call.frame.modern;

@@ -1,3 +1,4 @@
+import type { Answer } from '../../contract/answer.ts';
 import type { Caller } from '../../contract/caller.ts';
 import type { Clock } from '../../contract/clock.ts';
 import { isObject, type Json } from '../../contract/json.ts';
@@ -18,6 +19,8 @@ export type Permits = (subject: Subject, server: string, action: string, args: J
 export interface TasksDeps {
   readonly clock: Clock;
   readonly limits?: Partial<TaskLimits>;
+  /** The name of this replica; absent: it is the only one. */
+  readonly home?: string | undefined;
 }
 
 /** What a request about tasks is answered with, and the action of the call that it is about. */
@@ -35,6 +38,7 @@ export interface Told {
 export class Tasks {
   readonly #clock: Clock;
   readonly #limits: TaskLimits;
+  readonly #home: string | undefined;
   readonly #usage: Usage;
   /** The oldest first. */
   readonly #tasks = new Map<string, Task>();
@@ -43,8 +47,9 @@ export class Tasks {
   #permits: Permits = () => false;
   #isRevoked: (subject: Subject) => boolean = () => false;
 
-  constructor({ clock, limits }: TasksDeps) {
+  constructor({ clock, limits, home }: TasksDeps) {
     this.#clock = clock;
+    this.#home = home;
     this.#limits = { ...LIMITS, ...limits };
     this.#usage = new Usage(this.#limits);
   }
@@ -68,7 +73,7 @@ export class Tasks {
     const canDefer = frame.modern && target.method === 'tools/call' && declaresTasks(caller.capabilities);
     if (target.task === undefined && !canDefer) return undefined;
     return new Task({
-      ...{ call, caller, clock: this.#clock, limits: this.#limits },
+      ...{ call, caller, clock: this.#clock, limits: this.#limits, home: this.#home },
       enter: (task) => this.#enter(task, sizeOf(call)),
       room: (bytes) => this.#usage.keep(subject.key, bytes),
       onOver: (task) => this.#over(task),
@@ -99,11 +104,12 @@ export class Tasks {
    * Answers `tasks/get`, `tasks/list`, `tasks/update`, `tasks/cancel`, and `tasks/result` when the task has ended.
    * @throws Refusal unknown-task, alike for what is not there, not kept any more, another's or not permitted any more;
    * task-over; params; unavailable; missing-capability
+   * @param others what the other replicas have answered to `tasks/list`
    */
-  async answer(call: Framed, caller: Caller): Promise<Told> {
+  async answer(call: Framed, caller: Caller, others: readonly Pick<Answer, 'body'>[] = []): Promise<Told> {
     const { method, params, modern } = call.frame;
     if (modern) return this.#answerModern(call, caller);
-    if (method === 'tasks/list') return this.#list(call);
+    if (method === 'tasks/list') return this.#list(call, others);
     const task = await this.#find(call);
     if (method === 'tasks/cancel') {
       if (task.isOver) throw new Refusal('task-over', 'a task that has ended is cancelled');
@@ -166,11 +172,12 @@ export class Tasks {
   }
 
   /** On one page: a subject has not so many. */
-  async #list(call: Framed): Promise<Told> {
+  async #list(call: Framed, others: readonly Pick<Answer, 'body'>[]): Promise<Told> {
     if (call.frame.params?.cursor !== undefined) throw new Refusal('params', 'a cursor that is not ours');
     const isShown = (task: Task) => when(this.#hiddenFrom(call, task), (why) => why === undefined);
     const shown = await those([...this.#tasks.values()], isShown);
-    return about(undefined, `{"tasks":[${shown.map((task) => task.shown).join(',')}]}`);
+    const all = [...shown.map((task) => task.shown), ...others.flatMap(({ body }) => listedIn(body))];
+    return about(undefined, `{"tasks":[${all.join(',')}]}`);
   }
 
   #enter(task: Task, bytes: number): void {
@@ -201,6 +208,12 @@ function membersOf(params: string, name: string): ReadonlyMap<string, string> {
   return new Map(
     readObject(params, object.start).members.map(({ key, start, end }) => [key, params.slice(start, end)]),
   );
+}
+
+/** The raw tasks of another replica's answer; none in a refusal. */
+function listedIn(body: string): readonly string[] {
+  const { result }: { readonly result?: { readonly tasks?: readonly unknown[] } } = JSON.parse(body || '{}');
+  return (result?.tasks ?? []).map((task) => JSON.stringify(task));
 }
 
 function about(task: Task | undefined, raw: string): Told {

@@ -3,8 +3,9 @@ import { createServer } from 'node:https';
 import type { Duplex } from 'node:stream';
 import type { Answer } from '../../contract/answer.ts';
 import type { EdgeSettings } from '../../contract/bundle.ts';
-import { Arrived } from '../../contract/tool-call.ts';
+import type { Arrived } from '../../contract/tool-call.ts';
 import type { IssuerAnswer, IssuerRequest } from '../../contract/zone-link.ts';
+import { arrived } from './arrived.ts';
 import { type BodyBudget, readBody } from './body.ts';
 import { clientCertificate } from './client-certificate.ts';
 import { eventStream } from './event-stream.ts';
@@ -173,7 +174,7 @@ export function createEdge(deps: EdgeDeps): Edge {
       if (!response.writableFinished) gone?.abort();
     });
     let body: Promise<Uint8Array> | undefined;
-    return new Arrived({
+    return arrived({
       incident: incident(),
       at: deps.now(),
       remote: remoteOf(request),

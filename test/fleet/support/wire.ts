@@ -62,9 +62,11 @@ export class Wire {
     return {
       status: response.statusCode ?? 0,
       headers: response.headers,
-      messages: messagesOf(response, (id) => {
-        last = id;
-      }),
+      messages: isStream(response)
+        ? eventsOf(response, (id) => {
+            last = id;
+          })
+        : listOf(await textOf(response)),
       lastEventId: () => last,
       cut: () => sent.destroy(),
     };
@@ -75,15 +77,26 @@ export class Wire {
   }
 }
 
-async function* messagesOf(response: IncomingMessage, seen: (id: string) => void): AsyncGenerator<Json, undefined> {
-  const isStream = response.headers['content-type']?.startsWith('text/event-stream') ?? false;
-  if (!isStream) {
-    let text = '';
-    for await (const chunk of response.setEncoding('utf8')) text += chunk;
-    if (text.startsWith('{') || text.startsWith('[')) yield JSON.parse(text);
-    return undefined;
-  }
-  for await (const line of createInterface({ input: response })) {
+function isStream({ headers }: IncomingMessage): boolean {
+  return headers['content-type']?.startsWith('text/event-stream') ?? false;
+}
+
+/** Read at once: what nobody reads keeps its connection. */
+async function textOf(response: IncomingMessage): Promise<string> {
+  let text = '';
+  for await (const chunk of response.setEncoding('utf8')) text += chunk;
+  return text;
+}
+
+async function* listOf(text: string): AsyncGenerator<Json, undefined> {
+  if (text.startsWith('{') || text.startsWith('[')) yield JSON.parse(text);
+  return undefined;
+}
+
+async function* eventsOf(response: IncomingMessage, seen: (id: string) => void): AsyncGenerator<Json, undefined> {
+  const lines = createInterface({ input: response });
+  lines.on('error', () => undefined);
+  for await (const line of lines) {
     if (line.startsWith('id: ')) seen(line.slice(4));
     if (line.startsWith('data: ') && line.length > 6) yield JSON.parse(line.slice(6));
   }

@@ -1,0 +1,83 @@
+import { randomBytes } from 'node:crypto';
+import type { Redis } from 'ioredis';
+import type { Mail, MailReceiver } from '../../../contract/mail.ts';
+import type { Seals } from './seals.ts';
+
+const ENVELOPE = /^([\w-]{16})\.([1-9]\d{0,15})\.(.*)$/s;
+
+/**
+ * Mail by Redis' publish and subscribe, which tells how many have got a message: none, where its receiver is dead. Each
+ * message is sealed to its sender, its receiver and its number: what is changed, shown again or to somebody else is dropped, and
+ * what is missing is told.
+ */
+export class RedisMail implements Mail {
+  readonly me = randomBytes(12).toString('base64url');
+  readonly #redis: Redis;
+  /** A connection that is subscribed can do nothing else. */
+  readonly #subscriber: Redis;
+  readonly #prefix: string;
+  readonly #seals: Seals;
+  /** Numbers of the newest message to and from each replica. */
+  readonly #sent = new Map<string, number>();
+  readonly #got = new Map<string, number>();
+  #receiver: MailReceiver | undefined;
+
+  /** @param name hides names: gateways of another fleet, by the same Redis, have other channels */
+  constructor(redis: Redis, name: (name: string) => string, seals: Seals) {
+    this.#redis = redis;
+    // The library would do it itself, and die of it where it fails.
+    this.#subscriber = redis.duplicate({ autoResubscribe: false });
+    this.#prefix = `innerkeep:mail:${name('mail')}:`;
+    this.#seals = seals;
+    this.#subscriber.on('error', () => undefined);
+    this.#subscriber.on('ready', () => void this.#subscribe().catch(() => this.#subscriber.disconnect(true)));
+    this.#subscriber.on('close', () => this.#receiver?.gap(undefined));
+    this.#subscriber.on('message', (_channel: string, text: string) => this.#arrived(text));
+  }
+
+  /** Resolves when what is sent from now on arrives. */
+  async open(): Promise<void> {
+    await this.#subscriber.connect();
+    await this.#subscribe();
+  }
+
+  close(): void {
+    this.#receiver = undefined;
+    this.#subscriber.disconnect();
+  }
+
+  receive(receiver: MailReceiver): void {
+    this.#receiver = receiver;
+  }
+
+  async send(to: string, message: string): Promise<boolean> {
+    const number = (this.#sent.get(to) ?? 0) + 1;
+    const sealed = this.#seals.seal('mail', about(this.me, to, number), message);
+    this.#sent.set(to, number);
+    return (await this.#redis.publish(this.#prefix + to, `${this.me}.${number}.${sealed}`)) > 0;
+  }
+
+  async others(): Promise<readonly string[]> {
+    const channels = await this.#redis.pubsub('CHANNELS', `${this.#prefix}*`);
+    return channels.map((channel) => String(channel).slice(this.#prefix.length)).filter((name) => name !== this.me);
+  }
+
+  async #subscribe(): Promise<void> {
+    await this.#subscriber.subscribe(this.#prefix + this.me);
+  }
+
+  #arrived(text: string): void {
+    const [, from = '', digits = '', sealed = ''] = ENVELOPE.exec(text) ?? [];
+    const [number, last] = [Number(digits), this.#got.get(from) ?? 0];
+    if (number <= last) return;
+    const message = this.#seals.open('mail', about(from, this.me, number), sealed);
+    if (message === undefined) return;
+    this.#got.set(from, number);
+    if (number !== last + 1) this.#receiver?.gap(from);
+    this.#receiver?.message(from, message);
+  }
+}
+
+function about(from: string, to: string, number: number): string {
+  return JSON.stringify([from, to, number]);
+}
