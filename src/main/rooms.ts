@@ -58,7 +58,7 @@ import {
 } from '../gateway/protocol/respond.ts';
 import { type FitDeps, fit, readOn } from '../gateway/remainders/fit.ts';
 import type { MayHave, Remainders } from '../gateway/remainders/remainders.ts';
-import { screenStage } from '../gateway/result-injection/screen.ts';
+import { screenStage, suspectedOf } from '../gateway/result-injection/screen.ts';
 import type { Led } from '../gateway/sessions/led.ts';
 import type { Sessions } from '../gateway/sessions/sessions.ts';
 import type { OnceStates } from '../gateway/step-up/once-states.ts';
@@ -186,6 +186,9 @@ export function furnish(
       trail.authenticated(call);
       return trail.embedded(fact);
     },
+    suspect: suspectedOf,
+    keepsBack: (server) => byName.get(server)?.suspected === 'quarantine',
+    heard: ({ subject }, session) => histories.read(subject, session, 'suspected'),
     attempted: (call, attempt) => {
       const trail = new AuditTrail(audit, call.arrived, bundle.version);
       trail.authenticated(call);
@@ -256,6 +259,10 @@ export function furnish(
     histories,
     clock,
     confirm,
+  });
+  const screen = screenStage({
+    action: (server) => byName.get(server)?.suspected ?? 'mark',
+    approved: (server) => byName.get(server)?.approved ?? [],
   });
   const identify = identifyStage({ catalogue, visibility: shown, visible, unseen, decodeHeader });
   const judge = (asked: Asked): Soon<boolean> => {
@@ -346,10 +353,11 @@ export function furnish(
       call.leave();
     },
     execute: (call, caller) => running.run(call, caller, execute),
-    screen: screenStage({
-      action: (server) => byName.get(server)?.suspected ?? 'mark',
-      approved: (server) => byName.get(server)?.approved ?? [],
-    }),
+    screen: async (call, { subject }, { session }) => {
+      const screened = await screen(call);
+      if (screened.suspected !== undefined) histories.read(subject, session, 'suspected');
+      return screened;
+    },
     sanitize: sanitizeStage({
       outbound: ({ target, arrived, frame: { modern } }, raw) =>
         outbound(target, arrived.server === undefined, modern, raw),
