@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { scanManifest } from '../../src/control-plane/scan/manifest.ts';
+import { scanManifest } from '../../src/control-plane/scan/manifests/scan-manifest.ts';
 import { sbom } from '../../src/control-plane/scan/reports.ts';
 import { Workspace } from '../support/product.ts';
 import { verifies } from '../support/verifies.ts';
