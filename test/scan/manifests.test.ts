@@ -146,8 +146,7 @@ test('bombs of aliases, circles and nesting end, and are told where they hide so
   assert.deepEqual(ids(`kind: Pod\napiVersion: v1\nx: "${'a'.repeat(600_000)}"\nspec: { hostPID: true }`), [
     'manifest.unreadable',
   ]);
-  assert.deepEqual(
-    ids(`apiVersion: v1\nkind: Pod\nspec: { "__proto__": { hostPID: true }, constructor: x }`),
-    ['manifest.host-namespace'],
-  );
+  assert.deepEqual(ids(`apiVersion: v1\nkind: Pod\nspec: { "__proto__": { hostPID: true }, constructor: x }`), [
+    'manifest.host-namespace',
+  ]);
 });
