@@ -24,6 +24,7 @@ import { type Bundle, type StartPin, startPin } from '../control-plane/packages/
 import { Store } from '../control-plane/packages/store.ts';
 import {
   demandAccepted,
+  demandHistoryAccepted,
   type Suspects,
   shadows,
   suspectLines,
@@ -84,8 +85,11 @@ export async function add(argv: readonly string[], io: Io, deps: AddDeps): Promi
     const like = shadows(locked.pins.tools, others);
     const facts = [...installed.facts, ...(await scanned(store, locked, deps.semgrep))];
     if (!io.json) io.stdout(report(request.name, locked, facts, like));
-    if (request.yes && !request.acceptSuspected)
-      demandAccepted(request.name, locked.suspects ?? {}, own(lock.servers, request.name)?.suspects);
+    if (request.yes && !request.acceptSuspected) {
+      const known = own(lock.servers, request.name);
+      demandHistoryAccepted(request.name, locked.history, known?.history);
+      demandAccepted(request.name, locked.suspects ?? {}, known?.suspects);
+    }
     if (!request.yes && !(await ask?.(`Add ${request.name}?`))) throw new SafetyError('not added');
     const unchanged = readFileSync(file, 'utf8') === text && lockText(readLock(config.directory)) === lockText(lock);
     if (!unchanged) throw configError(file, 'the configuration or the lock was changed meanwhile', 'run add again');

@@ -56,7 +56,7 @@ export interface Rooms {
   settle(call: Limited | Admitted, outcome: Executed | Refusal | undefined): void;
   execute(call: Admitted, caller: Caller): Promise<Executed>;
   /** Looks for orders to the model in what a server answered. */
-  screen(call: Executed): Promise<Screened>;
+  screen(call: Executed, of: Admitted, caller: Caller): Promise<Screened>;
   /** Also cuts what is too large for one answer. */
   sanitize(call: Screened, session: Caller['session']): Sanitized;
   /** A piece of what was cut off before; undefined: the call asks for something else. */
@@ -244,7 +244,8 @@ function beginning(admitted: Admitted, caller: Caller, rooms: Rooms): Begun | un
 
 /** The call itself. Whatever comes of it, what it was let in for is settled. */
 async function run(admitted: Admitted, caller: Caller, rooms: Rooms): Promise<Sanitized> {
-  return rooms.sanitize(await rooms.screen(await executed(admitted, caller, rooms)), caller.session);
+  const outcome = await executed(admitted, caller, rooms);
+  return rooms.sanitize(await rooms.screen(outcome, admitted, caller), caller.session);
 }
 
 async function executed(admitted: Admitted, caller: Caller, rooms: Rooms): Promise<Executed> {

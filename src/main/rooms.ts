@@ -59,7 +59,7 @@ import {
 import { type FitDeps, fit, readOn } from '../gateway/remainders/fit.ts';
 import type { MayHave, Remainders } from '../gateway/remainders/remainders.ts';
 import type { Replicas } from '../gateway/replicas/replicas.ts';
-import { screenStage } from '../gateway/result-injection/screen.ts';
+import { screenStage, suspectedOf } from '../gateway/result-injection/screen.ts';
 import type { Led } from '../gateway/sessions/led.ts';
 import type { Sessions } from '../gateway/sessions/sessions.ts';
 import { OnceStates } from '../gateway/step-up/once-states.ts';
@@ -188,6 +188,9 @@ export function furnish(
       trail.authenticated(call);
       return trail.embedded(fact);
     },
+    suspect: suspectedOf,
+    keepsBack: (server) => byName.get(server)?.suspected === 'quarantine',
+    heard: ({ subject }, session) => histories.read(subject, session, 'suspected'),
     attempted: (call, attempt) => {
       const trail = new AuditTrail(audit, call.arrived, bundle.version);
       trail.authenticated(call);
@@ -258,6 +261,10 @@ export function furnish(
     histories,
     clock,
     confirm,
+  });
+  const screen = screenStage({
+    action: (server) => byName.get(server)?.suspected ?? 'mark',
+    approved: (server) => byName.get(server)?.approved ?? [],
   });
   const identify = identifyStage({ catalogue, visibility: shown, visible, unseen, decodeHeader });
   const judge = (asked: Asked): Soon<boolean> => {
@@ -359,10 +366,11 @@ export function furnish(
         await replicas?.keepHere(call.target.server, call.subject.key, key, keep.idle);
       return running.run(call, caller, execute);
     },
-    screen: screenStage({
-      action: (server) => byName.get(server)?.suspected ?? 'mark',
-      approved: (server) => byName.get(server)?.approved ?? [],
-    }),
+    screen: async (call, { subject }, { session }) => {
+      const screened = await screen(call);
+      if (screened.suspected !== undefined) histories.read(subject, session, 'suspected');
+      return screened;
+    },
     sanitize: sanitizeStage({
       outbound: ({ target, arrived, frame: { modern } }, raw) =>
         outbound(target, arrived.server === undefined, modern, raw),

@@ -19,6 +19,7 @@ import { executeStage } from '../../src/gateway/execution/execute.ts';
 import { HeldCalls } from '../../src/gateway/execution/held-calls.ts';
 import { StateSeal } from '../../src/gateway/execution/sealed-state.ts';
 import { redactJson } from '../../src/gateway/output-sanitization/redact-json.ts';
+import { suspectedOf } from '../../src/gateway/result-injection/screen.ts';
 import { TestClock } from '../sessions/support.ts';
 import { known } from '../support/calls.ts';
 
@@ -48,6 +49,7 @@ export type Server = (call: UpstreamCall, params: JsonObject) => Promise<RpcAnsw
 interface World {
   readonly server: Server;
   readonly denied?: readonly string[];
+  readonly keepsBack?: boolean;
   readonly now?: () => number;
   readonly held?: HeldCalls;
   readonly key?: Uint8Array;
@@ -59,7 +61,8 @@ interface World {
 /** The stage with a remote server `srv` behind it. */
 export function stageWith(world: World) {
   const { server, denied = [], now = () => 0, held = new HeldCalls(), key, record, stillMay = () => true } = world;
-  const { clock = new TestClock() } = world;
+  const { clock = new TestClock(), keepsBack = false } = world;
+  const heard: string[] = [];
   const records: EmbeddedRecord[] = [];
   const execute = executeStage({
     clock,
@@ -76,6 +79,11 @@ export function stageWith(world: World) {
       record: async (_call, fact) => {
         await record?.(fact);
         records.push(fact);
+      },
+      suspect: suspectedOf,
+      keepsBack: () => keepsBack,
+      heard: () => {
+        heard.push('suspected');
       },
       attempted: () => {},
       kept: () => {},
@@ -95,7 +103,7 @@ export function stageWith(world: World) {
     held,
     stillMay,
   });
-  return { execute, records };
+  return { execute, records, heard };
 }
 
 export interface Client {

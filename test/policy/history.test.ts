@@ -50,7 +50,7 @@ function house() {
       return false;
     }
   };
-  return { may, session, clock };
+  return { may, session, clock, histories };
 }
 
 test('no external write after private data and untrusted content, while they are read even, in this session alone', () => {
@@ -101,4 +101,26 @@ test('the ready-made policy asks an operator, and nobody else', () => {
     decide(engine, { to: 'x' }, { action: 'mail/send', tool: { writes: ['external'] }, session: { reads } });
   assert.deepEqual([send(['private']).allow, send(['private', 'untrusted']).allow], [true, false]);
   assert.equal(send(['untrusted', 'private']).ask, 'operator');
+});
+
+test('a text that was suspected labels its session, also where no tool declares it, and policies may ask for it', () => {
+  verifies('authz.question');
+  const text = `permit (principal in Tenant::"acme", action == Action::"mail/send", resource == Tenant::"acme")
+  unless { context.session.reads.contains("suspected") };`;
+  const { engine, problems } = loadCedar([{ file: 's.cedar', text }], {
+    servers: [mail],
+    facts: { ip_risk: false, device: false },
+  });
+  assert.deepEqual(problems, []);
+  const { histories, session } = house();
+  const [one, two] = [session('1').session, session('2').session];
+  const { subject } = validated('alice', 'mail', 'send');
+  histories.read(subject, one, 'suspected');
+  assert.deepEqual([histories.of(subject, one).reads, histories.of(subject, two).reads], [['suspected'], []]);
+  const now = () => Date.UTC(2026, 10, 29);
+  const unasked = { clock: { now, setTimer: () => () => undefined }, confirm: () => Promise.reject() };
+  const authorize = authorizeStage({ engine, servers: [mail], now, ipRisk: () => undefined, histories, ...unasked });
+  const send = (of: typeof one) => () => authorize(validated('alice', 'mail', 'send'), { ...nobody, session: of });
+  assert.throws(send(one), (error) => error instanceof Refusal && error.code === 'policy');
+  assert.doesNotThrow(send(two));
 });

@@ -24,6 +24,10 @@ export interface Published {
   readonly claims?: Readonly<Record<string, unknown>>;
   readonly integrity?: string;
   readonly signature?: 'good' | 'wrong' | 'none';
+  /** Of its publication; default: a fixed one. */
+  readonly time?: string | undefined;
+  /** What the registry says of other versions: their manifests and times. */
+  readonly others?: Readonly<Record<string, { readonly time: string; readonly manifest?: object }>>;
   /** As they are served, whoever signed them; absent: none are. */
   readonly attestations?: readonly { readonly predicateType: string; readonly bundle: unknown }[];
 }
@@ -71,11 +75,22 @@ export async function registry(
         ...(item.attestations && { attestations: attestationsOf(base, item) }),
       };
       const manifest = { name: item.name, version: item.version, ...item.manifest, ...item.claims, dist };
-      const time = { [item.version]: '2026-01-02T03:04:05.000Z' };
+      const others = Object.entries(item.others ?? {});
+      const own = 'time' in item ? item.time : '2026-01-02T03:04:05.000Z';
+      const time = Object.fromEntries([
+        ...others.map(([version, { time }]) => [version, time]),
+        ...(own === undefined ? [] : [[item.version, own]]),
+      ]);
       const packument = {
         name: item.name,
         'dist-tags': { latest: item.version },
-        versions: { [item.version]: manifest },
+        versions: Object.fromEntries([
+          ...others.map(([version, { manifest = {} }]) => [
+            version,
+            { name: item.name, version, ...manifest, dist: {} },
+          ]),
+          [item.version, manifest],
+        ]),
         time,
       };
       served.set(item.name, { packument, tarball, integrity });

@@ -40,6 +40,8 @@ const lockedServer = z.strictObject({
   args: z.array(z.string()).optional(),
   /** Install scripts of the tree; never run. */
   scripts: z.array(z.string()).optional(),
+  /** What was suspected of the package's history, and accepted. */
+  history: z.array(z.string()).optional(),
   packages: z.record(z.string(), lockedPackage).optional(),
   /** Tool → JSON Pointers at which its own input schema lets anything in. */
   openLevels: z.record(z.string(), z.array(z.string())),

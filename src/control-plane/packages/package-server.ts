@@ -3,6 +3,7 @@ import { SafetyError } from '../config/problem.ts';
 import { PACKAGE } from '../config/schema.ts';
 import type { TrustedRoot } from './attestation.ts';
 import { entryPoint, installScripts } from './entry-point.ts';
+import { historyOf } from './history.ts';
 import type { LockedServer } from './lock.ts';
 import { lookalike } from './name-distance.ts';
 import type { NpmSettings } from './npm-settings.ts';
@@ -51,7 +52,6 @@ export async function installPackage(
       `${name} is refused: ${near.why}`,
       `did you mean ${near.meant}? (if not: unpack it, review it, and add the directory)`,
     );
-  const about = await asked(() => pacote.manifest(`${name}@${version}`, { ...npm, fullMetadata: true }));
   const before = reviewed.find((entry) => entry.source === source && entry.packages !== undefined);
   const { packages, platform: bound } =
     before?.packages === undefined
@@ -70,6 +70,13 @@ export async function installPackage(
   try {
     const root = store.path(digest);
     const scripts = await installScripts(root);
+    const said: unknown = await asked(() => pacote.packument(name, { ...npm, fullMetadata: true }));
+    const history = historyOf(
+      said,
+      version,
+      scripts.some((one) => one.startsWith(`${name}@${version}: `)),
+      now(),
+    );
     const locked: LockedFiles = {
       source,
       integrity,
@@ -79,31 +86,19 @@ export async function installPackage(
       command: [...(await entryPoint(root, name)), ...args],
       args: [...args],
       ...(scripts.length === 0 ? {} : { scripts: [...scripts] }),
+      ...(history.isSuspected && { history: [...history.reasons] }),
       packages,
     };
-    return { locked, fresh, facts: describe(about, provenance, scripts, Object.keys(packages).length, now()) };
+    const facts = [...history.facts, ...describe(provenance, scripts, Object.keys(packages).length)];
+    return { locked, fresh, facts };
   } catch (error) {
     if (fresh) await store.remove(digest);
     throw error;
   }
 }
 
-function describe(
-  about: object,
-  provenance: Provenance,
-  scripts: readonly string[],
-  count: number,
-  now: number,
-): readonly string[] {
+function describe(provenance: Provenance, scripts: readonly string[], count: number): readonly string[] {
   const facts: string[] = [];
-  const time = '_time' in about ? Date.parse(String(about._time)) : Number.NaN;
-  if (!Number.isNaN(time)) facts.push(`published ${Math.floor((now - time) / 86_400_000)} days ago`);
-  const people = 'maintainers' in about && Array.isArray(about.maintainers) ? about.maintainers : [];
-  if (people.length > 0)
-    facts.push(
-      `maintainers: ${people.map((person) => (typeof person === 'string' ? person : String(person?.name))).join(', ')}`,
-    );
-  if ('deprecated' in about && about.deprecated) facts.push(`DEPRECATED: ${about.deprecated}`);
   facts.push(`packages: ${count}`);
   facts.push(
     provenance.verdict === 'verified'

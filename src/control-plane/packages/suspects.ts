@@ -79,6 +79,22 @@ export function demandAccepted(server: string, suspects: Suspects, known: Suspec
   );
 }
 
+/**
+ * The same for what a package's history is suspected of.
+ * @throws SafetyError
+ */
+export function demandHistoryAccepted(
+  server: string,
+  history: readonly string[] = [],
+  known: readonly string[] = [],
+): void {
+  if (history.every((reason) => known.includes(reason))) return;
+  throw new SafetyError(
+    `${server}: the history of its package is suspected: ${history.join(', ')}`,
+    'find out who published it and why, and add --accept-suspected when it is what you want to run',
+  );
+}
+
 function toolOf(name: string): string {
   return name.slice(name.indexOf('/') + 1);
 }

@@ -3,7 +3,7 @@ import { basename, join } from 'node:path';
 import { scanJavaScript } from './code/javascript.ts';
 import { scanPython } from './code/python.ts';
 import type { Finding, Rule } from './finding.ts';
-import { scanManifest } from './manifest.ts';
+import { scanManifest } from './manifests/scan-manifest.ts';
 
 /** Bytes; a larger file is told, not looked at. */
 const MAX_FILE = 8 * 1024 * 1024;

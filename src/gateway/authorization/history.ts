@@ -79,6 +79,16 @@ export class Histories {
     history.last = this.#now();
   }
 
+  /**
+   * The session has read something that carries that label by itself, whatever its tool is declared to give.
+   * @throws Refusal overload, as `enter`
+   */
+  read(subject: Subject, session: UpstreamSession | undefined, label: string): void {
+    const history = this.#find(subject, session) ?? this.#begin(subject, session);
+    history.reads.add(label);
+    history.last = this.#now();
+  }
+
   #find(subject: Subject, session: UpstreamSession | undefined): History | undefined {
     const own = this.#subjects.get(keyOf(subject));
     const history = own?.get(session?.key ?? '');

@@ -46,7 +46,7 @@ export function judgeNotification(
   message: string,
   listener: Listener,
   redact: (json: string) => { readonly json: string },
-): string | undefined {
+): { readonly method: string; readonly json: string } | undefined {
   if (Buffer.byteLength(message) > MAX_SIZE) return undefined;
   const value = strictValue(message);
   if (!isObject(value) || typeof value.method !== 'string') return undefined;
@@ -58,7 +58,8 @@ export function judgeNotification(
   // A number or a name that became a mark may have made two members one.
   if (strictValue(json) === undefined) return undefined;
   const own = method === 'notifications/progress' ? withToken(json, listener.tokenNow) : json;
-  return own && `{"jsonrpc":"2.0","method":${JSON.stringify(method)},"params":${own}}`;
+  if (own === undefined) return undefined;
+  return { method, json: `{"jsonrpc":"2.0","method":${JSON.stringify(method)},"params":${own}}` };
 }
 
 function isOwnProgress({ progressToken, progress }: JsonObject, { token, tokenNow }: Listener): boolean {

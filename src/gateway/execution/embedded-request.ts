@@ -1,10 +1,11 @@
+import type { CallerSession } from '../../contract/caller.ts';
 import type { EgressAttempt } from '../../contract/egress.ts';
 import { isObject, type JsonObject } from '../../contract/json.ts';
 import type { Verdict } from '../../contract/policy-engine.ts';
 import type { RefusalCode } from '../../contract/refusal.ts';
 import type { Soon } from '../../contract/soon.ts';
 import { MalformedJson, parseUnfrozen } from '../../contract/strict-json.ts';
-import type { Admitted } from '../../contract/tool-call.ts';
+import type { Admitted, Suspected } from '../../contract/tool-call.ts';
 import type { ServerRequest } from '../../contract/upstream.ts';
 import { type EmbeddedMethod, isEmbeddedMethod, missingCapability } from './capabilities.ts';
 import { EmbeddedRefusal, told } from './embedded-refusal.ts';
@@ -36,6 +37,12 @@ export interface Embedding {
   readonly named: (call: Admitted, method: EmbeddedMethod, params: string) => string;
   /** Writes the record before the client is asked; a rejection refuses the request. `method`, `action` and `detail` have the server's words. */
   readonly record: (call: Admitted, fact: EmbeddedRecord) => Promise<void>;
+  /** How much a text gives orders to the model; undefined: it is not suspected. */
+  readonly suspect: (text: string) => Promise<Suspected | undefined>;
+  /** Whether what is suspected of that server is kept back. */
+  readonly keepsBack: (server: string) => boolean;
+  /** The session has been told something that is suspected. */
+  readonly heard: (call: Admitted, session: CallerSession | undefined) => void;
   /** Records what the call's sandbox tried to reach; it has happened, so that nothing waits for the record. */
   readonly attempted: (call: Admitted, attempt: EgressAttempt) => void;
   /** Records which sandbox the call shares with others of its session. */
@@ -51,6 +58,7 @@ export interface EmbeddedRecord {
   readonly detail?: string;
   readonly policies?: readonly string[];
   readonly redacted?: Readonly<Record<string, number>>;
+  readonly suspected?: Suspected;
 }
 
 /** A request that may go to the client, as it goes there. */
@@ -72,12 +80,14 @@ export async function judgeRequest(
   embedding: Embedding,
   call: Admitted,
   capabilities: JsonObject,
+  session: CallerSession | undefined,
   request: ServerRequest,
 ): Promise<Question> {
   const { method } = request;
   const word = method.slice(0, MAX_METHOD);
   const fact = { method: word, action: `${call.target.server}#${word}`, bytes: Buffer.byteLength(request.params) };
   let verdict: Pick<Verdict, 'policies'> | undefined;
+  let suspected: Suspected | undefined;
   try {
     if (!isEmbeddedMethod(method)) throw new EmbeddedRefusal('upstream', 'no request for a client', told.unknown);
     if (fact.bytes > MAX_SIZE) throw new EmbeddedRefusal('size', `above ${MAX_SIZE} bytes`, told.malformed);
@@ -85,20 +95,36 @@ export async function judgeRequest(
     if (lookalikeOf(Object.keys(asked), MEMBERS[method]) !== undefined) malformed('a member in another spelling');
     checkCapability(capabilities, method, asked);
     verdict = await permitted(embedding, call, method);
+    suspected = await embedding.suspect(request.params);
+    if (suspected !== undefined && embedding.keepsBack(call.target.server))
+      throw new EmbeddedRefusal('approval', whyOf(suspected), told.denied);
     const { json, findings } = embedding.redact(request.params);
     // The client answers what it saw, so that is what the answer is held against.
     const value = json === request.params ? asked : strictObject(json);
     const question = { method, params: json, value, accepts: shapeOf(method, value) };
     const redacted = json === request.params ? {} : { redacted: findings };
-    await embedding.record(call, { ...fact, code: 'ok', policies: verdict.policies, ...redacted });
+    await embedding.record(call, {
+      ...fact,
+      code: 'ok',
+      policies: verdict.policies,
+      ...redacted,
+      ...(suspected && { suspected }),
+    });
+    if (suspected !== undefined) embedding.heard(call, session);
     return question;
   } catch (error) {
     if (error instanceof EmbeddedRefusal) {
       const { code, detail } = error;
-      await embedding.record(call, { ...fact, code, detail, ...(verdict && { policies: verdict.policies }) });
+      const more = { ...(verdict && { policies: verdict.policies }), ...(suspected && { suspected }) };
+      await embedding.record(call, { ...fact, code, detail, ...more });
     }
     throw error;
   }
+}
+
+/** Of what is kept back. */
+export function whyOf({ score, reasons }: Suspected): string {
+  return `suspected (${score}: ${reasons.join(', ')})`;
 }
 
 function strictObject(raw: string): JsonObject {

@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import type { Caller } from '../../contract/caller.ts';
+import type { Caller, CallerSession } from '../../contract/caller.ts';
 import { isObject, type Json, type JsonObject } from '../../contract/json.ts';
 import { Refusal } from '../../contract/refusal.ts';
 import { appendMembers, readObject, splice } from '../../contract/splice.ts';
 import type { Admitted } from '../../contract/tool-call.ts';
+import { SUSPECTED, suspicion } from '../../contract/untrusted-text/score.ts';
 import type { RpcAnswer, ServerRequest } from '../../contract/upstream.ts';
 import { judgeNotification } from './embedded-notification.ts';
 import { EmbeddedRefusal, errorTo, told } from './embedded-refusal.ts';
@@ -20,12 +21,15 @@ export class MidCall {
   #embedding: Embedding;
   readonly #token: Json | undefined;
   readonly #elicitations = new Set<string>();
+  /** The one that the call came in; who takes up a held call has none. */
+  readonly #session: CallerSession | undefined;
   #call: Admitted;
   /** Undefined: nobody is there to be told anything. */
   #caller: Caller | undefined;
   #tokenNow: string | undefined;
   #requests = 0;
   #notifications = 0;
+  #suspected = 0;
   #bytes = 0;
   #missing: JsonObject | undefined;
   #fault: unknown;
@@ -35,6 +39,7 @@ export class MidCall {
     this.#call = call;
     this.#token = tokenOf(call);
     this.#caller = caller;
+    this.#session = caller.session;
     this.#tokenNow = rawToken(call);
   }
 
@@ -73,7 +78,29 @@ export class MidCall {
       elicitations: this.#elicitations,
     };
     const judged = judgeNotification(message, listener, this.#embedding.redact);
-    if (judged !== undefined) caller.notify(judged);
+    if (judged !== undefined && this.#mayHear(judged.method, judged.json)) caller.notify(judged.json);
+  }
+
+  /** A model may read the texts of progress and logs too. The label is in force before the client has them. */
+  #mayHear(method: string, json: string): boolean {
+    const { score, reasons } = suspicion(json, 'result');
+    if (score < SUSPECTED) return true;
+    const { server } = this.#call.target;
+    const keptBack = this.#embedding.keepsBack(server);
+    try {
+      if (!keptBack) this.#embedding.heard(this.#call, this.#session);
+    } catch (error) {
+      this.#fault ??= error;
+      return false;
+    }
+    if (++this.#suspected <= MAX_REQUESTS) {
+      const suspected = { score: Math.round(score * 100) / 100, reasons };
+      const fact = { method, action: `${server}#${method}`, bytes: Buffer.byteLength(json), suspected } as const;
+      this.#embedding.record(this.#call, { ...fact, code: keptBack ? 'approval' : 'ok' }).catch((error: unknown) => {
+        this.#fault ??= error;
+      });
+    }
+    return !keptBack;
   }
 
   /**
@@ -84,7 +111,7 @@ export class MidCall {
     if (++this.#requests > MAX_REQUESTS)
       throw new EmbeddedRefusal('upstream', `more than ${MAX_REQUESTS} requests of the server`, told.failed);
     try {
-      const question = await judgeRequest(this.#embedding, this.#call, capabilities, request);
+      const question = await judgeRequest(this.#embedding, this.#call, capabilities, this.#session, request);
       const { mode, elicitationId } = question.value;
       if (mode === 'url' && typeof elicitationId === 'string') this.#elicitations.add(elicitationId);
       return question;

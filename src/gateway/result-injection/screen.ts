@@ -40,7 +40,8 @@ export function screenStage({ action, approved }: ScreenDeps): (call: Executed) 
   };
 }
 
-async function suspectedOf(result: string): Promise<Suspected | undefined> {
+/** How much a text gives orders to the model; undefined: it is not suspected. */
+export async function suspectedOf(result: string): Promise<Suspected | undefined> {
   let { score, reasons } = suspicion(result.slice(0, PIECE), 'result');
   for (let at = PIECE - SHARED; at + SHARED < result.length; at += PIECE - SHARED) {
     await setImmediate();

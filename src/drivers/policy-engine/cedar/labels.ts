@@ -1,7 +1,7 @@
 import type { PolicyWorld } from '../../../contract/policy-world.ts';
 
-/** Labels that mean the same everywhere; the configuration may declare others. */
-const LABELS = ['private', 'untrusted', 'external'];
+/** Labels that mean the same everywhere; the configuration may declare others. The gateway gives `suspected` itself. */
+const LABELS = ['private', 'untrusted', 'external', 'suspected'];
 
 /** Labels that a policy may ask for. */
 export function labelsOf({ servers }: PolicyWorld): ReadonlySet<string> {
