@@ -76,7 +76,7 @@ export class GatewayZone {
   readonly #edge: Edge;
   readonly #remotes = new Remotes();
   readonly #counts = { calls: 0, refusals: {} as Record<string, number> };
-  readonly #running = new Running();
+  readonly #running = new Running((subject) => !this.#isSuspended && !this.#isRevoked(subject));
   readonly #outbox: Outbox;
   readonly #replicas: ReturnType<typeof openReplicas>;
   #bundle: GatewayBundle | undefined;
@@ -96,6 +96,7 @@ export class GatewayZone {
   readonly pages: Asker<IssuerRequest, IssuerAnswer>;
 
   #isSuspended = false;
+  #revoked: ReadonlySet<string> = new Set();
   port = 0;
 
   /** @throws Error naming what of its opening cannot be done; AuditLogBroken */
@@ -319,20 +320,24 @@ export class GatewayZone {
       this.#judge = judge;
       this.#bundle = bundle;
       useOwnRules(bundle.secretRules ?? []);
+      this.#revoked = new Set(bundle.revoked);
       this.#running.stop(bundle.stops);
       for (const tool of leftOut) log({ event: 'tool-left-out', ...tool });
-      this.#tell(bundle, view);
+      this.#tell(view);
     };
   }
 
   /** Clients in mid-stream learn what the bundle changes for them; who may be here no more leaves. */
-  #tell({ revoked }: GatewayBundle, view: View): void {
+  #tell(view: View): void {
     const { sessions, subscriptions } = this.#standing;
-    const ended = new Set(revoked);
-    this.#leave(({ tokenId }) => tokenId !== undefined && ended.has(tokenId));
+    this.#leave((subject) => this.#isRevoked(subject));
     const open: OpenSession[] = [];
     sessions.each((session) => open.push(session));
     void subscriptions.bundleApplied(view, open);
+  }
+
+  #isRevoked({ tokenId }: Subject): boolean {
+    return tokenId !== undefined && this.#revoked.has(tokenId);
   }
 
   #leave(leaves: (subject: Subject) => boolean): void {
