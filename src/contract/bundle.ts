@@ -21,6 +21,8 @@ export interface GatewayBundle {
   /** Ids (`jti`) of tokens that were revoked before they expired. */
   readonly revoked: readonly string[];
   readonly policies: readonly PolicySource[];
+  /** Tuples that zone 0 has from a store, beside those of the policies; absent: it follows none. */
+  readonly relations?: readonly PolicySource[];
   /** Risk, 0–100, by network (CIDR): the smallest counts, and what is in none has 0. Absent: policies know nothing of it. */
   readonly ipRisk?: Readonly<Record<string, number>> | undefined;
   readonly servers: readonly GatewayServer[];

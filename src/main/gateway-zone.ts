@@ -11,7 +11,7 @@ import { type Stop, stopText } from '../contract/stops.ts';
 import type { Admitted, Subject } from '../contract/tool-call.ts';
 import type { UpstreamListening } from '../contract/upstream.ts';
 import type { FromGateway, GatewayOpening, IssuerAnswer, IssuerRequest, Rehearsal } from '../contract/zone-link.ts';
-import { profileDigest } from '../control-plane/packages/profile.ts';
+import { profilesOf } from '../control-plane/packages/profile.ts';
 import { edgeBudget, recordAttempt } from '../gateway/audit/trail.ts';
 import { authenticateStage } from '../gateway/authentication/stage.ts';
 import { Histories } from '../gateway/authorization/history.ts';
@@ -307,7 +307,7 @@ export class GatewayZone {
       remotes.upstreams,
     );
     if (this.#asksClients) this.#edge.renew({ clientAuthorities: authoritiesOf(bundle) });
-    const profiles = profilesOf(bundle);
+    const profiles = profilesOf(bundle.servers);
     return () => {
       remotes.swap();
       this.#link.demand(profiles);
@@ -405,11 +405,6 @@ export class GatewayZone {
     this.#outbox.flush();
     this.#ground.send({ kind: 'counts', ...this.#counts, memory: process.memoryUsage.rss() });
   }
-}
-
-function profilesOf({ servers }: GatewayBundle): ReadonlyMap<string, string> {
-  const all = servers.map(({ pins, profile }) => profile && ([pins.name, profileDigest(profile)] as const));
-  return new Map(all.filter((one) => one !== undefined));
 }
 
 /** What counts as zone 0's answer while it is away. */

@@ -8,7 +8,7 @@ import { loadCedarAside } from '../drivers/policy-engine/cedar/load-aside.ts';
  * @throws Error with file, line and reason, where they cannot be used
  */
 export async function openPolicies(bundle: GatewayBundle): Promise<PolicyEngine> {
-  const { engine, problems } = await loadCedarAside(bundle.policies, worldOf(bundle));
+  const { engine, problems } = await loadCedarAside([...bundle.policies, ...(bundle.relations ?? [])], worldOf(bundle));
   const broken = problems.find(({ severity }) => severity === 'error');
   if (broken !== undefined) throw new Error(`${broken.file}:${broken.line}: ${broken.message}`);
   return engine;

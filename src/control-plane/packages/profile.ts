@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import { relative } from 'node:path';
-import type { SandboxedServer, SandboxProfile } from '../../contract/bundle.ts';
+import type { GatewayServer, SandboxedServer, SandboxProfile } from '../../contract/bundle.ts';
 import { canonicalJson } from '../../contract/canonical-json.ts';
 
 /**
@@ -20,4 +20,10 @@ export function profileOf(server: SandboxedServer, files: string, directory: str
 /** SHA-256 of its canonical JSON, base64url. */
 export function profileDigest(profile: SandboxProfile): string {
   return hash('sha256', canonicalJson(JSON.stringify(profile)), 'base64url');
+}
+
+/** Server → digest of its profile, for those that zone 2 runs. */
+export function profilesOf(servers: readonly GatewayServer[]): ReadonlyMap<string, string> {
+  const all = servers.map(({ pins, profile }) => profile && ([pins.name, profileDigest(profile)] as const));
+  return new Map(all.filter((one) => one !== undefined));
 }

@@ -12,6 +12,7 @@ import { concerns, type UnknownResource, withoutArguments } from './visibility.t
 
 /** Policies that are kept parsed, over all slices: some 2 kB each. */
 const PARSED = 40_000;
+const MAX_JSON_DEPTH = 100;
 /** Actions with a resource whose policies are kept together. */
 const TOPICS = 4096;
 
@@ -62,14 +63,14 @@ export class Slice {
 
   /** Id of the parsed set that decides. @throws Error when Cedar cannot parse it */
   get decide(): string {
-    this.#decide ??= this.#sets.add(Object.fromEntries(this.#policies.map(({ id, json }) => [id, json])));
+    this.#decide ??= this.#sets.add(Object.fromEntries(this.#policies.map((policy) => [policy.id, toParse(policy)])));
     return this.#decide;
   }
 
   /** Id of the parsed set without what a person may lift. @throws Error when Cedar cannot parse it */
   get asked(): string {
     const kept = this.#policies.filter(({ ask }) => ask === undefined);
-    this.#asked ??= this.#sets.add(Object.fromEntries(kept.map(({ id, json }) => [id, json])));
+    this.#asked ??= this.#sets.add(Object.fromEntries(kept.map((policy) => [policy.id, toParse(policy)])));
     return this.#asked;
   }
 
@@ -152,6 +153,16 @@ export function slicer(
     topics.set(key, topic);
     return topic;
   };
+}
+
+/** Cedar takes its own JSON in two thirds of the time that a text needs, but none that is 128 levels deep. */
+function toParse({ json, text }: ParsedPolicy): Policy {
+  return depthOf(json) < MAX_JSON_DEPTH ? json : text;
+}
+
+function depthOf(value: unknown): number {
+  if (typeof value !== 'object' || value === null) return 0;
+  return 1 + Object.values(value).reduce<number>((most, part) => Math.max(most, depthOf(part)), 0);
 }
 
 function lazily<T>(make: () => T): () => T {
