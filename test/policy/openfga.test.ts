@@ -8,7 +8,10 @@ import { OpenFgaStore, RelationsFault, type Tuple } from '../../src/control-plan
 import { tuplesText } from '../../src/control-plane/relations/tuples.ts';
 import { readRelations } from '../../src/drivers/policy-engine/cedar/relations.ts';
 import { askStore } from '../../src/main/relations.ts';
+import { until } from '../control-plane/support/zones.ts';
 import { TestClock } from '../sessions/support.ts';
+import { callText, post } from '../support/http.ts';
+import { type Product, Workspace } from '../support/product.ts';
 import { verifies } from '../support/verifies.ts';
 
 const STORE = '01HXXXXXXXXXXXXXXXXXXXXXXX';
@@ -19,7 +22,7 @@ const tuple = (object: string, user: string, more: object = {}): Tuple => ({
 });
 
 /** A store that speaks as OpenFGA's HTTP API does (Read, ReadChanges), over a real socket. */
-async function store(t: TestContext, page = 100) {
+async function fakeStore(t: TestContext, page = 100) {
   const tuples: Tuple[] = [];
   const log: { tuple_key: Tuple; operation: string }[] = [];
   const asked: string[] = [];
@@ -61,6 +64,12 @@ async function store(t: TestContext, page = 100) {
   });
   const address = server.address();
   const url = `http://127.0.0.1:${typeof address === 'object' ? address?.port : 0}`;
+  return { fga, url };
+}
+
+/** Zone 0 follows it. */
+async function store(t: TestContext, page?: number) {
+  const { fga, url } = await fakeStore(t, page);
   const clock = new TestClock();
   const told = { changed: 0, alerts: [] as (string | undefined)[] };
   let hasTurned = Promise.withResolvers<void>();
@@ -189,4 +198,46 @@ test('property: whatever names a store has, they are read back as they are, and 
     }),
     { numRuns: 300 },
   );
+});
+
+test('whom the store puts into a group may call, and whom it takes out may not any more, at a running gateway', {
+  timeout: 180_000,
+}, async (t) => {
+  verifies('authz.engine', 'authz.default-deny');
+  const { fga, url } = await fakeStore(t);
+  const alice = tuple('team:web', 'user:alice');
+  const workspace = new Workspace({
+    'innerkeep.yaml': `edge: { listen: "127.0.0.1:0" }\nadmin: { listen: "127.0.0.1:0" }\nlimits: { per_subject: { rate: 1000/s, burst: 1000 } }\nrelations: { openfga: { url: "${url}", store: ${STORE}, users: { user: "{id}" }, groups: { "team#member": "team/{id}" } } }\n`,
+    'policies/p.cedar':
+      'permit (principal in Group::"team/web", action == Action::"local/echo", resource == Tenant::"acme");\n',
+    'local/server.cjs': `
+      const say = (id, result) => process.stdout.write(JSON.stringify({ jsonrpc: '2.0', id, result }) + '\\n');
+      require('node:readline').createInterface({ input: process.stdin }).on('line', (line) => {
+        const { id, method } = JSON.parse(line);
+        if (method === 'initialize')
+          say(id, { protocolVersion: '2025-11-25', capabilities: { tools: {} }, serverInfo: { name: 'l', version: '1' } });
+        if (method === 'tools/list') say(id, { tools: [{ name: 'echo', inputSchema: { type: 'object', properties: {} } }] });
+        if (method === 'tools/call') say(id, { content: [] });
+      });`,
+  });
+  let product: Product | undefined;
+  t.after(async () => {
+    await product?.stop();
+    workspace.remove();
+  });
+  await workspace.must('add', './local', '--name', 'local', '--yes', '--', 'node', 'server.cjs');
+  fga.isAway = true;
+  const { code, stderr } = await workspace.run('up');
+  assert.deepEqual([code, /relations\.openfga: .*it answers 503/.test(stderr)], [2, true], stderr);
+  fga.isAway = false;
+  const started = await workspace.up();
+  product = started;
+  const token = await started.token();
+  const answer = async () => (await post(started, callText('local__echo', '{}'), { token })).json;
+  const isUnknown = async () => /Unknown tool/.test((await answer()).error?.message);
+  assert.equal(await isUnknown(), true);
+  fga.write(alice);
+  await until(async () => (await answer()).result !== undefined);
+  fga.remove(alice);
+  await until(isUnknown);
 });
