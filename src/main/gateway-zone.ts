@@ -10,7 +10,7 @@ import type { CallToConfirm, Confirmation } from '../contract/step-up.ts';
 import { type Stop, stopText } from '../contract/stops.ts';
 import type { Admitted, Subject } from '../contract/tool-call.ts';
 import type { UpstreamListening } from '../contract/upstream.ts';
-import type { FromGateway, GatewayOpening, IssuerAnswer, IssuerRequest, Rehearsal } from '../contract/zone-link.ts';
+import type { GatewayOpening, IssuerAnswer, IssuerRequest, Rehearsal } from '../contract/zone-link.ts';
 import { profilesOf } from '../control-plane/packages/profile.ts';
 import { edgeBudget, recordAttempt } from '../gateway/audit/trail.ts';
 import { authenticateStage } from '../gateway/authentication/stage.ts';
@@ -38,6 +38,7 @@ import { openOutbound } from '../gateway/transport/outbound.ts';
 import { asFailure, type Upstream } from '../runtime/upstream/upstream.ts';
 import { Asker } from './asker.ts';
 import { clock } from './clock.ts';
+import { authoritiesOf, type GatewayGround } from './gateway-ground.ts';
 import { openAudit, openState } from './gateway-openings.ts';
 import { Lender } from './lending.ts';
 import { lentValues } from './lent-values.ts';
@@ -53,18 +54,6 @@ const EDGE_RECORDS = 50;
 /** Milliseconds that calls in flight get when the zone ends. */
 const GRACE = 3000;
 const COUNTS_EVERY = 1000;
-
-/** What outlives a gateway's bundles and its connections with zone 0, and is not in what zone 0 tells it. */
-export interface GatewayGround {
-  /** @returns false when zone 0 is not there */
-  readonly send: (message: FromGateway) => boolean;
-  /** Zone 0's public key, PEM. */
-  readonly bundleKey: string;
-  readonly runtimeSocket: string;
-  readonly auditFile: string;
-  /** Writes a bundle that can be used where the next start finds it. */
-  readonly keep: (envelope: string) => void;
-}
 
 /** Zone 1: the edge, the pipeline, and the rooms of the bundle that is in force. */
 export class GatewayZone {
@@ -410,8 +399,3 @@ export class GatewayZone {
 /** What counts as zone 0's answer while it is away. */
 const NOBODY: Confirmation = { kind: 'full' };
 const UNAVAILABLE: IssuerAnswer = { status: 503, headers: {}, body: '' };
-
-/** Of clients' certificates: whoever has one of another authority is nobody. */
-function authoritiesOf({ edge, spiffe }: GatewayBundle): readonly string[] {
-  return [...(edge.clientCa === undefined ? [] : [edge.clientCa]), ...(spiffe?.x509 ?? [])];
-}

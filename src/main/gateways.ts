@@ -76,9 +76,9 @@ export class Gateways {
           fault: (gateway, error) => complain(`gateway ${gateway}: ${error instanceof Error ? error.message : error}`),
         }),
     );
-    // The log of the gateway that runs here lies in this state directory itself.
+    // The log of a gateway that runs here lies in this state directory itself.
     this.#endCollections = this.#all
-      .filter(({ name }) => name !== LOCAL)
+      .filter(({ name }) => 'host' in (addresses[name] ?? {}))
       .map((gateway) =>
         collectAudit({
           gateway: gateway.name,
