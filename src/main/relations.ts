@@ -39,7 +39,8 @@ export function askStore(url: string, token: string | undefined): AskStore {
   const outbound = openOutbound();
   const base = url.replace(/\/$/, '');
   const rules = { trustedHost: new URL(url).hostname, ca: undefined };
-  const authorization = token === undefined ? {} : { authorization: `Bearer ${token}` };
+  const authorization: Readonly<Record<string, string>> =
+    token === undefined ? {} : { authorization: `Bearer ${token}` };
   return async (path, body) => {
     const post = body && {
       headers: { ...authorization, 'content-type': 'application/json' },
