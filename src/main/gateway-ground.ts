@@ -1,5 +1,6 @@
 import type { GatewayBundle } from '../contract/bundle.ts';
-import type { FromGateway } from '../contract/zone-link.ts';
+import type { Confirmation } from '../contract/step-up.ts';
+import type { FromGateway, IssuerAnswer } from '../contract/zone-link.ts';
 
 /** What outlives a gateway's bundles and its connections with zone 0, and is not in what zone 0 tells it. */
 export interface GatewayGround {
@@ -17,3 +18,7 @@ export interface GatewayGround {
 export function authoritiesOf({ edge, spiffe }: GatewayBundle): readonly string[] {
   return [...(edge.clientCa === undefined ? [] : [edge.clientCa]), ...(spiffe?.x509 ?? [])];
 }
+
+/** What counts as zone 0's answer while it is away. */
+export const NOBODY: Confirmation = { kind: 'full' };
+export const UNAVAILABLE: IssuerAnswer = { status: 503, headers: {}, body: '' };

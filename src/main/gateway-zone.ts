@@ -38,7 +38,7 @@ import { openOutbound } from '../gateway/transport/outbound.ts';
 import { asFailure, type Upstream } from '../runtime/upstream/upstream.ts';
 import { Asker } from './asker.ts';
 import { clock } from './clock.ts';
-import { authoritiesOf, type GatewayGround } from './gateway-ground.ts';
+import { authoritiesOf, type GatewayGround, NOBODY, UNAVAILABLE } from './gateway-ground.ts';
 import { openAudit, openState } from './gateway-openings.ts';
 import { Lender } from './lending.ts';
 import { lentValues } from './lent-values.ts';
@@ -395,7 +395,3 @@ export class GatewayZone {
     this.#ground.send({ kind: 'counts', ...this.#counts, memory: process.memoryUsage.rss() });
   }
 }
-
-/** What counts as zone 0's answer while it is away. */
-const NOBODY: Confirmation = { kind: 'full' };
-const UNAVAILABLE: IssuerAnswer = { status: 503, headers: {}, body: '' };
