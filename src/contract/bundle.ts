@@ -21,6 +21,8 @@ export interface GatewayBundle {
   /** Ids (`jti`) of tokens that were revoked before they expired. */
   readonly revoked: readonly string[];
   readonly policies: readonly PolicySource[];
+  /** Tuples that zone 0 has from a store, beside those of the policies; absent: it follows none. */
+  readonly relations?: readonly PolicySource[];
   /** Risk, 0–100, by network (CIDR): the smallest counts, and what is in none has 0. Absent: policies know nothing of it. */
   readonly ipRisk?: Readonly<Record<string, number>> | undefined;
   readonly servers: readonly GatewayServer[];
@@ -95,6 +97,8 @@ export interface GatewayServer {
   readonly exchanged?: readonly string[];
   /** Where it is, when it does not run here; absent: zone 2 runs it. */
   readonly remote?: RemoteServer;
+  /** How zone 2 has to sandbox it; absent: it runs elsewhere. */
+  readonly profile?: SandboxProfile;
   /** Milliseconds from the call's dispatch to its refusal. */
   readonly deadline: number;
   /** Its sandboxes are kept for callers, until they were without a call for so many milliseconds; absent: one is for one call. */
@@ -126,6 +130,8 @@ export interface SandboxedServer {
   readonly kind: 'sandboxed';
   readonly name: string;
   readonly driver: SandboxDriverName;
+  /** Digest of its profile: calls for a server of another one are refused. Absent: no bundle has to name it. */
+  readonly profile?: string;
   /** Argument vector inside the sandbox; `/srv` is the server's pinned copy, read-only, the working directory. */
   readonly command: readonly string[];
   /** Host path of that copy in the content-addressed store. */
@@ -146,6 +152,12 @@ export interface SandboxedServer {
   /** Bytes of one frame from the server. */
   readonly maxResult: number;
 }
+
+/**
+ * All of a sandbox that does not depend on the machine it is made on. `files`: digest of the server's pinned copy; `mounts`:
+ * from the configuration's directory, where they lie below it.
+ */
+export type SandboxProfile = Omit<SandboxedServer, 'kind' | 'name' | 'root' | 'profile'> & { readonly files: string };
 
 /** Digests of modules that are made of a server's files; the first that this machine can start from is taken, else the files. */
 export interface FasterStart {

@@ -14,6 +14,8 @@ export type ToRuntime =
       readonly kind: 'call';
       readonly id: number;
       readonly server: string;
+      /** Digest of the profile that zone 0 has signed for the server. */
+      readonly profile?: string;
       readonly method: string;
       readonly subject: string;
       readonly party?: string;
@@ -29,7 +31,13 @@ export type ToRuntime =
   /** body: the raw JSON of the client's `result` or `error`, to the `ask` of that number. */
   | { readonly kind: 'reply'; readonly id: number; readonly ask: number; readonly outcome: 'result' | 'error' }
   /** As UpstreamListening; body: a JSON array of URIs. Ends by `cancel`, or by `failed`. */
-  | { readonly kind: 'listen'; readonly id: number; readonly server: string; readonly subject: string }
+  | {
+      readonly kind: 'listen';
+      readonly id: number;
+      readonly server: string;
+      readonly profile?: string;
+      readonly subject: string;
+    }
   | { readonly kind: 'cancel'; readonly id: number }
   /** Asks for a server's live descriptors (for `add` and `tools`); answered by `result` with a LiveDescriptors body. */
   | { readonly kind: 'describe'; readonly id: number; readonly server: string };

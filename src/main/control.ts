@@ -29,6 +29,7 @@ import { InForce } from './in-force.ts';
 import { complain, log } from './log.ts';
 import { openPaging } from './paging.ts';
 import { peopleLog } from './people-log.ts';
+import { followRelations } from './relations.ts';
 import { readServed, rolledBack, type Served } from './served.ts';
 import { notListening, unless } from './start-faults.ts';
 import { clientAuthorities, openTrust } from './trust.ts';
@@ -87,6 +88,8 @@ export async function startControl(
     undo.push(async () => gateways.close());
     const trust = await openTrust(config, () => publish('authorities of certificates have changed'));
     undo.push(async () => trust.close());
+    const relations = await followRelations(config, () => publish('relations have changed'));
+    undo.push(async () => relations?.close());
     stopping.throwIfAborted();
     const port = await unless(stopping, gateways.port());
     const origin = `https://${config.edge.server_names[0]}:${port}`;
@@ -136,6 +139,7 @@ export async function startControl(
       ...trust.workloads(),
       stateSeals: stateKeys.seals,
       policies,
+      ...(relations && { relations: relations.sources }),
       servers,
       limits: limitsOf(asked),
       secretRules: asked.redaction.rules,

@@ -10,7 +10,8 @@ import type { CallToConfirm, Confirmation } from '../contract/step-up.ts';
 import { type Stop, stopText } from '../contract/stops.ts';
 import type { Admitted, Subject } from '../contract/tool-call.ts';
 import type { UpstreamListening } from '../contract/upstream.ts';
-import type { FromGateway, GatewayOpening, IssuerAnswer, IssuerRequest, Rehearsal } from '../contract/zone-link.ts';
+import type { GatewayOpening, IssuerAnswer, IssuerRequest, Rehearsal } from '../contract/zone-link.ts';
+import { profilesOf } from '../control-plane/packages/profile.ts';
 import { edgeBudget, recordAttempt } from '../gateway/audit/trail.ts';
 import { authenticateStage } from '../gateway/authentication/stage.ts';
 import { Histories } from '../gateway/authorization/history.ts';
@@ -37,6 +38,7 @@ import { openOutbound } from '../gateway/transport/outbound.ts';
 import { asFailure, type Upstream } from '../runtime/upstream/upstream.ts';
 import { Asker } from './asker.ts';
 import { clock } from './clock.ts';
+import { authoritiesOf, type GatewayGround, NOBODY, UNAVAILABLE } from './gateway-ground.ts';
 import { openAudit, openState } from './gateway-openings.ts';
 import { Lender } from './lending.ts';
 import { lentValues } from './lent-values.ts';
@@ -53,18 +55,6 @@ const EDGE_RECORDS = 50;
 const GRACE = 3000;
 const COUNTS_EVERY = 1000;
 
-/** What outlives a gateway's bundles and its connections with zone 0, and is not in what zone 0 tells it. */
-export interface GatewayGround {
-  /** @returns false when zone 0 is not there */
-  readonly send: (message: FromGateway) => boolean;
-  /** Zone 0's public key, PEM. */
-  readonly bundleKey: string;
-  readonly runtimeSocket: string;
-  readonly auditFile: string;
-  /** Writes a bundle that can be used where the next start finds it. */
-  readonly keep: (envelope: string) => void;
-}
-
 /** Zone 1: the edge, the pipeline, and the rooms of the bundle that is in force. */
 export class GatewayZone {
   readonly #ground: GatewayGround;
@@ -75,7 +65,7 @@ export class GatewayZone {
   readonly #edge: Edge;
   readonly #remotes = new Remotes();
   readonly #counts = { calls: 0, refusals: {} as Record<string, number> };
-  readonly #running = new Running();
+  readonly #running = new Running((subject) => !this.#isSuspended && !this.#isRevoked(subject));
   readonly #outbox: Outbox;
   readonly #replicas: ReturnType<typeof openReplicas>;
   #bundle: GatewayBundle | undefined;
@@ -95,6 +85,7 @@ export class GatewayZone {
   readonly pages: Asker<IssuerRequest, IssuerAnswer>;
 
   #isSuspended = false;
+  #revoked: ReadonlySet<string> = new Set();
   port = 0;
 
   /** @throws Error naming what of its opening cannot be done; AuditLogBroken */
@@ -305,8 +296,10 @@ export class GatewayZone {
       remotes.upstreams,
     );
     if (this.#asksClients) this.#edge.renew({ clientAuthorities: authoritiesOf(bundle) });
+    const profiles = profilesOf(bundle.servers);
     return () => {
       remotes.swap();
+      this.#link.demand(profiles);
       this.#upstreams = remotes.upstreams;
       this.#rooms = rooms;
       this.#standing.tasks.judgeBy(permits);
@@ -316,20 +309,24 @@ export class GatewayZone {
       this.#judge = judge;
       this.#bundle = bundle;
       useOwnRules(bundle.secretRules ?? []);
+      this.#revoked = new Set(bundle.revoked);
       this.#running.stop(bundle.stops);
       for (const tool of leftOut) log({ event: 'tool-left-out', ...tool });
-      this.#tell(bundle, view);
+      this.#tell(view);
     };
   }
 
   /** Clients in mid-stream learn what the bundle changes for them; who may be here no more leaves. */
-  #tell({ revoked }: GatewayBundle, view: View): void {
+  #tell(view: View): void {
     const { sessions, subscriptions } = this.#standing;
-    const ended = new Set(revoked);
-    this.#leave(({ tokenId }) => tokenId !== undefined && ended.has(tokenId));
+    this.#leave((subject) => this.#isRevoked(subject));
     const open: OpenSession[] = [];
     sessions.each((session) => open.push(session));
     void subscriptions.bundleApplied(view, open);
+  }
+
+  #isRevoked({ tokenId }: Subject): boolean {
+    return tokenId !== undefined && this.#revoked.has(tokenId);
   }
 
   #leave(leaves: (subject: Subject) => boolean): void {
@@ -397,13 +394,4 @@ export class GatewayZone {
     this.#outbox.flush();
     this.#ground.send({ kind: 'counts', ...this.#counts, memory: process.memoryUsage.rss() });
   }
-}
-
-/** What counts as zone 0's answer while it is away. */
-const NOBODY: Confirmation = { kind: 'full' };
-const UNAVAILABLE: IssuerAnswer = { status: 503, headers: {}, body: '' };
-
-/** Of clients' certificates: whoever has one of another authority is nobody. */
-function authoritiesOf({ edge, spiffe }: GatewayBundle): readonly string[] {
-  return [...(edge.clientCa === undefined ? [] : [edge.clientCa]), ...(spiffe?.x509 ?? [])];
 }

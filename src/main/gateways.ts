@@ -1,10 +1,8 @@
-import { createPublicKey, type KeyObject } from 'node:crypto';
 import { mkdirSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Turned } from '../contract/breaker.ts';
 import type { GatewayBundle } from '../contract/bundle.ts';
 import type { LinkAddress } from '../contract/control-link.ts';
-import type { BundleId } from '../contract/signed-bundle.ts';
 import type { GatewayOpening, Rehearsal } from '../contract/zone-link.ts';
 import { type Account, SpentFile } from '../control-plane/budgets/spent-file.ts';
 import type { Config } from '../control-plane/config/load.ts';
@@ -15,7 +13,6 @@ import type { Pki } from '../control-plane/pki/pki.ts';
 import type { Change, Registry } from '../control-plane/policy-registry/registry.ts';
 import type { SignedBundle } from '../control-plane/policy-registry/sign-bundle.ts';
 import type { Leases } from '../control-plane/secrets/leases.ts';
-import { BundleRefused, openBundle } from '../gateway/bundles/open-bundle.ts';
 import { collectAudit } from './audit-collection.ts';
 import { clock } from './clock.ts';
 import { edgeCertificate, renewals } from './edge-certificate.ts';
@@ -23,6 +20,7 @@ import { GatewayAlerts } from './gateway-alerts.ts';
 import { GatewayAway, GatewayHandle, GatewayRefusal } from './gateway-handle.ts';
 import { LOCAL } from './local-gateway.ts';
 import { complain } from './log.ts';
+import { RegistryAge } from './registry-age.ts';
 import { noStateStore, notListening } from './start-faults.ts';
 
 /** Milliseconds for gateways to be met. */
@@ -36,11 +34,10 @@ export class Gateways {
   readonly #endRenewals: () => void;
   readonly #spent: SpentFile;
   readonly #alerts = new GatewayAlerts();
+  readonly #age: RegistryAge;
   readonly #endCollections: readonly (() => void)[];
   #newest: SignedBundle | undefined;
   #isOpen = false;
-  /** Why nothing new may be signed: the registry is an older copy. */
-  #old: SafetyError | undefined;
 
   /** @param addresses where they are dialled, by name */
   constructor(
@@ -57,7 +54,7 @@ export class Gateways {
     this.#spent = spent;
     const audit = join(config.state, 'audit');
     mkdirSync(audit, { recursive: true, mode: 0o700 });
-    const bundleKey = createPublicKey(pki.bundleKey.publicPem);
+    this.#age = new RegistryAge(registry, pki.bundleKey.publicPem, config.state);
     this.#all = Object.entries(addresses).map(
       ([name, address]) =>
         new GatewayHandle({
@@ -72,16 +69,16 @@ export class Gateways {
           }),
           newest: () => this.#newest,
           known: (held) => registry.has(held),
-          signed: (envelope, held) => isSigned(envelope, bundleKey, held),
-          astray: (held, signed) => this.#astray(name, held, signed),
+          signed: (envelope, held) => this.#age.isSigned(envelope, held),
+          astray: (held, signed) => this.#alerts.set(name, 'registry', this.#age.astray(name, held, signed)),
           spent: (spendings) => spent.add(spendings),
           turned,
           fault: (gateway, error) => complain(`gateway ${gateway}: ${error instanceof Error ? error.message : error}`),
         }),
     );
-    // The log of the gateway that runs here lies in this state directory itself.
+    // The log of a gateway that runs here lies in this state directory itself.
     this.#endCollections = this.#all
-      .filter(({ name }) => name !== LOCAL)
+      .filter(({ name }) => 'host' in (addresses[name] ?? {}))
       .map((gateway) =>
         collectAudit({
           gateway: gateway.name,
@@ -167,7 +164,7 @@ export class Gateways {
    * known to be an older copy: what is taken back goes on to those that follow it, and nothing else is signed
    */
   async publish(bundle: Omit<GatewayBundle, 'version'>, change: Change, asked: Config): Promise<void> {
-    if (this.#old !== undefined && change.kind !== 'refresh') throw this.#old;
+    if (this.#age.old !== undefined && change.kind !== 'refresh') throw this.#age.old;
     if (change.kind === 'push' || change.kind === 'rollback') await this.rehearse(bundle, 0, asked);
     this.#newest = this.#registry.add(bundle, change);
     const { refusals } = await this.#there((gateway) => gateway.catchUp());
@@ -238,33 +235,8 @@ export class Gateways {
     return { isShared: true, ...(!isFirst && { port: await local.opened }) };
   }
 
-  #astray(gateway: string, { version }: BundleId, signed: boolean): void {
-    const newest = this.#registry.newest?.version ?? 0;
-    const other = version <= newest ? `another version ${version} than the registry` : `version ${version}`;
-    let detail = `it says that it holds ${other}, cannot show it, and the registry ends at ${newest}: look into that gateway`;
-    if (signed) {
-      this.#old = new SafetyError(
-        `the gateway ${gateway} holds ${other}, signed with zone 0’s key, and the registry ends at ${newest}: the registry is an older copy`,
-        `end innerkeep control, restore the newest copy of ${join(this.#config.state, 'registry')} and start it again; ` +
-          'where there is none, take gateway/bundle.dsse.json out of the state directory of each such gateway and start both again',
-      );
-      detail = this.#old.message;
-    }
-    this.#alerts.set(gateway, 'registry', detail);
-  }
-
   #each(act: (gateway: GatewayHandle) => void): void {
     for (const gateway of this.#all) act(gateway);
-  }
-}
-
-function isSigned(envelope: string, key: KeyObject, held: BundleId): boolean {
-  try {
-    const { version, digest } = openBundle(envelope, key, undefined);
-    return version === held.version && digest === held.digest;
-  } catch (error) {
-    if (error instanceof BundleRefused) return false;
-    throw error;
   }
 }
 

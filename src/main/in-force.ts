@@ -88,7 +88,7 @@ function demandSameZones({ config, servers, sandboxed }: Served, asked: Served):
     const mend = 'end up and start it again; until then nothing of this push is in force';
     faults.push(asked.config.fault({ path, message, mend }));
   };
-  for (const key of ['edge', 'admin', 'identity', 'control', 'stateStore'] as const)
+  for (const key of ['edge', 'admin', 'identity', 'control', 'relations', 'stateStore'] as const)
     if (!isDeepStrictEqual(asked.config[key], config[key]))
       differs([key === 'stateStore' ? 'state' : key], 'is not what up was started with');
   const named = (all: readonly { readonly name: string }[], name: string) => all.find((one) => one.name === name);

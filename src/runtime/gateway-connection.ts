@@ -128,7 +128,7 @@ export class GatewayConnection {
     const kept = (sandbox: string) => this.#send(encodeFrame({ kind: 'kept', id, sandbox }));
     const session = this.#session(head.session);
     const told = { method, params, subject, party, session, capabilities, logLevel, headers: [], asTask, loan };
-    const { kind, raw } = await this.#upstream(server).call({
+    const { kind, raw } = await this.#asSigned(head).call({
       ...told,
       signal,
       notify,
@@ -165,15 +165,25 @@ export class GatewayConnection {
   }
 
   async #listen(head: Frame<'listen'>, body: Uint8Array, signal: AbortSignal): Promise<undefined> {
-    const { id, server, subject } = head;
+    const { id, subject } = head;
     const uris = urisOf(parseStrict(body).value);
     const ready = () => this.#send(encodeFrame({ kind: 'listening', id }));
     const notify = (message: string) => this.#send(encodeFrame({ kind: 'notification', id }, message));
-    await this.#upstream(server).listen({ uris, subject, signal, ready, notify });
+    await this.#asSigned(head).listen({ uris, subject, signal, ready, notify });
   }
 
   async #describe({ id, server }: Frame<'describe'>, signal: AbortSignal): Promise<Uint8Array> {
     return encodeFrame({ kind: 'result', id }, JSON.stringify(await this.#upstream(server).describe(signal)));
+  }
+
+  /** What this machine would run may have been configured otherwise than zone 0 has signed: then it serves nobody. */
+  #asSigned({ server, profile }: Frame<'call' | 'listen'>): Upstream {
+    const upstream = this.#upstream(server);
+    if (upstream.profile === undefined || upstream.profile === profile) return upstream;
+    throw new UpstreamFailure(
+      'isolation',
+      `the sandbox of ${server} is not the one that zone 0 has signed: the configuration or the lock beside this runtime is another`,
+    );
   }
 
   #upstream(name: string): Upstream {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFile, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, cpSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
@@ -108,6 +108,36 @@ test('nothing in zones 1 to 3 can open a connection to zone 0, while its pushes 
     '/proc/self/net/udp6',
   ]);
   assert.deepEqual(datagrams.stdout.match(/^ *\d+: .*/gm) ?? [], []);
+});
+
+test('a runtime whose sandboxes are not as zone 0 has signed them serves nobody, and says so', {
+  timeout: 240_000,
+  skip: missing,
+}, async () => {
+  verifies('sandbox.profile');
+  const nowhere = { host: '', ports: [] };
+  const [runtime] = running.splice(0, 1);
+  await runtime?.stop();
+  // Somebody has widened the way out on the gateway's machine alone; the same files otherwise.
+  const settings = readFileSync(join(workspace.dir, 'innerkeep.yaml'), 'utf8');
+  const widened = settings.replace(/( +)(root: .*\n)/, '$1$2$1sandbox: { egress: ["exfil.example.org:443"] }\n');
+  assert.notEqual(widened, settings);
+  writeFileSync(join(workspace.dir, 'widened.yaml'), widened);
+  const other = await ZoneProcess.start(
+    workspace.dir,
+    ['runtime', '-c', 'widened.yaml', '--state', 'edge-1'],
+    inside(zone1),
+  );
+  const { error } = await call(nowhere);
+  assert.equal(error?.data.reason, 'isolation');
+  const audit = readFileSync(join(workspace.dir, 'edge-1/gateway/audit/audit.jsonl'), 'utf8');
+  const record = audit.split('\n').find((line) => line.includes(error.data.incident) && line.includes('"outcome"'));
+  assert.match(record ?? '', /the sandbox of local is not the one that zone 0 has signed/);
+  await other.stop();
+  running.unshift(await ZoneProcess.start(workspace.dir, ['runtime', '--state', 'edge-1'], inside(zone1)));
+  assert.equal((await call(nowhere)).error, undefined);
+  // What zone 0 has signed is in its registry, for whoever looks what was changed.
+  assert.match(await innerkeep(zone0, 'policy', 'history', '--diff', '1'), /policies\/p\.cedar/);
 });
 
 test('the same look finds what does listen: the gateway’s two doors, and a listener in zone 0', {

@@ -6,6 +6,7 @@ import type { Stop } from '../../src/contract/stops.ts';
 import { Admitted, Authorized, Confirmed, type Executed, Limited, Validated } from '../../src/contract/tool-call.ts';
 import { Running } from '../../src/gateway/stops/running.ts';
 import { known } from '../support/calls.ts';
+import { verifies } from '../support/verifies.ts';
 
 const pin = { name: 'tool', raw: '{}', digest: '' };
 const valid = new Validated(known({ method: 'tools/call', pin }, '{"name":"tool"}'), { arguments: {}, raw: '{}' });
@@ -36,7 +37,7 @@ const others: readonly Stop[] = [
 
 for (const stop of named)
   test(`stopped ${stop.kind}: what runs ends, what comes is refused`, async () => {
-    const running = new Running();
+    const running = new Running(() => true);
     const over = running.run(admitted, caller, async (_, { signal }) => {
       await new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(new Error('killed'))));
       return assert.fail('it went on');
@@ -51,7 +52,7 @@ for (const stop of named)
   });
 
 test('what is not named runs on, and ends as it ends', async () => {
-  const running = new Running();
+  const running = new Running(() => true);
   running.stop(others);
   running.demand(confirmed);
   const fault = new Error('of its own');
@@ -60,4 +61,18 @@ test('what is not named runs on, and ends as it ends', async () => {
     return Promise.reject<Executed>(fault);
   });
   await assert.rejects(over, fault);
+});
+
+test('what waited while its token was revoked does not begin, whatever it was let in for', async () => {
+  verifies('authn.edge');
+  const revoked = new Set<string | undefined>();
+  const running = new Running(({ tokenId }) => !revoked.has(tokenId));
+  running.demand(confirmed);
+  revoked.add(confirmed.subject.tokenId);
+  const refused = (error: unknown) => error instanceof Refusal && error.code === 'unauthenticated';
+  assert.throws(() => running.demand(confirmed), refused);
+  await assert.rejects(
+    running.run(admitted, caller, () => assert.fail('it began')),
+    refused,
+  );
 });

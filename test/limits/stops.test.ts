@@ -4,28 +4,29 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { callText, post } from '../support/http.ts';
 import { type Product, Workspace } from '../support/product.ts';
+import { verifies } from '../support/verifies.ts';
 
 const server = `
 const { createInterface } = require('node:readline');
 const say = (id, result) => process.stdout.write(JSON.stringify({ jsonrpc: '2.0', id, result }) + '\\n');
-const tools = ['hang', 'echo'].map((name) => ({ name, description: name, inputSchema: { type: 'object', properties: {} } }));
+const tools = ['hang', 'echo', 'pay'].map((name) => ({ name, description: name, inputSchema: { type: 'object', properties: {} } }));
 createInterface({ input: process.stdin }).on('line', (line) => {
   const { id, method, params } = JSON.parse(line);
   if (method === 'initialize')
     say(id, { protocolVersion: '2025-11-25', capabilities: { tools: {} }, serverInfo: { name: 'slow', version: '1' } });
   if (method === 'tools/list') say(id, { tools });
-  if (method === 'tools/call' && params.name === 'echo') say(id, { content: [] });
+  if (method === 'tools/call' && params.name !== 'hang') say(id, { content: [] });
 });
 `;
 let workspace: Workspace;
 let product: Product;
 before(async () => {
-  const permit = ['hang', 'echo'].map(
+  const permit = ['hang', 'echo', 'pay'].map(
     (tool) => `permit (principal in Tenant::"acme", action == Action::"slow/${tool}", resource == Tenant::"acme");\n`,
   );
   workspace = new Workspace({
     'innerkeep.yaml': 'edge: { listen: "127.0.0.1:0" }\nadmin: { listen: "127.0.0.1:0" }\n',
-    'policies/p.cedar': permit.join(''),
+    'policies/p.cedar': `${permit.join('')}@ask("operator") forbid (principal, action == Action::"slow/pay", resource);`,
     'slow/server.cjs': server,
   });
   await workspace.must('add', './slow', '--name', 'slow', '--yes', '--', 'node', 'server.cjs');
@@ -42,6 +43,26 @@ const call = async (token: string, tool: string): Promise<string> => {
 };
 const intents = async (): Promise<number> =>
   (await workspace.must('audit', 'tail', '-n', '1000')).split('\n').filter((line) => line.includes('"intent"')).length;
+
+test('a call that waits for approval is refused when its token was revoked meanwhile, though it is approved', async () => {
+  verifies('authn.edge', 'authz.question');
+  const [alice, bob] = [await product.token(), await product.token('--subject', 'bob', '--tenant', 'acme')];
+  const pay = (token: string) => post(product, callText('slow__pay', '{}'), { token });
+  const both = [pay(alice), pay(bob)];
+  const waiting = async () => JSON.parse(await workspace.must('approvals', 'ls', '--json')).approvals;
+  for (const end = Date.now() + 60_000; (await waiting()).length < 2; ) assert.ok(Date.now() < end, 'nothing waits');
+  const before = await intents();
+  await workspace.must('token', '--revoke', alice);
+  for (const { id } of await waiting()) await workspace.must('approvals', 'approve', id);
+  const [hers, his] = await Promise.all(both);
+  assert.deepEqual([hers?.json?.result, his?.json.error], [undefined, undefined]);
+  assert.equal(await intents(), before + 1);
+  assert.match(
+    await workspace.must('audit', 'tail', '-n', '20'),
+    // At the end of its wait, or when it was told of the end of its token.
+    /"alice"[^\n]*"event":"refusal"[^\n]*(revoked while its call waited|nobody waits for \S+ any more)/,
+  );
+});
 
 test('the kill switch ends calls in flight and begins none, for whom or what it names alone, over a new start too', async () => {
   const [alice, bob] = [await product.token(), await product.token('--subject', 'bob', '--tenant', 'acme')];

@@ -6,8 +6,9 @@ import { test } from 'node:test';
 import { encodeFrame } from '../../src/contract/runtime-link.ts';
 import { RuntimeLink } from '../../src/gateway/execution/runtime-link.ts';
 import { startRuntime } from '../../src/runtime/runtime.ts';
+import { verifies } from '../support/verifies.ts';
 import { json, remoteServer } from './remote-server.ts';
-import { callTool, runtimeWith } from './support.ts';
+import { callTool, runtimeWith, stdioServer } from './support.ts';
 
 test('only the owner may open the socket', async (t) => {
   const { bundle } = await runtimeWith(t, []);
@@ -41,6 +42,21 @@ test('a broken gateway loses its own connection and nobody else any', async (t) 
     await once(socket, 'close');
     assert.equal(await callTool(link, { server: 'crm', echo: 'unharmed' }), 'unharmed');
   }
+});
+
+test('a server is run for no gateway that was told of another sandbox than it has, or of none', async (t) => {
+  verifies('sandbox.profile');
+  const { link } = await runtimeWith(t, [stdioServer('', { profile: 'as signed' })]);
+  const refused = { code: 'isolation', detail: /not the one that zone 0 has signed/ };
+  for (const profile of [undefined, 'of an older bundle']) {
+    if (profile !== undefined) link.demand(new Map([['tool', profile]]));
+    await assert.rejects(callTool(link, {}), refused);
+    const { signal } = new AbortController();
+    const listening = { uris: [], subject: 'alice', signal, ready: () => {}, notify: () => {} };
+    await assert.rejects(link.listen('tool', listening), refused);
+  }
+  link.demand(new Map([['tool', 'as signed']]));
+  assert.equal(await callTool(link, { echo: 'run' }), 'run');
 });
 
 test('a link that was lost is made again for the next call', async (t) => {

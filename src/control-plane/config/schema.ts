@@ -1,14 +1,15 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
-import { parseNetwork } from '../../contract/addresses.ts';
 import { type EgressRule, isInnerNetwork, ruleFault } from '../../contract/egress.ts';
 import { isTemplate } from '../../contract/resource-mapping.ts';
 import { answers } from './answers.ts';
 import { clients } from './clients.ts';
 import { control } from './control.ts';
+import { ipRisk } from './ip-risk.ts';
 import { limits } from './limits.ts';
 import { paging } from './paging.ts';
 import { redaction } from './redaction.ts';
+import { relations } from './relations.ts';
 import { toolSettings } from './tool-settings.ts';
 import { duration, listen, size } from './units.ts';
 import { upstreamAuth } from './upstream-auth.ts';
@@ -275,19 +276,12 @@ export function configSchema(base: string) {
       })
       .prefault({})
       .describe('Whose tokens are accepted.'),
-    ip_risk: z
-      .record(
-        z.string().refine((text) => parseNetwork(text) !== undefined, 'a network is a block, such as 203.0.113.0/24'),
-        z.int().min(0).max(100),
-      )
-      .optional()
-      .describe(
-        'Risk of addresses, 0–100, by network (CIDR): the smallest counts, all others have 0. Policies read it as `context.ip_risk`.',
-      ),
+    ip_risk: ipRisk,
     control,
     policies: path
       .prefault('./policies')
       .describe('Directory of the Cedar policies, `*.cedar`, and of who is in which groups, `*.tuples`.'),
+    relations,
     servers: z
       .preprocess(
         (value) => value ?? {},

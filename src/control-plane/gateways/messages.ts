@@ -42,6 +42,7 @@ const fromGateway = z.discriminatedUnion('kind', [
       server: z.string(),
       tool: z.string(),
       arguments: z.string(),
+      approver: z.literal('operator').exactOptional(),
     }),
   }),
   z.strictObject({

@@ -11,6 +11,7 @@ import { copyDirectory } from './directory.ts';
 import { type Lock, type LockedServer, lockPath, pinnedServer } from './lock.ts';
 import type { NpmSettings } from './npm-settings.ts';
 import type { LockedFiles } from './package-server.ts';
+import { profileDigest, profileOf } from './profile.ts';
 import { fasterStart } from './start-pin.ts';
 import { Store } from './store.ts';
 
@@ -92,9 +93,11 @@ export function pinsFor(config: Config, lock: Lock): Pinned {
           `it has ${pins.tools.map((pin) => pin.name).join(', ')}`,
         );
     const runs = runtimeServer(name, server, locked, config);
+    const profile = runs.kind === 'sandboxed' ? profileOf(runs, locked.digest ?? '', config.directory) : undefined;
     gateway.push({
       pins,
       ...(runs.kind === 'remote' && { remote: runs }),
+      ...(profile && { profile }),
       ...(server.secrets.length > 0 && { credentials: wantedOf(server) }),
       ...(server.auth !== undefined && { exchanged: exchangedBy(server.auth) }),
       tools: server.tools,
@@ -107,7 +110,7 @@ export function pinsFor(config: Config, lock: Lock): Pinned {
       ...(server.resource?.tenant !== undefined && { tenant: server.resource.tenant }),
       ...(isMapped(server.resource ?? {}) && { resource: server.resource }),
     });
-    if (runs.kind === 'sandboxed') runtime.push(runs);
+    if (runs.kind === 'sandboxed' && profile !== undefined) runtime.push({ ...runs, profile: profileDigest(profile) });
   }
   return { gateway, runtime };
 }

@@ -35,6 +35,7 @@ export class RuntimeLink {
   #lastId = 0;
   #writer: BatchedWriter | undefined;
   #closed = false;
+  #profiles: ReadonlyMap<string, string> = new Map();
 
   /**
    * @param path of the runtime's unix socket
@@ -43,6 +44,11 @@ export class RuntimeLink {
   constructor(path: string, witness: Witness = () => {}) {
     this.#path = path;
     this.#witness = witness;
+  }
+
+  /** @param profiles server → digest of how zone 0 wants it sandboxed; the runtime refuses calls for one that it does otherwise */
+  demand(profiles: ReadonlyMap<string, string>): void {
+    this.#profiles = profiles;
   }
 
   /**
@@ -54,7 +60,7 @@ export class RuntimeLink {
     const { method, subject, party, session, capabilities, logLevel, loan, asTask, signal } = call;
     return new Promise((resolve, reject) => {
       const head = (id: number): ToRuntime => ({
-        ...{ kind: 'call', id, server, method, subject, capabilities },
+        ...{ kind: 'call', id, server, ...this.#profile(server), method, subject, capabilities },
         ...(party !== undefined && { party }),
         ...(session !== undefined && { session: session.key }),
         ...(logLevel !== undefined && { logLevel }),
@@ -94,7 +100,7 @@ export class RuntimeLink {
     return new Promise((resolve, reject) => {
       const fail = (refusal: Refusal): void => (signal.aborted ? resolve() : reject(refusal));
       const settle = (): void => fail(new Refusal('upstream', 'the runtime answered what has no answer'));
-      const head = (id: number): ToRuntime => ({ kind: 'listen', id, server, subject });
+      const head = (id: number): ToRuntime => ({ kind: 'listen', id, server, ...this.#profile(server), subject });
       this.#begin(head, JSON.stringify(uris), signal, { listening, settle, fail });
     });
   }
@@ -109,6 +115,11 @@ export class RuntimeLink {
         kind === 'result' ? resolve(body) : reject(new Refusal('upstream', 'the runtime answered an error'));
       this.#begin((id) => ({ kind: 'describe', id, server }), '', signal, { settle, fail: reject });
     });
+  }
+
+  #profile(server: string): { readonly profile?: string } {
+    const profile = this.#profiles.get(server);
+    return profile === undefined ? {} : { profile };
   }
 
   /** Refuses what waits and does not connect again. */

@@ -1,17 +1,27 @@
 import type { Caller } from '../../contract/caller.ts';
 import { Refusal } from '../../contract/refusal.ts';
 import { isStopped, type Stop } from '../../contract/stops.ts';
-import type { Admitted, Confirmed, Executed } from '../../contract/tool-call.ts';
+import type { Admitted, Confirmed, Executed, Subject } from '../../contract/tool-call.ts';
 import { StoppableCaller } from './stoppable.ts';
 
 /** The calls that run at this gateway, and what of them the operator has stopped. Outlives bundles. */
 export class Running {
   readonly #calls = new Map<AbortController, Admitted>();
+  readonly #isGood: (subject: Subject) => boolean;
   #stops: readonly Stop[] = [];
 
-  /** What is stopped now, whatever bundle the call began with, does not go on. @throws Refusal stopped */
+  /** @param isGood whether a token that was let in is still good, by the newest bundle */
+  constructor(isGood: (subject: Subject) => boolean) {
+    this.#isGood = isGood;
+  }
+
+  /**
+   * What is stopped now, whatever bundle the call began with, does not go on; nor does a call that has waited while its token
+   * was revoked. @throws Refusal stopped, unauthenticated
+   */
   demand(call: Confirmed | Admitted): void {
     if (isStopped(call, this.#stops)) throw stopped();
+    if (!this.#isGood(call.subject)) throw new Refusal('unauthenticated', 'revoked while its call waited');
   }
 
   /** Has a call run until it is over or stopped. */

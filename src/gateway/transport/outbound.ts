@@ -25,6 +25,8 @@ export interface OutboundOptions {
   readonly trustedHost: string;
   /** PEM of an authority that is trusted beside the system's. */
   readonly ca: string | undefined;
+  /** Headers of a GET. */
+  readonly headers?: Readonly<Record<string, string>>;
   /** What is sent; absent: a GET. */
   readonly post?: { readonly headers: Readonly<Record<string, string>>; readonly body: string };
 }
@@ -43,12 +45,12 @@ export function openOutbound(
     const target = parse(url);
     const host = hostOf(target);
     const allowed = judge(host, target, options);
-    const { post, ca } = options;
+    const { headers, post, ca } = options;
     const settings: RequestOptions = {
       method: post === undefined ? 'GET' : 'POST',
       agent: false,
       signal: AbortSignal.timeout(deadline),
-      headers: { ...post?.headers, accept: 'application/json', 'accept-encoding': 'identity' },
+      headers: { ...headers, ...post?.headers, accept: 'application/json', 'accept-encoding': 'identity' },
       lookup: judgedLookup(allowed, resolve),
       ...(ca === undefined ? {} : { ca: [...getCACertificates('default'), ca] }),
     };

@@ -41,6 +41,7 @@ export function sandboxedUpstream(
     return work.finally(() => pool.used(name, performance.now() - since));
   };
   return {
+    ...(server.profile !== undefined && { profile: server.profile }),
     call: (call): Promise<RpcAnswer> => {
       if (keep === undefined) {
         // To end the sandbox ends the call.

@@ -5,6 +5,8 @@ export type { RpcAnswer, UpstreamCall, UpstreamListening };
 
 /** One MCP server, wherever it runs. Every method rejects with UpstreamFailure only. */
 export interface Upstream {
+  /** Digest of the profile that its callers have to name; absent: none. */
+  readonly profile?: string;
   call(call: UpstreamCall): Promise<RpcAnswer>;
   /** Tells of changes; resolves when `signal` is aborted, and rejects when the server ends it first. */
   listen(listening: UpstreamListening): Promise<void>;

@@ -5,10 +5,9 @@ import { actionsOfPins, membersOf } from '../host/actions.ts';
 import type { PolicyProblem } from '../host/problems.ts';
 import { type CacheSize, cedarEngine, denyingEngine } from './engine.ts';
 import { type NearMiss, nearMisses } from './explain.ts';
+import { isTuples, type ReadPolicies, readPolicies } from './read.ts';
 import { readRelations } from './relations.ts';
 import { contextOf } from './schema.ts';
-import { parseSources } from './sources.ts';
-import { validatePolicies } from './validate.ts';
 
 /** A declared argument that no policy can see. */
 interface UntypedArgument {
@@ -30,7 +29,7 @@ export interface LoadedPolicies {
   readonly groups: ReadonlyMap<string, readonly string[]>;
 }
 
-const CACHE: CacheSize = { entries: 4096, key: 4096 };
+export const CACHE: CacheSize = { entries: 4096, key: 4096 };
 
 /**
  * Parses Cedar policies once and validates them strictly against what they are about. With an error among the problems
@@ -42,17 +41,24 @@ export function loadCedar(
   world: PolicyWorld,
   cache: CacheSize = CACHE,
 ): LoadedPolicies {
+  return loadedOf(readPolicies(sources, world), readRelations(sources.filter(isTuples)), world, cache);
+}
+
+/** An engine over what was read. */
+export function loadedOf(
+  { policies, problems: read }: ReadPolicies,
+  { relations, problems: unrelated }: ReturnType<typeof readRelations>,
+  world: PolicyWorld,
+  cache: CacheSize,
+): LoadedPolicies {
   const actions = actionsOfPins(world);
-  const isTuples = ({ file }: PolicySource) => file.endsWith('.tuples');
-  const parsed = parseSources(sources.filter((source) => !isTuples(source)));
-  const { relations, problems: unrelated } = readRelations(sources.filter(isTuples));
-  const problems = inOrder([...parsed.problems, ...unrelated, ...validatePolicies(parsed.policies, world, actions)]);
+  const problems = inOrder([...read, ...unrelated]);
   const untyped = [...actions].flatMap(([action, type]) =>
     type.untyped.map(({ path, why }) => ({ action, argument: path.join('.'), why })),
   );
   const broken = problems.some(({ severity }) => severity === 'error');
   const facts = Object.keys(contextOf(world, []));
-  const loaded = { policies: parsed.policies, actions, facts, relations };
+  const loaded = { policies, actions, facts, relations };
   const engine = broken ? denyingEngine('the policies have errors') : cedarEngine(loaded, cache);
   const explain = (question: Question) => nearMisses(loaded, question);
   return {
@@ -60,7 +66,7 @@ export function loadCedar(
     problems,
     untyped,
     groups: membersOf(actions),
-    policies: parsed.policies.map(({ id }) => id),
+    policies: policies.map(({ id }) => id),
     explain,
   };
 }

@@ -9,6 +9,8 @@ export interface Relations {
 }
 
 const MAX_TUPLES = 500_000;
+/** Lines that are read at once. */
+const STEP = 1000;
 /** An entity in more than these is not judged: what was left away could be forbidden. */
 const MAX_ANCESTORS = 1024;
 
@@ -17,16 +19,28 @@ const TUPLE = /^(Group):(NAME)#member@(User|Workload|Group):(NAME)(#member)?$/;
 const NAME = String.raw`"(?:[^"\\]|\\.)*"|[^\s"#@:]+`;
 const LINE = new RegExp(TUPLE.source.replaceAll('NAME', NAME), 'u');
 
-/** Reads `*.tuples`: one tuple a line; empty lines and those that begin with `//` say nothing. */
-export function readRelations(sources: readonly PolicySource[]): {
+interface ReadRelations {
   readonly relations: Relations;
   readonly problems: readonly PolicyProblem[];
-} {
+}
+
+/** Reads `*.tuples`: one tuple a line; empty lines and those that begin with `//` say nothing. */
+export function readRelations(sources: readonly PolicySource[]): ReadRelations {
+  const reader = relationsReader(sources);
+  for (;;) {
+    const { done, value } = reader.next();
+    if (done) return value;
+  }
+}
+
+/** The same, a few milliseconds at a time. */
+export function* relationsReader(sources: readonly PolicySource[]): Generator<undefined, ReadRelations> {
   const parents = new Map<string, string[]>();
   const problems: PolicyProblem[] = [];
   let count = 0;
   for (const { file, text } of sources)
     for (const [index, line] of text.split(/\r?\n/).entries()) {
+      if (index % STEP === STEP - 1) yield;
       const row = line.trim();
       if (row === '' || row.startsWith('//')) continue;
       const tuple = parse(row);
