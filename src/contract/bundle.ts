@@ -1,6 +1,7 @@
 import type { PinnedServer, ToolSettings } from './descriptors.ts';
 import type { EgressRule } from './egress.ts';
 import type { Limits } from './limits.ts';
+import type { OpaSettings } from './policy-world.ts';
 import type { ResourceTemplates } from './resource-mapping.ts';
 import type { SealKey } from './state-store.ts';
 import type { Stop } from './stops.ts';
@@ -20,6 +21,8 @@ export interface GatewayBundle {
   /** Ids (`jti`) of tokens that were revoked before they expired. */
   readonly revoked: readonly string[];
   readonly policies: readonly PolicySource[];
+  /** The OPA beside each gateway that judges by them; absent: Cedar does. */
+  readonly opa?: OpaSettings | undefined;
   /** Risk, 0–100, by network (CIDR): the smallest counts, and what is in none has 0. Absent: policies know nothing of it. */
   readonly ipRisk?: Readonly<Record<string, number>> | undefined;
   readonly servers: readonly GatewayServer[];

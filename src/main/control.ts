@@ -3,7 +3,7 @@ import type { Ready } from '../cli/up.ts';
 import type { GatewayBundle } from '../contract/bundle.ts';
 import { standardRoutes } from '../control-plane/admin-api/routes.ts';
 import { openAdminApi } from '../control-plane/admin-api/server.ts';
-import { type Config, limitsOf, trustedIssuers } from '../control-plane/config/load.ts';
+import { type Config, limitsOf, opaOf, trustedIssuers } from '../control-plane/config/load.ts';
 import { own } from '../control-plane/config/own.ts';
 import { type Issuer, openIssuer } from '../control-plane/issuer/issuer.ts';
 import type { KnownClient } from '../control-plane/issuer/provider.ts';
@@ -130,6 +130,7 @@ export async function startControl(
       ...trust.workloads(),
       stateSeals: stateKeys.seals,
       policies,
+      opa: opaOf(asked),
       servers,
       limits: limitsOf(asked),
       stops: stops.current,

@@ -5,6 +5,7 @@ import { type EgressRule, isInnerNetwork, ruleFault } from '../../contract/egres
 import { isTemplate } from '../../contract/resource-mapping.ts';
 import { control } from './control.ts';
 import { limits } from './limits.ts';
+import { policies } from './policies.ts';
 import { toolSettings } from './tool-settings.ts';
 import { duration, listen, size } from './units.ts';
 import { upstreamAuth } from './upstream-auth.ts';
@@ -308,9 +309,7 @@ export function configSchema(base: string) {
         'Risk of addresses, 0–100, by network (CIDR): the smallest counts, all others have 0. Policies read it as `context.ip_risk`.',
       ),
     control,
-    policies: path
-      .prefault('./policies')
-      .describe('Directory of the Cedar policies, `*.cedar`, and of who is in which groups, `*.tuples`.'),
+    policies: policies(path),
     servers: z
       .preprocess(
         (value) => value ?? {},
@@ -327,7 +326,9 @@ export function configSchema(base: string) {
     state: stateStore,
   });
   // `state` is the state directory, everywhere else.
-  return file.transform(({ state, ...rest }) => ({ ...rest, stateStore: state }));
+  return file.transform(({ state, policies: at, ...rest }) => ({
+    ...{ ...rest, stateStore: state, policies: at.directory, opa: at.opa },
+  }));
 }
 
 /** Inside a sandbox these are the driver's. */
