@@ -1,46 +1,111 @@
-import { isObject, type JsonObject } from '../../../contract/json.ts';
+import { isObject, type Json, type JsonObject } from '../../../contract/json.ts';
 import { type Comparison, comparisonWith } from '../host/canonical.ts';
-import { addCompared, type ComparedArgument, either } from '../host/compared.ts';
+import { addCompared, type ComparedArgument, either, mergeCompared } from '../host/compared.ts';
 import { nodes, type Rule, refOf, textOf } from './ast.ts';
+import { type Scope, scopesOf } from './scopes.ts';
 
 /** Where arguments lie in the question. */
 const ARGS = ['input', 'context', 'args'];
+
+/** What one policy compares, where it is about the question at all. */
+interface Compared {
+  readonly scopes: readonly Scope[];
+  readonly rows: readonly ComparedArgument[];
+}
+
+/**
+ * Arguments that policies compare with what looks like a path or URL, each policy with all that it is made of.
+ * @param own path of the module's package, `data` first
+ * @returns what those policies compare that can be about a question, by its action and resource
+ */
+export function comparedBy(
+  rules: readonly Rule[],
+  own: readonly string[],
+): (input: JsonObject) => readonly ComparedArgument[] {
+  const byName = Map.groupBy(rules, ({ name }) => name);
+  const all = rules.flatMap((rule): readonly Compared[] => {
+    const rows = rule.member === undefined ? [] : comparedArguments(madeOf(rule, byName, own), own);
+    const [asked, about] = ['action', 'resource'].map((name) => scopesOf(rule).find(({ part }) => part === name));
+    const scopes = [asked, about].filter((scope) => scope !== undefined);
+    return rows.length === 0 ? [] : [{ scopes, rows }];
+  });
+  return (input) =>
+    mergeCompared(all.flatMap(({ scopes, rows }) => (scopes.every((scope) => holds(scope, input)) ? rows : [])));
+}
+
+/** The rule, and all that it uses, in whatever is used. */
+function madeOf(rule: Rule, byName: ReadonlyMap<string, readonly Rule[]>, own: readonly string[]): readonly Rule[] {
+  const found = new Set([rule]);
+  // A set gives what is added while it is walked, too.
+  for (const one of found)
+    for (const node of nodes(one.whole)) {
+      const ref = node.type === 'ref' ? refOf(node) : undefined;
+      if (ref !== undefined && starts(ref, own))
+        for (const used of byName.get(String(ref[own.length])) ?? []) found.add(used);
+    }
+  return [...found];
+}
+
+function holds({ of, texts }: Scope, input: JsonObject): boolean {
+  let here: Json | undefined = input;
+  for (const name of of.split('.').slice(1)) here = isObject(here) ? here[name] : undefined;
+  return texts.some((text) => here === text || (Array.isArray(here) && here.includes(text)));
+}
 
 /**
  * Arguments that meet a text which looks like a path or URL: in one expression, or over variables, rules and functions that
  * lead from one to the other. What can only be passed on counts as compared.
  */
-export function comparedArguments(rules: readonly Rule[], own: readonly string[]): readonly ComparedArgument[] {
-  const groups = new Groups();
+function comparedArguments(rules: readonly Rule[], own: readonly string[]): readonly ComparedArgument[] {
+  const together = new Together();
   const literals: (readonly [group: string, kind: Comparison])[] = [];
   const args: (readonly [group: string, at: readonly string[]])[] = [];
   for (const [index, rule] of rules.entries())
     for (const [at, part] of partsOf(rule).entries()) {
       const group = `${index}.${at}`;
-      // Whoever uses a rule by its name uses all that it is made of.
-      if (rule.member === undefined) groups.join(group, `rule ${rule.name}`);
+      // Whoever uses a rule by its name is given what it is made of, unless it only says whether something is so.
+      if (hands(rule)) together.join(group, `rule ${rule.name}`);
       const operators = operatorsOf(part);
+      const names = namesOf(part);
       for (const node of nodes(part)) {
+        if (names.has(node)) continue;
         const kind = comparisonWith(textOf(node) ?? '');
         if (kind !== undefined) literals.push([group, kind]);
         const ref = operators.has(node) && node.type === 'var' ? undefined : refOf(node);
         if (ref === undefined) continue;
         if (starts(ref, ARGS)) args.push([group, constant(ref.slice(ARGS.length))]);
-        else if (starts(ref, own)) groups.join(group, `rule ${ref[own.length]}`);
-        else if (node.type === 'var' && ref[0] !== 'input') groups.join(group, `${index} ${ref[0]}`);
+        else if (starts(ref, own)) together.join(group, `rule ${ref[own.length]}`);
+        else if (node.type === 'var' && ref[0] !== 'input' && ref[0] !== 'data')
+          together.join(group, `${index} ${ref[0]}`);
       }
     }
   const met = new Map<string, Comparison[]>();
   for (const [group, kind] of literals) {
-    const top = groups.of(group);
+    const top = together.of(group);
     met.set(top, [either([...(met.get(top) ?? []), kind])]);
   }
   const found = new Map<string, ComparedArgument>();
   for (const [group, at] of args) {
-    const [kind] = met.get(groups.of(group)) ?? [];
+    const [kind] = met.get(together.of(group)) ?? [];
     if (kind !== undefined) addCompared(found, { at, ...kind });
   }
   return [...found.values()];
+}
+
+/** A function, or a rule with another value than true. */
+function hands({ member, whole: { head } }: Rule): boolean {
+  if (member !== undefined || !isObject(head)) return false;
+  const { args, key, value } = head;
+  return args !== undefined || key !== undefined || !(isObject(value) && value.type === 'boolean');
+}
+
+/** The constant parts of references, which are compared with nothing. */
+function namesOf(part: JsonObject): ReadonlySet<JsonObject> {
+  const found = new Set<JsonObject>();
+  for (const { type, value } of nodes(part))
+    if (type === 'ref' && Array.isArray(value))
+      for (const name of value) if (isObject(name) && name.type === 'string') found.add(name);
+  return found;
 }
 
 /** What has to hold together is one part; alternatives are read as one. */
@@ -70,7 +135,7 @@ function operatorsOf(part: JsonObject): ReadonlySet<JsonObject> {
 }
 
 /** What hangs together (Tarjan 1975, without ranks). */
-class Groups {
+class Together {
   readonly #above = new Map<string, string>();
 
   join(one: string, other: string): void {

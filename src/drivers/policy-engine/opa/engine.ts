@@ -15,7 +15,8 @@ const KEPT = { entries: 4096, key: 4096 };
 /** What an engine decides by. */
 export interface Loaded {
   readonly actions: ReadonlyMap<string, ActionType>;
-  readonly compared: readonly ComparedArgument[];
+  /** The arguments that have to be canonical in a question. */
+  readonly compared: (input: JsonObject) => readonly ComparedArgument[];
   /** Where in the files the policies are that OPA names. */
   readonly ids: ReadonlyMap<string, string>;
   /** The module's package, as parts of a path. */
@@ -53,10 +54,10 @@ export function opaEngine(loaded: Loaded): PolicyEngine {
     const { type } = resourceUid(question.tenant, question.resource);
     if (type !== action.resource) return denied(`${question.action} is about a ${action.resource}, not a ${type}`);
     const args: JsonObject = isObject(question.arguments) ? question.arguments : {};
-    const notCanonical = findNotCanonical(compared, args);
+    const input = inputOf(question, action);
+    const notCanonical = findNotCanonical(compared(input), args);
     if (notCanonical) return { ...denied(`not canonical: ${notCanonical}`), notCanonical };
     const path = ['', 'v1', ...own, DECISION].join('/');
-    const input = inputOf(question, action);
     const result = await ask(`${path}?strict-builtin-errors=true`, { input }, (given) => given !== null);
     return verdictOf(heldOf(result, loaded), loaded);
   };

@@ -7,7 +7,7 @@ import { actionsOfPins, membersOf } from '../host/actions.ts';
 import type { PolicyProblem } from '../host/problems.ts';
 import { nodes, type Rule, refOf, rulesOf } from './ast.ts';
 import { complaint, OpaAway, OpaClient, type Said } from './client.ts';
-import { comparedArguments } from './compared.ts';
+import { comparedBy } from './compared.ts';
 import { denyingEngine, opaEngine } from './engine.ts';
 import { judge } from './judge.ts';
 import { type Module, moduleOf, PACKAGE } from './module.ts';
@@ -71,7 +71,7 @@ export async function loadOpa(
       return unusable(found);
     }
     const ids = idsOf(rules, module);
-    const compared = comparedArguments(rules, own);
+    const compared = comparedBy(rules, own);
     const line = new Line(client, () => put(client, place, module, own), report);
     const tell = (why: string | undefined) => line.tell(why);
     const engine = opaEngine({ actions, compared, ids, own, mark: name, ask: line.ask.bind(line), tell });
