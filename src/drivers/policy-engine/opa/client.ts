@@ -4,7 +4,7 @@ import type { OpaSettings } from '../../../contract/policy-world.ts';
 
 /** Milliseconds for an answer about a call, and for one about policies, which are compiled meanwhile. */
 const ASK = 1000;
-const MANAGE = 20_000;
+const MANAGE = 60_000;
 /** Bytes of an answer about a call, and of policies as OPA has read them. */
 const MAX_ANSWER = 256 * 1024;
 const MAX_POLICIES = 64 * 1024 * 1024;
