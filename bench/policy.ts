@@ -3,6 +3,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { PinnedServer } from '../src/contract/descriptors.ts';
 import type { PromptEngine, Question, RequestFacts } from '../src/contract/policy-engine.ts';
 import { loadCedarAside } from '../src/drivers/policy-engine/cedar/load-aside.ts';
+import { measureOpa } from './support/opa.ts';
 
 const [TOOLS, TENANTS, GROUPS, USERS] = [50, 20, 10, 100_000];
 const inputSchema = { type: 'object', properties: { path: { type: 'string' } }, required: ['path'] };
@@ -128,3 +129,5 @@ for (const [count, narrow] of [[10], [1000], [10_000], [1000, true]] as const) {
   else measure(String(count), engine, count, USERS, Math.min(TOOLS, count));
   console.log(`  ${load}`);
 }
+
+await measureOpa(files, (turn, path) => ask(turn % USERS, draw(TOOLS), path));

@@ -72,7 +72,7 @@ export function go({ name, version, module, sum, packages }) {
   mkdirSync(scratch, { recursive: true });
   writeFileSync(join(scratch, 'go.mod'), 'module innerkeep.test/components\n');
   const options = { cwd: scratch, env: { ...process.env, GOTOOLCHAIN: 'local', GOBIN: folder } };
-  const wanted = packages.map((path) => `${module}/${path}`);
+  const wanted = packages.map((path) => (path === '.' ? module : `${module}/${path}`));
   const failed =
     run('go', ['get', '-tool', ...wanted.map((path) => `${path}@v${version}`)], options) ??
     (readFileSync(join(scratch, 'go.sum'), 'utf8').includes(`${module} v${version} ${sum}\n`)

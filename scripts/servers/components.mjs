@@ -23,6 +23,15 @@ const semgrep = {
   program: 'semgrep-core',
 };
 
+/** Some minutes. */
+const opa = {
+  name: 'opa',
+  version: '1.22.3',
+  module: 'github.com/open-policy-agent/opa',
+  sum: 'h1:d46phjoHHFSl8F2bC8nT8wFxuGEvZRvs8FhYWFqsJ2w=',
+  packages: ['.'],
+};
+
 /** In the order in which they are brought. */
 export const components = [
   { name: 'runsc', present: () => onPath('runsc'), bring: () => apt(newest('runsc')) },
@@ -53,4 +62,5 @@ export const components = [
     present: () => ['spire-server', 'spire-agent'].every((one) => existsSync(built('spire', spire.version, one))),
     bring: () => go(spire),
   },
+  { name: 'opa', present: () => existsSync(built('opa', opa.version, 'opa')), bring: () => go(opa) },
 ];

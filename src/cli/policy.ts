@@ -21,7 +21,11 @@ interface Opened {
   readonly groups: ReadonlyMap<string, readonly string[]>;
   /** Ids of the policies. */
   readonly policies: readonly string[];
-  explain(question: Question): readonly { readonly policy: string; readonly missing: readonly string[] }[];
+  /** Absent: the engine cannot tell. */
+  readonly explain?: (
+    question: Question,
+  ) => readonly { readonly policy: string; readonly missing: readonly string[] }[];
+  close(): Promise<void>;
 }
 
 /** What the configuration and the gateway's own rooms hand in. */
@@ -31,7 +35,7 @@ export interface PolicyInputs {
   /** `*.test.yaml`, `*.test.yml` and `*.test.json` beside the policies. */
   readonly tests: readonly PolicySource[];
   /** The policy engine's loader. */
-  open(sources: readonly PolicySource[]): Opened;
+  open(sources: readonly PolicySource[]): Promise<Opened>;
   /** The gateway's rule outside of policy. */
   sameTenant(tenant: string, server: GatewayServer): boolean;
   /** What the configuration says of the tool that an action is. */
@@ -82,16 +86,20 @@ export async function policy(argv: string[], io: Io, load: () => Promise<PolicyI
   // Read before anything is loaded: wrong usage is exit 2, whatever the state of the policies.
   const asked = verb === 'explain' ? readSubject(values) : undefined;
   const inputs = await load();
-  const opened = inputs.open(inputs.sources);
-  if (verb === 'lint') return lint(inputs, opened, print);
-  const errors = opened.problems.filter(({ severity }) => severity === 'error');
-  if (errors.length > 0) {
-    io.stderr(errors.map(line).join(''));
-    return 2;
+  const opened = await inputs.open(inputs.sources);
+  try {
+    if (verb === 'lint') return lint(inputs, opened, print);
+    const errors = opened.problems.filter(({ severity }) => severity === 'error');
+    if (errors.length > 0) {
+      io.stderr(errors.map(line).join(''));
+      return 2;
+    }
+    if (asked) return await explain(asked, inputs, opened, print);
+    const tests = file === undefined ? inputs.tests : [{ file, text: readCaseFile(file) }];
+    return await test(tests, inputs, opened, print);
+  } finally {
+    await opened.close();
   }
-  if (asked) return explain(asked, inputs, opened, print);
-  const tests = file === undefined ? inputs.tests : [{ file, text: readCaseFile(file) }];
-  return test(tests, inputs, opened, print);
 }
 
 function line({ file, line, column, severity, message, mend }: Problem): string {
@@ -120,11 +128,13 @@ async function explain(
 ): Promise<number> {
   const answer = await ask(asked, inputs, engine);
   const question = questionOf(asked, inputs);
-  const almost = answer.verdict === 'allow' || typeof question === 'string' ? [] : near(question);
+  const isDenied = answer.verdict !== 'allow' && typeof question !== 'string';
+  const almost = isDenied ? (near?.(question) ?? []) : [];
+  const silent = isDenied && near === undefined ? '  OPA does not tell which permit came nearest\n' : '';
   const told = almost.map(
     ({ policy, missing }) => `  ${policy} would permit it if\n${missing.map((part) => `    ${part}\n`).join('')}`,
   );
-  print(`${explanation(answer)}${told.join('')}`, { ...answer, almost });
+  print(`${explanation(answer)}${told.join('')}${silent}`, { ...answer, almost });
   return 0;
 }
 

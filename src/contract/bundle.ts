@@ -1,6 +1,7 @@
 import type { PinnedServer, ToolSettings } from './descriptors.ts';
 import type { EgressRule } from './egress.ts';
 import type { Limits } from './limits.ts';
+import type { OpaSettings } from './policy-world.ts';
 import type { ResourceTemplates } from './resource-mapping.ts';
 import type { SecretRule } from './secret-template.ts';
 import type { SealKey } from './state-store.ts';
@@ -23,6 +24,8 @@ export interface GatewayBundle {
   readonly policies: readonly PolicySource[];
   /** Tuples that zone 0 has from a store, beside those of the policies; absent: it follows none. */
   readonly relations?: readonly PolicySource[];
+  /** The OPA beside each gateway that judges by them; absent: Cedar does. */
+  readonly opa?: OpaSettings | undefined;
   /** Risk, 0–100, by network (CIDR): the smallest counts, and what is in none has 0. Absent: policies know nothing of it. */
   readonly ipRisk?: Readonly<Record<string, number>> | undefined;
   readonly servers: readonly GatewayServer[];

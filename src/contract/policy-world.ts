@@ -1,5 +1,12 @@
 import type { GatewayBundle, GatewayServer } from './bundle.ts';
 
+/** Where an OPA is that judges for a gateway: `http://` of this machine, `https://`, or `unix:` and the path of its socket. */
+export interface OpaSettings {
+  readonly url: string;
+  /** PEM of its authorities; absent: the public ones. */
+  readonly ca?: string | undefined;
+}
+
 /** What of a gateway its policies are about. */
 export interface PolicyWorld {
   readonly servers: readonly WorldServer[];

@@ -4,7 +4,7 @@ import type { Turned } from '../contract/breaker.ts';
 import type { GatewayBundle } from '../contract/bundle.ts';
 import { standardRoutes } from '../control-plane/admin-api/routes.ts';
 import { openAdminApi } from '../control-plane/admin-api/server.ts';
-import { type Config, limitsOf, trustedIssuers } from '../control-plane/config/load.ts';
+import { type Config, limitsOf, opaOf, trustedIssuers } from '../control-plane/config/load.ts';
 import { own } from '../control-plane/config/own.ts';
 import { type Issuer, openIssuer } from '../control-plane/issuer/issuer.ts';
 import type { KnownClient } from '../control-plane/issuer/provider.ts';
@@ -139,6 +139,7 @@ export async function startControl(
       ...trust.workloads(),
       stateSeals: stateKeys.seals,
       policies,
+      opa: opaOf(asked),
       ...(relations && { relations: relations.sources }),
       servers,
       limits: limitsOf(asked),

@@ -40,6 +40,7 @@ import { Asker } from './asker.ts';
 import { clock } from './clock.ts';
 import { authoritiesOf, type GatewayGround, NOBODY, UNAVAILABLE } from './gateway-ground.ts';
 import { openAudit, openState } from './gateway-openings.ts';
+import { Judging } from './judging.ts';
 import { Lender } from './lending.ts';
 import { lentValues } from './lent-values.ts';
 import { fault, log, textOf } from './log.ts';
@@ -76,6 +77,7 @@ export class GatewayZone {
   #lending: Furnished['lending'] | undefined;
   #judge: Furnished['judge'] = () => false;
   #applying: Promise<unknown> = Promise.resolve();
+  readonly #judging: Judging;
   #upstreams: ReadonlyMap<string, Upstream> = new Map();
   readonly #standing: Standing;
   readonly lender: Lender;
@@ -107,6 +109,7 @@ export class GatewayZone {
     this.#asksClients = opening.clientCertificates;
     this.#bundleKey = createPublicKey(ground.bundleKey);
     this.#sink = openAudit(ground.auditFile, opening.auditKey);
+    this.#judging = new Judging(this.#sink);
     this.lender = new Lender(send);
     this.#outbox = new Outbox(send);
     this.confirmations = new Asker((id, call) => send({ kind: 'confirm', id, call }), NOBODY);
@@ -232,9 +235,14 @@ export class GatewayZone {
    * @throws Error naming what of the bundle cannot be used
    */
   async rehearse(bundle: GatewayBundle, last: number): Promise<Rehearsal> {
-    const { judge } = furnish(bundle, await openPolicies(bundle), this.#standing, this.#link, this.#upstreams);
-    const pause = () => new Promise<void>((resolve) => setImmediate(resolve));
-    return rehearse(this.#standing.recent.newest(last), this.#judge, judge, pause);
+    const { engine, close } = await openPolicies(bundle);
+    try {
+      const { judge } = furnish(bundle, engine, this.#standing, this.#link, this.#upstreams);
+      const pause = () => new Promise<void>((resolve) => setImmediate(resolve));
+      return await rehearse(this.#standing.recent.newest(last), this.#judge, judge, pause);
+    } finally {
+      await close();
+    }
   }
 
   get held(): BundleId | undefined {
@@ -286,11 +294,11 @@ export class GatewayZone {
 
   /** @throws Error naming what of the bundle cannot be used */
   async #prepare(bundle: GatewayBundle): Promise<() => void> {
-    const engine = await openPolicies(bundle);
+    const policies = await this.#judging.open(bundle);
     const remotes = this.#remotes.prepare(bundle.servers);
     const { rooms, view, permits, stillMay, lending, judge, leftOut } = furnish(
       bundle,
-      engine,
+      policies.engine,
       this.#standing,
       this.#link,
       remotes.upstreams,
@@ -305,6 +313,7 @@ export class GatewayZone {
       this.#standing.tasks.judgeBy(permits);
       this.#stillMay = stillMay;
       this.#lending = lending;
+      this.#judging.use(policies);
       this.#recordStops(this.#bundle?.stops ?? [], bundle.stops);
       this.#judge = judge;
       this.#bundle = bundle;
@@ -377,6 +386,7 @@ export class GatewayZone {
     await this.#remotes.close();
     await ended;
     await this.#state.close();
+    await this.#judging.close();
     this.#sink.close();
   }
 

@@ -68,8 +68,8 @@ export class InForce {
   /** @throws ConfigError naming what only a start can bring into force */
   #isOther(asked: Served): boolean {
     demandSameZones(this.#served, asked);
-    const swapped = ({ policies, servers, config: { limits, ip_risk } }: Served) => ({
-      ...{ policies, servers, limits, ip_risk },
+    const swapped = ({ policies, servers, config: { limits, ip_risk, opa } }: Served) => ({
+      ...{ policies, servers, limits, ip_risk, opa },
     });
     return !isDeepStrictEqual(swapped(asked), swapped(this.#served));
   }

@@ -1,12 +1,20 @@
 import { join } from 'node:path';
 import type { GatewayServer, PolicySource, RuntimeServer } from '../contract/bundle.ts';
 import { worldOf } from '../contract/policy-world.ts';
-import { type Config, limitsOf, loadConfig, loadPolicies, trustedIssuers } from '../control-plane/config/load.ts';
+import {
+  type Config,
+  limitsOf,
+  loadConfig,
+  loadPolicies,
+  opaOf,
+  trustedIssuers,
+} from '../control-plane/config/load.ts';
 import { ConfigError } from '../control-plane/config/problem.ts';
 import { type Lock, readLock } from '../control-plane/packages/lock.ts';
 import { differences } from '../control-plane/policy-registry/diff.ts';
 import type { Content, Registry, Version } from '../control-plane/policy-registry/registry.ts';
-import { loadCedar } from '../drivers/policy-engine/cedar/load.ts';
+import { textOf } from './log.ts';
+import { loadPolicyEngine } from './policies.ts';
 import { unservable } from './unservable.ts';
 
 /** What the operator's files ask for; all of it can be served. */
@@ -39,7 +47,7 @@ export async function readServed(
   const policies = loadPolicies(config.policies);
   const { gateway, runtime } = await pin(config, readLock(config.directory));
   checkTools(config, gateway);
-  checkPolicies(config, policies, gateway);
+  await checkPolicies(config, policies, gateway);
   return { config, policies, servers: gateway, sandboxed: runtime };
 }
 
@@ -59,7 +67,7 @@ export async function rolledBack(version: Version, registry: Registry, served: S
       message: `version ${version.version} was for other pins or settings: ${others.slice(0, 3).join(', ')}`,
       mend: 'put innerkeep.lock, innerkeep.yaml and the policies of that time back, and push them',
     });
-  checkPolicies(served.config, then.policies, served.servers);
+  await checkPolicies(served.config, then.policies, served.servers);
   return { ...served, policies: then.policies };
 }
 
@@ -72,9 +80,18 @@ function checkTools(config: Config, servers: readonly GatewayServer[]): void {
   if (faults.length > 0) throw new ConfigError(faults.flatMap(({ problems }) => problems));
 }
 
-function checkPolicies(config: Config, sources: readonly PolicySource[], servers: readonly GatewayServer[]): void {
+async function checkPolicies(
+  config: Config,
+  sources: readonly PolicySource[],
+  servers: readonly GatewayServer[],
+): Promise<void> {
   const world = worldOf({ servers, ipRisk: config.ip_risk, issuers: trustedIssuers(config) });
-  const problems = loadCedar(sources, world).problems.filter(({ severity }) => severity === 'error');
+  const loaded = await loadPolicyEngine(sources, world, opaOf(config)).catch((error: unknown) => {
+    const mend = 'start OPA at the url of policies, first: docs/policies.md';
+    throw config.fault({ path: ['policies'], message: `OPA cannot be asked: ${textOf(error)}`, mend });
+  });
+  await loaded.close();
+  const problems = loaded.problems.filter(({ severity }) => severity === 'error');
   if (problems.length === 0) return;
   const found = problems.map(({ file, line, column, message, mend }) => ({
     file: join(config.policies, file),

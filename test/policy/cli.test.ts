@@ -26,7 +26,7 @@ async function run(words: string, text = PUBLIC_FILES, cases = '', json = false)
     sources: [{ file: 'policies/files.cedar', text }],
     tests: cases ? [{ file: 'policies/files.test.yaml', text: cases }] : [],
     servers: [{ pins: files, tools: {}, tenant: 'acme', deadline: 1, maxResult: 1 }],
-    open: (sources) => loadCedar(sources, worldWith([files])),
+    open: async (sources) => ({ ...loadCedar(sources, worldWith([files])), close: async () => undefined }),
     toolFacts,
     sameTenant,
     now: () => Date.UTC(2026, 10, 22, 12),

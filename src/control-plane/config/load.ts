@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync, realpathSync, statSync } from 'n
 import { basename, dirname, join, resolve } from 'node:path';
 import type { PolicySource, TrustedIssuer } from '../../contract/bundle.ts';
 import type { Limits } from '../../contract/limits.ts';
+import type { OpaSettings } from '../../contract/policy-world.ts';
 import { type Finding, findings, YamlFile } from './document.ts';
 import { checkPaths } from './paths.ts';
 import { ConfigError, configError } from './problem.ts';
@@ -42,7 +43,8 @@ export function parseConfig(file: string, text: string, state?: string): Config 
 }
 
 /**
- * The policies of a directory, `*.cedar`, and the tuples, `*.tuples`, by name; `file` is the base name.
+ * The policies of a directory, `*.cedar` or `*.rego` (without OPA's own `*_test.rego`), and the tuples, `*.tuples`, by name;
+ * `file` is the base name. What is not for the engine is not left out: it would be a policy that does not hold.
  * @throws ConfigError when the directory is missing or unreadable
  */
 export function loadPolicies(directory: string): PolicySource[] {
@@ -57,9 +59,14 @@ export function loadPolicies(directory: string): PolicySource[] {
     );
   }
   return names
-    .filter((name) => /\.(cedar|tuples)$/.test(name) && !name.startsWith('.'))
+    .filter((name) => /\.(cedar|rego|tuples)$/.test(name) && !/^\.|_test\.rego$/.test(name))
     .sort()
     .map((name) => ({ file: name, text: readText(join(directory, name), 'a policy is a readable text file') }));
+}
+
+/** Where the OPA is that judges, its CA file read; undefined: Cedar judges. */
+export function opaOf({ opa }: Config): OpaSettings | undefined {
+  return opa && { url: opa.url, ca: opa.ca && readText(opa.ca, 'a PEM file is needed') };
 }
 
 /** The external issuers of the configuration, their CA files read. */

@@ -25,6 +25,7 @@ export function checkPaths(
     if (fault !== undefined) faults.push({ path: key, message: `${path}: ${fault}`, mend: 'name a readable PEM file' });
   };
   for (const key of ['cert', 'key', 'client_ca'] as const) file(settings.edge.tls[key], 'edge', 'tls', key);
+  file(settings.opa?.ca, 'policies', 'ca');
   file(settings.identity.spiffe?.bundle, 'identity', 'spiffe', 'bundle');
   for (const [index, { ca }] of settings.identity.issuers.entries()) file(ca, 'identity', 'issuers', index, 'ca');
   for (const kind of ['pagerduty', 'alertmanager', 'webhook'] as const)

@@ -8,6 +8,7 @@ import { control } from './control.ts';
 import { ipRisk } from './ip-risk.ts';
 import { limits } from './limits.ts';
 import { paging } from './paging.ts';
+import { policies } from './policies.ts';
 import { redaction } from './redaction.ts';
 import { relations } from './relations.ts';
 import { toolSettings } from './tool-settings.ts';
@@ -278,9 +279,7 @@ export function configSchema(base: string) {
       .describe('Whose tokens are accepted.'),
     ip_risk: ipRisk,
     control,
-    policies: path
-      .prefault('./policies')
-      .describe('Directory of the Cedar policies, `*.cedar`, and of who is in which groups, `*.tuples`.'),
+    policies: policies(path),
     relations,
     servers: z
       .preprocess(
@@ -300,7 +299,9 @@ export function configSchema(base: string) {
     state: stateStore,
   });
   // `state` is the state directory, everywhere else.
-  return file.transform(({ state, ...rest }) => ({ ...rest, stateStore: state }));
+  return file.transform(({ state, policies: at, ...rest }) => ({
+    ...{ ...rest, stateStore: state, policies: at.directory, opa: at.opa },
+  }));
 }
 
 /** Inside a sandbox these are the driver's. */

@@ -1,9 +1,10 @@
 import { type Response, statefulIsAuthorized } from '@cedar-policy/cedar-wasm/nodejs';
 import { isObject, type JsonObject } from '../../../contract/json.ts';
-import type { Facts, PromptEngine, Question, RequestFacts, Verdict } from '../../../contract/policy-engine.ts';
+import type { Facts, PromptEngine, Question, Verdict } from '../../../contract/policy-engine.ts';
 import { type ActionType, membersOf } from '../host/actions.ts';
 import { ExactCache } from '../host/cache.ts';
-import { findNotCanonical } from './compared-arguments.ts';
+import { findNotCanonical } from '../host/compared.ts';
+import { faultOf } from '../host/facts.ts';
 import { partiesOf, placed, resourceOf } from './parties.ts';
 import { PolicySets } from './policy-sets.ts';
 import type { Relations } from './relations.ts';
@@ -125,17 +126,6 @@ function lifted(given: Response, slice: Slice, request: Request): Verdict {
   const answer = ask(request, slice.asked);
   const otherwise = typeof answer === 'string' ? denied(answer) : verdictOf(answer);
   return otherwise.allow ? { ...verdict, ask: who } : otherwise;
-}
-
-/** Facts that JSON or Cedar would write as something else must not become another question. */
-function faultOf({ hour, weekday, mfa_age_s, ip_risk }: RequestFacts): string | undefined {
-  if (!Number.isInteger(hour) || hour < 0 || hour > 23) return 'the hour is not known';
-  if (!Number.isInteger(weekday) || weekday < 1 || weekday > 7) return 'the day of the week is not known';
-  if (ip_risk !== undefined && !(Number.isInteger(ip_risk) && ip_risk >= 0 && ip_risk <= 100))
-    return 'the risk of the address is no whole number from 0 to 100';
-  if (mfa_age_s !== undefined && !(Number.isSafeInteger(mfa_age_s) && mfa_age_s >= 0))
-    return 'the age of the second factor is no whole number';
-  return undefined;
 }
 
 function overlap(a: readonly string[], b: readonly string[]): boolean {

@@ -1,7 +1,8 @@
 import type { Policy } from '@cedar-policy/cedar-wasm/nodejs';
 import type { Approver } from '../../../contract/policy-engine.ts';
 import { ExactCache } from '../host/cache.ts';
-import { type ComparedArgument, comparedArguments, mergeCompared } from './compared-arguments.ts';
+import { type ComparedArgument, mergeCompared } from '../host/compared.ts';
+import { comparedArguments } from './compared-arguments.ts';
 import { conditionsOf } from './expressions.ts';
 import { byActionAndResource, byPrincipal } from './policy-index.ts';
 import type { PolicySets } from './policy-sets.ts';
