@@ -15,7 +15,7 @@ export async function followRelations(config: Config, changed: () => void): Prom
   const settings = config.relations?.openfga;
   if (settings === undefined) return undefined;
   const fault = (message: string) => config.fault({ path: ['relations', 'openfga'], message });
-  if (config.policies.opa !== undefined) throw fault('tuples are Cedar’s: with OPA, groups come with tokens alone');
+  if (config.opa !== undefined) throw fault('tuples are Cedar’s: with OPA, groups come with tokens alone');
   const { token_file: tokenFile } = settings;
   const token = tokenFile === undefined ? undefined : readSecret(resolve(config.directory, tokenFile))?.trim();
   if (tokenFile !== undefined && token === undefined) throw fault(`${tokenFile} is not there`);
