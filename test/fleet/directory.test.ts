@@ -20,7 +20,8 @@ const framed = (message: support.Message, wish: Wish) => support.framed(message,
 /** Replicas of one fleet, in one process, with one store. */
 function fleet() {
   const clock = new TestClock();
-  const store = memoryStore(() => clock.now());
+  const now = () => clock.now();
+  const store = memoryStore(now, { steady: now });
   const away = { is: false };
   const ask = <T>(work: () => Promise<T>): Promise<T> =>
     away.is ? Promise.reject(new StateUnavailable('away')) : work();
