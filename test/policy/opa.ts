@@ -17,6 +17,9 @@ const [program] = globSync('opa-*/opa', { cwd: cache }).sort().reverse();
 /** The reason to skip, where the component is absent. */
 export const noOpa = program === undefined && 'opa is not there; npm run servers brings it';
 
+/** Milliseconds: what a busy machine needs is no fault of OPA. */
+export const PATIENT = 60_000;
+
 /** A real OPA on a unix socket, and what it takes to load policies into it. */
 export interface Opa {
   readonly url: string;
@@ -60,7 +63,7 @@ export async function startOpa(t: TestContext): Promise<Opa> {
   return {
     ...{ url, socket, start, stop },
     load: async (text, servers = [files]) => {
-      const one = await loadOpa([{ file: 'test.rego', text }], worldWith(servers), { url });
+      const one = await loadOpa([{ file: 'test.rego', text }], worldWith(servers), { url }, undefined, PATIENT);
       loaded.push(one);
       return one;
     },

@@ -1,9 +1,6 @@
 import { isObject, type Json, type JsonObject } from '../../../contract/json.ts';
 
-/** A term of Rego as OPA's compiler has left it: names are resolved, locals have names of their own. */
-export type Term = JsonObject;
-
-/** A rule of the module. */
+/** A rule of the module as OPA's compiler has left it: names are resolved, locals have names of their own. */
 export interface Rule {
   /** The first part of its name. */
   readonly name: string;

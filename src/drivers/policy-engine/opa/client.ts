@@ -3,7 +3,7 @@ import { isObject, type Json } from '../../../contract/json.ts';
 import type { OpaSettings } from '../../../contract/policy-world.ts';
 
 /** Milliseconds for an answer about a call, and for one about policies, which are compiled meanwhile. */
-const ASK = 1000;
+export const ASK = 2000;
 const MANAGE = 60_000;
 /** Bytes of an answer about a call, and of policies as OPA has read them. */
 const MAX_ANSWER = 256 * 1024;
@@ -29,9 +29,12 @@ interface Bounds {
 /** One OPA, over its REST API, on connections that are kept. No redirect is followed, nothing is sent twice. */
 export class OpaClient {
   readonly #pool: Pool;
+  readonly #time: number;
   #asking = 0;
 
-  constructor({ url, ca }: OpaSettings) {
+  /** @param time milliseconds for an answer about a call */
+  constructor({ url, ca }: OpaSettings, time: number) {
+    this.#time = time;
     const socketPath = url.startsWith('unix:') ? url.slice('unix:'.length) : undefined;
     this.#pool = new Pool(socketPath === undefined ? url : 'http://localhost', {
       connections: CONNECTIONS,
@@ -52,7 +55,13 @@ export class OpaClient {
     this.#asking++;
     try {
       const headers = { 'content-type': 'application/json' };
-      return await this.#request('POST', path, { time: ASK, size: MAX_ANSWER }, JSON.stringify(question), headers);
+      return await this.#request(
+        'POST',
+        path,
+        { time: this.#time, size: MAX_ANSWER },
+        JSON.stringify(question),
+        headers,
+      );
     } finally {
       this.#asking--;
     }

@@ -71,7 +71,7 @@ export function opaEngine(loaded: Loaded): PolicyEngine {
     const asked = { query, ...question, unknowns: [...question.unknowns] };
     const ways = waysOf(await ask('/v1/compile', asked, (result) => waysOf(result) !== undefined));
     if (ways === undefined) throw new OpaAway('it does not say what is left of the policies');
-    return { may: ways.some((way) => !isOurs(way)), must: ways.some(isCertain) };
+    return { may: ways.some((way) => !isOurs(way) && !isImpossible(way)), must: ways.some(isCertain) };
   };
 
   const visible = async (facts: Facts): Promise<boolean> => {
@@ -160,7 +160,17 @@ function verdictOf({ permit, forbid, ask_caller, ask_operator }: Held, { ids }: 
 
 /** Nothing is left open but what the member's name is. */
 function isCertain(way: Json): boolean {
-  return Array.isArray(way) && way.every((one) => isObject(one) && one.with === undefined && isBinding(one.terms));
+  return Array.isArray(way) && way.every((one) => isPlain(one) && isBinding(one.terms));
+}
+
+/** OPA leaves `not true` where it finds something false below a negation. */
+function isImpossible(way: Json): boolean {
+  const parts = Array.isArray(way) ? way.filter(isObject) : [];
+  return parts.some(({ negated, terms }) => negated === true && isObject(terms) && terms.value === true);
+}
+
+function isPlain(one: Json): one is JsonObject {
+  return isObject(one) && one.with === undefined && one.negated === undefined;
 }
 
 /** `"name" = $0`, which leaves nothing to be known. */

@@ -6,7 +6,7 @@ import type { OpaSettings, PolicyWorld } from '../../../contract/policy-world.ts
 import { actionsOfPins, membersOf } from '../host/actions.ts';
 import type { PolicyProblem } from '../host/problems.ts';
 import { nodes, type Rule, refOf, rulesOf } from './ast.ts';
-import { complaint, OpaAway, OpaClient, type Said } from './client.ts';
+import { ASK, complaint, OpaAway, OpaClient, type Said } from './client.ts';
 import { comparedBy } from './compared.ts';
 import { denyingEngine, opaEngine } from './engine.ts';
 import { judge } from './judge.ts';
@@ -32,6 +32,7 @@ export interface LoadedRego {
  * Hands Rego policies to an OPA, all or none, under a name that nothing else has, and judges what its compiler has made of
  * them. With an error among the problems they must not be used, and OPA has them no more.
  * @param report is told when OPA ceases to answer (why), and when it does so again
+ * @param time milliseconds for an answer about a call
  * @throws OpaAway when OPA is not there
  */
 export async function loadOpa(
@@ -39,6 +40,7 @@ export async function loadOpa(
   world: PolicyWorld,
   settings: OpaSettings,
   report: (why: string | undefined) => void = () => undefined,
+  time = ASK,
 ): Promise<LoadedRego> {
   const actions = actionsOfPins(world);
   const name = `b${randomBytes(8).toString('hex')}`;
@@ -51,7 +53,7 @@ export async function loadOpa(
   };
   if (problems.length > 0) return unusable(problems);
 
-  const client = new OpaClient(settings);
+  const client = new OpaClient(settings, time);
   const place = `/v1/policies/${PACKAGE}/${name}`;
   const close = async (): Promise<void> => {
     // An OPA that is away has forgotten them anyway, or will be found by whoever looks after it.
