@@ -17,9 +17,9 @@ const policy = ['echo', 'pay', 'hold']
   )
   .join('');
 const TOOLS = [
-  'echo: { p99: 1m, rate: { rate: 1/h, burst: 300 }, cost: { usd: 0.001, monthly_usd: 1000 } }',
-  'pay: { p99: 1m, cost: { usd: 0.01, monthly_usd: 1 } }',
-  'hold: { p99: 1m, cost: { usd: 0.2, monthly_usd: 1 } }',
+  'echo: { breaker: { p99: 1m }, rate: { rate: 1/h, burst: 300 }, cost: { usd: 0.001, monthly_usd: 1000 } }',
+  'pay: { breaker: { p99: 1m }, cost: { usd: 0.01, monthly_usd: 1 } }',
+  'hold: { breaker: { p99: 1m }, cost: { usd: 0.2, monthly_usd: 1 } }',
 ].join(', ');
 
 /** What a caller is told while the store does not answer. */
