@@ -17,10 +17,13 @@ const policy = ['echo', 'pay', 'hold']
   )
   .join('');
 const TOOLS = [
-  'echo: { rate: { rate: 1/h, burst: 300 }, cost: { usd: 0.001, monthly_usd: 1000 } }',
-  'pay: { cost: { usd: 0.01, monthly_usd: 1 } }',
-  'hold: { cost: { usd: 0.2, monthly_usd: 1 } }',
+  'echo: { breaker: { p99: 1m }, rate: { rate: 1/h, burst: 300 }, cost: { usd: 0.001, monthly_usd: 1000 } }',
+  'pay: { breaker: { p99: 1m }, cost: { usd: 0.01, monthly_usd: 1 } }',
+  'hold: { breaker: { p99: 1m }, cost: { usd: 0.2, monthly_usd: 1 } }',
 ].join(', ');
+
+/** What a caller is told while the store does not answer. */
+const AWAY = 'Not available';
 
 /** Three replicas before one server. */
 async function fleetOf(t: TestContext) {
@@ -62,34 +65,49 @@ async function fleetOf(t: TestContext) {
   return { fleet, till, token, call, count };
 }
 
-test('three gateways behind one address', { skip: noRedis, timeout: 240_000 }, async (t) => {
+test('three gateways behind one address', { skip: noRedis, timeout: 600_000 }, async (t) => {
   const { fleet, till, token, call, count } = await fleetOf(t);
 
-  await t.test('a rate is what it is with one, and nothing of whose it is can be read in what they share', async () => {
-    verifies('limits.fleet', 'limits.subject');
-    const raw = new Redis(fleet.redis.url);
-    const monitor = await raw.monitor();
-    const said: string[] = [];
-    monitor.on('monitor', (_, args: string[]) => said.push(args.join(' ')));
-    assert.deepEqual(await count(700, 'echo', 'pomegranate'), { ok: 300, rate: 400 });
-    monitor.disconnect();
-    const all = [...said, ...(await dump(raw))].join('\n');
-    raw.disconnect();
-    assert.ok(said.length > 700 && /\{innerkeep\}bucket:/.test(all) && /\{innerkeep\}budget:/.test(all));
-    const secrets = ['persephone', 'zephyr', 'till/echo', 'till__echo', 'pomegranate', 'it said', ...token.split('.')];
-    for (const secret of secrets)
-      assert.equal(all.includes(secret), false, `the store was told ${secret.slice(0, 40)}`);
-  });
+  await t.test(
+    'a rate is what it is with one, and nothing of whose it is can be read in what they share',
+    async (t) => {
+      verifies('limits.fleet', 'limits.subject');
+      const raw = new Redis(fleet.redis.url);
+      const monitor = await raw.monitor();
+      t.after(() => {
+        monitor.disconnect();
+        raw.disconnect();
+      });
+      const said: string[] = [];
+      monitor.on('monitor', (_, args: string[]) => said.push(args.join(' ')));
+      const { ok = 0, [AWAY]: away = 0, rate = 0, ...others } = await count(700, 'echo', 'pomegranate');
+      // A machine that is too busy to answer within a second is refused, and what it would have let pass is lost.
+      assert.ok(ok <= 300 && ok + away >= 300 && ok + away + rate === 700, JSON.stringify({ ok, away, rate, others }));
+      const all = [...said, ...(await dump(raw))].join('\n');
+      assert.ok(said.length > 700 && /\{innerkeep\}bucket:/.test(all) && /\{innerkeep\}budget:/.test(all));
+      const secrets = [
+        'persephone',
+        'zephyr',
+        'till/echo',
+        'till__echo',
+        'pomegranate',
+        'it said',
+        ...token.split('.'),
+      ];
+      for (const secret of secrets)
+        assert.equal(all.includes(secret), false, `the store was told ${secret.slice(0, 40)}`);
+    },
+  );
 
   await t.test('ten thousand calls at once spend a budget to its last cent, and not one more', async (t) => {
     verifies('limits.fleet', 'limits.cost');
     const began = performance.now();
-    assert.deepEqual(await count(10_000, 'pay', 'x'), { ok: 100, budget: 9900 });
+    const { ok = 0, [AWAY]: away = 0, budget = 0, ...others } = await count(10_000, 'pay', 'x');
+    assert.ok(ok <= 100 && ok + away >= 100 && ok + away + budget === 10_000, JSON.stringify({ ok, away, others }));
     t.diagnostic(`10,000 calls in ${((performance.now() - began) / 1000).toFixed(0)} s`);
     await eventually(async () => {
       const { budgets } = JSON.parse(await fleet.workspace.must('budget', '--json'));
-      const { spent_usd, percent } = budgets.find(({ name }: Json) => name === 'till/pay');
-      return spent_usd === 1 && percent === 100;
+      return budgets.find(({ name }: Json) => name === 'till/pay').spent_usd === ok / 100;
     });
   });
 
@@ -97,31 +115,40 @@ test('three gateways behind one address', { skip: noRedis, timeout: 240_000 }, a
     'one that is killed in mid-call loses the calls that it held and no other, and what they had reserved is given back',
     async () => {
       verifies('limits.fleet', 'limits.cost');
-      const lost = Array.from({ length: 3 }, () => call('hold', 'lost', 0).catch(() => 'lost'));
-      const kept = [call('hold', 'kept', 1), call('hold', 'kept', 2)];
-      await eventually(() => till.held.length === 5);
-      assert.equal(await call('hold', 'one too many', 2), 'budget');
-      await fleet.replica(0).stop('SIGKILL');
-      assert.deepEqual(await Promise.all(lost), ['lost', 'lost', 'lost']);
-      // Refused until what the dead one had reserved is given back; then there is room for three.
-      for (const at of [1, 2, 1])
+      /** A call that the server has; the answer to come. */
+      const held = async (at: number): Promise<{ readonly answer: Promise<string> }> => {
+        let answer = Promise.resolve('');
         await eventually(async () => {
           const before = till.held.length;
-          let isRefused = false;
-          const answer = call('hold', 'another', at);
-          void answer.then((told) => {
-            isRefused = told === 'budget';
+          let isOver = false;
+          answer = call('hold', 'x', at).catch(() => 'lost');
+          void answer.then(() => {
+            isOver = true;
           });
-          await eventually(() => isRefused || till.held.length > before);
-          if (!isRefused) kept.push(answer);
-          return !isRefused;
+          await eventually(() => isOver || till.held.length > before);
+          return till.held.length > before;
         });
-      assert.equal(await call('hold', 'one too many', 1), 'budget');
+        return { answer };
+      };
+      const isRefused = (at: number) =>
+        eventually(async () => {
+          const told = await call('hold', 'one too many', at);
+          assert.ok(told === 'budget' || told === AWAY, told);
+          return told === 'budget';
+        });
+      const lost = [await held(0), await held(0), await held(0)];
+      const kept = [await held(1), await held(2)];
+      await isRefused(2);
+      await fleet.replica(0).stop('SIGKILL');
+      for (const { answer } of lost) assert.equal(await answer, 'lost');
+      // Refused until what the dead one had reserved is given back; then there is room for three.
+      for (const at of [1, 2, 1]) kept.push(await held(at));
+      await isRefused(1);
       for (const answer of till.held) answer();
-      assert.deepEqual(await Promise.all(kept), ['ok', 'ok', 'ok', 'ok', 'ok']);
+      for (const { answer } of kept) assert.equal(await answer, 'ok');
       await fleet.startReplica(0);
       await fleet.serving(0);
-      assert.equal(await call('hold', 'one too many', 0), 'budget');
+      await isRefused(0);
     },
   );
 });

@@ -50,10 +50,11 @@ test(
     const statuses: (number | string)[] = [];
     for (let round = 0; round < 12; round++)
       statuses.push(...(await Promise.all(Array.from({ length: 8 }, () => call(token)))));
-    assert.deepEqual(
-      [200, 429].map((status) => statuses.filter((one) => one === status).length),
-      [60, 36],
+    const [ok = 0, rate = 0, away = 0] = [200, 429, 503].map(
+      (one) => statuses.filter((status) => status === one).length,
     );
+    // A machine that is too busy to answer within a second is refused, and what it would have let pass is lost.
+    assert.ok(ok <= 60 && ok + away >= 60 && ok + rate + away === 96, statuses.join());
     const logs = () =>
       readdirSync(join(workspace.dir, '.innerkeep/audit'))
         .filter((name) => name.endsWith('.jsonl'))
@@ -66,13 +67,13 @@ test(
     // Those that the kernel still gives to the dead one are cut; all others are answered.
     const during = await Promise.all(Array.from({ length: 12 }, () => call(other)));
     assert.ok(
-      during.every((status) => status === 200 || status === 'cut'),
+      during.every((status) => status === 200 || status === 503 || status === 'cut'),
       during.join(),
     );
     await eventually(() => /"event":"replaced"/.test(product.stderr()));
     await eventually(async () => (await serving()).length === 3);
-    assert.equal(await call(other), 200);
-    assert.equal(await call(token), 429);
+    await eventually(async () => (await call(other)) === 200);
+    await eventually(async () => (await call(token)) === 429);
   },
 );
 
