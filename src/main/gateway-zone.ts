@@ -48,7 +48,8 @@ import { Outbox } from './outbox.ts';
 import { openPolicies } from './policies.ts';
 import { Remotes } from './remotes.ts';
 import { openReplicas, stateSeal } from './replicas.ts';
-import { type Furnished, furnish, type Standing } from './rooms.ts';
+import { furnish } from './rooms.ts';
+import type { Furnished, Standing } from './standing.ts';
 
 /** Anonymous refusals a second that are recorded one by one, and as many events of connections that are logged. */
 const EDGE_RECORDS = 50;

@@ -1,24 +1,19 @@
 import packageJson from '../../package.json' with { type: 'json' };
-import { type Turned, turnedText } from '../contract/breaker.ts';
+import { turnedText } from '../contract/breaker.ts';
 import type { GatewayBundle } from '../contract/bundle.ts';
-import type { Clock } from '../contract/clock.ts';
-import type { Spending } from '../contract/limits.ts';
 import type { PolicyEngine } from '../contract/policy-engine.ts';
 import { type Soon, when } from '../contract/soon.ts';
 import { splice } from '../contract/splice.ts';
-import type { StateStore } from '../contract/state-store.ts';
 import { isStopped } from '../contract/stops.ts';
 import type { Admitted, Limited } from '../contract/tool-call.ts';
-import { type AuditDeps, AuditTrail } from '../gateway/audit/trail.ts';
-import type { authenticateStage } from '../gateway/authentication/stage.ts';
+import { AuditTrail } from '../gateway/audit/trail.ts';
 import { authorizeStage, type Decide, decision, visibility } from '../gateway/authorization/authorize.ts';
-import type { Histories } from '../gateway/authorization/history.ts';
 import { ipRiskBy } from '../gateway/authorization/ip-risk.ts';
 import { argumentsOf, factsOf, NO_HISTORY } from '../gateway/authorization/question.ts';
 import { demandScope } from '../gateway/authorization/scopes.ts';
 import { sameTenant } from '../gateway/authorization/tenancy.ts';
-import type { Asked, RecentDecisions } from '../gateway/decisions/recent.ts';
-import { actionOf, type Catalogue, createCatalogue } from '../gateway/descriptors/catalogue.ts';
+import type { Asked } from '../gateway/decisions/recent.ts';
+import { actionOf, createCatalogue } from '../gateway/descriptors/catalogue.ts';
 import { type IdentifyDeps, identifyStage } from '../gateway/descriptors/identify.ts';
 import { listDigests, lists } from '../gateway/descriptors/lists.ts';
 import { outbound } from '../gateway/descriptors/outbound.ts';
@@ -26,18 +21,13 @@ import { askedUriEdits } from '../gateway/descriptors/resource-uris.ts';
 import { createVisibility } from '../gateway/descriptors/visibility.ts';
 import type { Embedding } from '../gateway/execution/embedded-request.ts';
 import { executeStage, type Remote } from '../gateway/execution/execute.ts';
-import type { HeldCalls } from '../gateway/execution/held-calls.ts';
 import type { Lending } from '../gateway/execution/lending.ts';
 import type { RuntimeLink } from '../gateway/execution/runtime-link.ts';
-import type { StateSeal } from '../gateway/execution/sealed-state.ts';
 import { compileInputs } from '../gateway/input-validation/compile.ts';
 import { validateStage } from '../gateway/input-validation/validate.ts';
 import { breakers } from '../gateway/limits/breakers.ts';
-import type { ContextBudgets } from '../gateway/limits/context.ts';
 import { estimateOf } from '../gateway/limits/dry-run.ts';
-import type { Flights } from '../gateway/limits/flights.ts';
 import { money } from '../gateway/limits/money.ts';
-import type { Pace } from '../gateway/limits/pace.ts';
 import { type SettleDeps, settlement, warnings } from '../gateway/limits/settle.ts';
 import { limitStage } from '../gateway/limits/stage.ts';
 import { pinnedFilter } from '../gateway/output-sanitization/pinned.ts';
@@ -57,65 +47,14 @@ import {
   resultAnswer,
 } from '../gateway/protocol/respond.ts';
 import { type FitDeps, fit, readOn } from '../gateway/remainders/fit.ts';
-import type { MayHave, Remainders } from '../gateway/remainders/remainders.ts';
-import type { Replicas } from '../gateway/replicas/replicas.ts';
+import type { MayHave } from '../gateway/remainders/remainders.ts';
 import { screenStage, suspectedOf } from '../gateway/result-injection/screen.ts';
-import type { Led } from '../gateway/sessions/led.ts';
-import type { Sessions } from '../gateway/sessions/sessions.ts';
 import { OnceStates } from '../gateway/step-up/once-states.ts';
-import { type StepUpDeps, stepUpStage } from '../gateway/step-up/stage.ts';
-import type { Running } from '../gateway/stops/running.ts';
-import type { Subscriptions, View } from '../gateway/subscriptions/subscriptions.ts';
-import type { Permits, Tasks } from '../gateway/tasks/tasks.ts';
+import { stepUpStage } from '../gateway/step-up/stage.ts';
+import type { View } from '../gateway/subscriptions/subscriptions.ts';
 import { guard } from '../gateway/transport/guard.ts';
 import { asFailure } from '../runtime/upstream/upstream.ts';
-
-/** What outlives bundles. */
-export interface Standing {
-  readonly clock: Clock;
-  /** Holds verdicts and foreign issuers' keys, and asks for the bundle at each call. */
-  readonly authenticate: ReturnType<typeof authenticateStage>;
-  readonly sessions: Sessions;
-  /** Absent: there are none. */
-  readonly replicas: Pick<Replicas, 'ofSession' | 'ofSubject' | 'ofTask' | 'ofOthers' | 'keepHere'> | undefined;
-  readonly subscriptions: Subscriptions;
-  readonly tasks: Tasks;
-  readonly seal: StateSeal;
-  readonly held: HeldCalls;
-  /** By the newest bundle. */
-  readonly stillMay: (call: Admitted) => Soon<boolean>;
-  readonly lender: Pick<Lending, 'lend' | 'giveBack' | 'prove'>;
-  /** Asks zone 0 whether a person has confirmed a call. */
-  readonly confirm: StepUpDeps['confirm'];
-  readonly led: Led;
-  readonly pace: Pace;
-  readonly contexts: ContextBudgets;
-  readonly remainders: Remainders;
-  readonly flights: Flights;
-  readonly state: StateStore;
-  readonly running: Running;
-  /** Tells zone 0 what budgets have come to. */
-  readonly spent: (spendings: readonly Spending[]) => void;
-  /** Tells zone 0 of breakers that have opened or closed. */
-  readonly turned: (turned: readonly Turned[]) => void;
-  readonly histories: Histories;
-  readonly recent: RecentDecisions;
-  readonly audit: AuditDeps;
-  /** What went wrong with us; nobody waits for it. */
-  readonly fault: (error: unknown, incident?: string) => void;
-}
-
-export interface Furnished {
-  readonly rooms: Rooms;
-  readonly view: View;
-  readonly permits: Permits;
-  /** Whether a call that was admitted before would be permitted now. */
-  readonly stillMay: (call: Admitted) => Soon<boolean>;
-  readonly lending: Lending;
-  /** What a subject that asked this once would be told. */
-  readonly judge: (asked: Asked) => Soon<boolean>;
-  readonly leftOut: Catalogue['leftOut'];
-}
+import type { Furnished, Standing } from './standing.ts';
 
 /**
  * Furnishes every room for one bundle.
