@@ -1,15 +1,12 @@
 import packageJson from '../../package.json' with { type: 'json' };
-import { type Turned, turnedText } from '../contract/breaker.ts';
 import type { GatewayBundle } from '../contract/bundle.ts';
 import type { Clock } from '../contract/clock.ts';
-import type { Spending } from '../contract/limits.ts';
 import type { PolicyEngine } from '../contract/policy-engine.ts';
 import { type Soon, when } from '../contract/soon.ts';
 import { splice } from '../contract/splice.ts';
-import type { StateStore } from '../contract/state-store.ts';
 import { isStopped } from '../contract/stops.ts';
-import type { Admitted, Limited } from '../contract/tool-call.ts';
-import { type AuditDeps, AuditTrail } from '../gateway/audit/trail.ts';
+import type { Admitted } from '../contract/tool-call.ts';
+import { AuditTrail } from '../gateway/audit/trail.ts';
 import type { authenticateStage } from '../gateway/authentication/stage.ts';
 import { authorizeStage, type Decide, decision, visibility } from '../gateway/authorization/authorize.ts';
 import type { Histories } from '../gateway/authorization/history.ts';
@@ -32,19 +29,12 @@ import type { RuntimeLink } from '../gateway/execution/runtime-link.ts';
 import type { StateSeal } from '../gateway/execution/sealed-state.ts';
 import { compileInputs } from '../gateway/input-validation/compile.ts';
 import { validateStage } from '../gateway/input-validation/validate.ts';
-import { breakers } from '../gateway/limits/breakers.ts';
-import type { ContextBudgets } from '../gateway/limits/context.ts';
-import { estimateOf } from '../gateway/limits/dry-run.ts';
-import type { Flights } from '../gateway/limits/flights.ts';
-import { money } from '../gateway/limits/money.ts';
 import type { Pace } from '../gateway/limits/pace.ts';
-import { type SettleDeps, settlement, warnings } from '../gateway/limits/settle.ts';
-import { limitStage } from '../gateway/limits/stage.ts';
 import { pinnedFilter } from '../gateway/output-sanitization/pinned.ts';
 import { redactJson } from '../gateway/output-sanitization/redact-json.ts';
 import { sanitizeStage } from '../gateway/output-sanitization/sanitize.ts';
 import type { Rooms } from '../gateway/pipeline.ts';
-import { dryRunOf, frame, subscriptionOf } from '../gateway/protocol/frame.ts';
+import { frame, subscriptionOf } from '../gateway/protocol/frame.ts';
 import { decodeHeader } from '../gateway/protocol/headers.ts';
 import { lifecycle } from '../gateway/protocol/lifecycle.ts';
 import { answeredBy } from '../gateway/protocol/methods.ts';
@@ -64,14 +54,14 @@ import type { Led } from '../gateway/sessions/led.ts';
 import type { Sessions } from '../gateway/sessions/sessions.ts';
 import { OnceStates } from '../gateway/step-up/once-states.ts';
 import { type StepUpDeps, stepUpStage } from '../gateway/step-up/stage.ts';
-import type { Running } from '../gateway/stops/running.ts';
 import type { Subscriptions, View } from '../gateway/subscriptions/subscriptions.ts';
 import type { Permits, Tasks } from '../gateway/tasks/tasks.ts';
 import { guard } from '../gateway/transport/guard.ts';
 import { asFailure } from '../runtime/upstream/upstream.ts';
+import { type LimitStanding, limitRooms } from './limit-rooms.ts';
 
 /** What outlives bundles. */
-export interface Standing {
+export interface Standing extends LimitStanding {
   readonly clock: Clock;
   /** Holds verdicts and foreign issuers' keys, and asks for the bundle at each call. */
   readonly authenticate: ReturnType<typeof authenticateStage>;
@@ -89,20 +79,9 @@ export interface Standing {
   readonly confirm: StepUpDeps['confirm'];
   readonly led: Led;
   readonly pace: Pace;
-  readonly contexts: ContextBudgets;
   readonly remainders: Remainders;
-  readonly flights: Flights;
-  readonly state: StateStore;
-  readonly running: Running;
-  /** Tells zone 0 what budgets have come to. */
-  readonly spent: (spendings: readonly Spending[]) => void;
-  /** Tells zone 0 of breakers that have opened or closed. */
-  readonly turned: (turned: readonly Turned[]) => void;
   readonly histories: Histories;
   readonly recent: RecentDecisions;
-  readonly audit: AuditDeps;
-  /** What went wrong with us; nobody waits for it. */
-  readonly fault: (error: unknown, incident?: string) => void;
 }
 
 export interface Furnished {
@@ -124,7 +103,12 @@ export interface Furnished {
 export function furnish(
   bundle: GatewayBundle,
   engine: PolicyEngine,
-  {
+  standing: Standing,
+  link: RuntimeLink,
+  remotes: ReadonlyMap<string, Remote>,
+): Furnished {
+  const { servers, edge, limits, stops } = bundle;
+  const {
     clock,
     authenticate,
     sessions,
@@ -136,24 +120,8 @@ export function furnish(
     stillMay: mayNow,
     lender,
     confirm,
-    led,
-    pace,
-    contexts,
-    remainders,
-    flights,
-    state,
-    running,
-    spent: tellSpent,
-    turned: tellTurned,
-    histories,
-    recent,
-    audit,
-    fault,
-  }: Standing,
-  link: RuntimeLink,
-  remotes: ReadonlyMap<string, Remote>,
-): Furnished {
-  const { servers, edge, limits, stops } = bundle;
+  } = standing;
+  const { led, pace, contexts, remainders, state, running, histories, recent, audit, fault } = standing;
   const inputs = compileInputs(servers);
   const [unusable] = inputs.refused;
   if (unusable !== undefined) throw new Error(`${unusable.server}: ${unusable.error.message}`);
@@ -218,31 +186,7 @@ export function furnish(
     },
   };
 
-  const alert = (call: Limited | Admitted, details: readonly string[]): void => {
-    for (const detail of details) {
-      const trail = new AuditTrail(audit, call.arrived, bundle.version);
-      trail.authenticated(call);
-      trail.identified(call);
-      trail.alert(detail).catch((error) => fault(error, call.arrived.incident));
-    }
-  };
-  const prices = money(limits, servers, Date.now);
-  const breaking = breakers({
-    servers,
-    store: state,
-    turned: (call, all) => {
-      tellTurned(all);
-      alert(call, all.map(turnedText));
-    },
-    fault,
-  });
-  const limit = limitStage({ limits, servers, money: prices, breakers: breaking, flights, store: state });
-  const spent: SettleDeps['spent'] = (call, all) => {
-    if (all.length > 0) tellSpent(all);
-    alert(call, warnings(all));
-  };
-  const underquoted: SettleDeps['underquoted'] = (call, detail) => alert(call, [detail]);
-  const settle = settlement({ money: prices, store: state, spent, underquoted, fault });
+  const { served, ...limiting } = limitRooms(bundle, standing);
   const execute = executeStage({
     link,
     remotes,
@@ -250,7 +194,7 @@ export function furnish(
     clock,
     embedding,
     lending,
-    served: breaking.served,
+    served,
     seal,
     held,
     stillMay: mayNow,
@@ -344,22 +288,7 @@ export function furnish(
       continues: (call, state) => seal.isGood(call, state),
       once: new OnceStates(state),
     }),
-    estimate: (call, framed, caller) => {
-      const dryRun = prices.dryRun(call);
-      if (dryRun === undefined) return undefined;
-      const { params, ...estimate } = estimateOf(call, dryRun, caller);
-      return { ...estimate, framed: dryRunOf(framed, params) };
-    },
-    limit: (call, session, quote) => {
-      running.demand(call);
-      contexts.left(call.subject, session, limits.context);
-      return limit(call, quote);
-    },
-    settle: (call, outcome) => {
-      settle(call, outcome);
-      breaking.over(call);
-      call.leave();
-    },
+    ...limiting,
     execute: async (call, caller) => {
       const [keep, key] = [byName.get(call.target.server)?.keep, caller.session?.key];
       if (keep !== undefined && key !== undefined)
