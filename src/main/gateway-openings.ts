@@ -1,9 +1,13 @@
+import { hash } from 'node:crypto';
 import type { AuditSink } from '../contract/audit-sink.ts';
 import type { SealKey, StateStore } from '../contract/state-store.ts';
 import type { GatewayOpening } from '../contract/zone-link.ts';
 import { AuditLogBroken, openFileSink } from '../drivers/audit-sink/file.ts';
 import { memoryStore } from '../drivers/state-store/memory.ts';
 import { openRedisStore } from '../drivers/state-store/redis.ts';
+import { type AuditDeps, edgeBudget } from '../gateway/audit/trail.ts';
+import { redact } from '../gateway/output-sanitization/redact.ts';
+import { lentValues } from './lent-values.ts';
 import { textOf } from './log.ts';
 import { STATE_STORE } from './start-faults.ts';
 
@@ -41,4 +45,15 @@ export function openAudit(file: string, key: string): AuditSink {
     if (error instanceof AuditLogBroken) throw error;
     throw new AuditLogBroken(`${file} cannot be written: ${textOf(error)}; see who owns it, and its mode`);
   }
+}
+
+/** @param perSecond anonymous refusals that are recorded one by one */
+export function auditDeps(sink: AuditSink, perSecond: number): AuditDeps {
+  return {
+    sink,
+    now: Date.now,
+    redact: (text) => redact(lentValues.strip(text)),
+    digest: (raw) => hash('sha256', raw, 'base64url'),
+    edgeBudget: edgeBudget(perSecond, Date.now),
+  };
 }

@@ -1,4 +1,4 @@
-import { createPublicKey, hash, type KeyObject } from 'node:crypto';
+import { createPublicKey, type KeyObject } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import type { AuditRecord, AuditSink } from '../contract/audit-sink.ts';
 import type { GatewayBundle } from '../contract/bundle.ts';
@@ -24,7 +24,6 @@ import { ContextBudgets } from '../gateway/limits/context.ts';
 import { Flights } from '../gateway/limits/flights.ts';
 import { Pace } from '../gateway/limits/pace.ts';
 import { useOwnRules } from '../gateway/output-sanitization/filter.ts';
-import { redact } from '../gateway/output-sanitization/redact.ts';
 import { redactJson } from '../gateway/output-sanitization/redact-json.ts';
 import { createPipeline, type Rooms } from '../gateway/pipeline.ts';
 import { Remainders } from '../gateway/remainders/remainders.ts';
@@ -39,10 +38,9 @@ import { asFailure, type Upstream } from '../runtime/upstream/upstream.ts';
 import { Asker } from './asker.ts';
 import { clock } from './clock.ts';
 import { authoritiesOf, type GatewayGround, NOBODY, UNAVAILABLE } from './gateway-ground.ts';
-import { openAudit, openState } from './gateway-openings.ts';
+import { auditDeps, openAudit, openState } from './gateway-openings.ts';
 import { Judging } from './judging.ts';
 import { Lender } from './lending.ts';
-import { lentValues } from './lent-values.ts';
 import { fault, log, textOf } from './log.ts';
 import { Outbox } from './outbox.ts';
 import { openPolicies } from './policies.ts';
@@ -116,13 +114,7 @@ export class GatewayZone {
     this.confirmations = new Asker((id, call) => send({ kind: 'confirm', id, call }), NOBODY);
     this.pages = new Asker((id, request) => send({ kind: 'issuer', id, request }), UNAVAILABLE);
     const provisional = { origin: '', serverNames: [], allowedOrigins: [], unauthenticated: 421, maxBody: 0 } as const;
-    const audit = {
-      sink: this.#sink,
-      now: Date.now,
-      redact: (text: string) => redact(lentValues.strip(text)),
-      digest: (raw: string) => hash('sha256', raw, 'base64url'),
-      edgeBudget: edgeBudget(EDGE_RECORDS, Date.now),
-    };
+    const audit = auditDeps(this.#sink, EDGE_RECORDS);
     const home = state.mail?.me;
     const shared = home === undefined ? {} : { shared: { records: state.records, me: home } };
     const sessions = new Sessions({ clock, ...shared });

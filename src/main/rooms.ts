@@ -1,11 +1,10 @@
 import packageJson from '../../package.json' with { type: 'json' };
-import { turnedText } from '../contract/breaker.ts';
 import type { GatewayBundle } from '../contract/bundle.ts';
 import type { PolicyEngine } from '../contract/policy-engine.ts';
 import { type Soon, when } from '../contract/soon.ts';
 import { splice } from '../contract/splice.ts';
 import { isStopped } from '../contract/stops.ts';
-import type { Admitted, Limited } from '../contract/tool-call.ts';
+import type { Admitted } from '../contract/tool-call.ts';
 import { AuditTrail } from '../gateway/audit/trail.ts';
 import { authorizeStage, type Decide, decision, visibility } from '../gateway/authorization/authorize.ts';
 import { ipRiskBy } from '../gateway/authorization/ip-risk.ts';
@@ -25,16 +24,11 @@ import type { Lending } from '../gateway/execution/lending.ts';
 import type { RuntimeLink } from '../gateway/execution/runtime-link.ts';
 import { compileInputs } from '../gateway/input-validation/compile.ts';
 import { validateStage } from '../gateway/input-validation/validate.ts';
-import { breakers } from '../gateway/limits/breakers.ts';
-import { estimateOf } from '../gateway/limits/dry-run.ts';
-import { money } from '../gateway/limits/money.ts';
-import { type SettleDeps, settlement, warnings } from '../gateway/limits/settle.ts';
-import { limitStage } from '../gateway/limits/stage.ts';
 import { pinnedFilter } from '../gateway/output-sanitization/pinned.ts';
 import { redactJson } from '../gateway/output-sanitization/redact-json.ts';
 import { sanitizeStage } from '../gateway/output-sanitization/sanitize.ts';
 import type { Rooms } from '../gateway/pipeline.ts';
-import { dryRunOf, frame, subscriptionOf } from '../gateway/protocol/frame.ts';
+import { frame, subscriptionOf } from '../gateway/protocol/frame.ts';
 import { decodeHeader } from '../gateway/protocol/headers.ts';
 import { lifecycle } from '../gateway/protocol/lifecycle.ts';
 import { answeredBy } from '../gateway/protocol/methods.ts';
@@ -54,6 +48,7 @@ import { stepUpStage } from '../gateway/step-up/stage.ts';
 import type { View } from '../gateway/subscriptions/subscriptions.ts';
 import { guard } from '../gateway/transport/guard.ts';
 import { asFailure } from '../runtime/upstream/upstream.ts';
+import { limitRooms } from './limit-rooms.ts';
 import type { Furnished, Standing } from './standing.ts';
 
 /**
@@ -63,7 +58,12 @@ import type { Furnished, Standing } from './standing.ts';
 export function furnish(
   bundle: GatewayBundle,
   engine: PolicyEngine,
-  {
+  standing: Standing,
+  link: RuntimeLink,
+  remotes: ReadonlyMap<string, Remote>,
+): Furnished {
+  const { servers, edge, limits, stops } = bundle;
+  const {
     clock,
     authenticate,
     sessions,
@@ -75,24 +75,8 @@ export function furnish(
     stillMay: mayNow,
     lender,
     confirm,
-    led,
-    pace,
-    contexts,
-    remainders,
-    flights,
-    state,
-    running,
-    spent: tellSpent,
-    turned: tellTurned,
-    histories,
-    recent,
-    audit,
-    fault,
-  }: Standing,
-  link: RuntimeLink,
-  remotes: ReadonlyMap<string, Remote>,
-): Furnished {
-  const { servers, edge, limits, stops } = bundle;
+  } = standing;
+  const { led, pace, contexts, remainders, state, running, histories, recent, audit, fault } = standing;
   const inputs = compileInputs(servers);
   const [unusable] = inputs.refused;
   if (unusable !== undefined) throw new Error(`${unusable.server}: ${unusable.error.message}`);
@@ -157,31 +141,7 @@ export function furnish(
     },
   };
 
-  const alert = (call: Limited | Admitted, details: readonly string[]): void => {
-    for (const detail of details) {
-      const trail = new AuditTrail(audit, call.arrived, bundle.version);
-      trail.authenticated(call);
-      trail.identified(call);
-      trail.alert(detail).catch((error) => fault(error, call.arrived.incident));
-    }
-  };
-  const prices = money(limits, servers, Date.now);
-  const breaking = breakers({
-    servers,
-    store: state,
-    turned: (call, all) => {
-      tellTurned(all);
-      alert(call, all.map(turnedText));
-    },
-    fault,
-  });
-  const limit = limitStage({ limits, servers, money: prices, breakers: breaking, flights, store: state });
-  const spent: SettleDeps['spent'] = (call, all) => {
-    if (all.length > 0) tellSpent(all);
-    alert(call, warnings(all));
-  };
-  const underquoted: SettleDeps['underquoted'] = (call, detail) => alert(call, [detail]);
-  const settle = settlement({ money: prices, store: state, spent, underquoted, fault });
+  const { served, ...limiting } = limitRooms(bundle, standing);
   const execute = executeStage({
     link,
     remotes,
@@ -189,7 +149,7 @@ export function furnish(
     clock,
     embedding,
     lending,
-    served: breaking.served,
+    served,
     seal,
     held,
     stillMay: mayNow,
@@ -283,22 +243,7 @@ export function furnish(
       continues: (call, state) => seal.isGood(call, state),
       once: new OnceStates(state),
     }),
-    estimate: (call, framed, caller) => {
-      const dryRun = prices.dryRun(call);
-      if (dryRun === undefined) return undefined;
-      const { params, ...estimate } = estimateOf(call, dryRun, caller);
-      return { ...estimate, framed: dryRunOf(framed, params) };
-    },
-    limit: (call, session, quote) => {
-      running.demand(call);
-      contexts.left(call.subject, session, limits.context);
-      return limit(call, quote);
-    },
-    settle: (call, outcome) => {
-      settle(call, outcome);
-      breaking.over(call);
-      call.leave();
-    },
+    ...limiting,
     execute: async (call, caller) => {
       const [keep, key] = [byName.get(call.target.server)?.keep, caller.session?.key];
       if (keep !== undefined && key !== undefined)

@@ -1,10 +1,6 @@
-import type { Turned } from '../contract/breaker.ts';
 import type { Clock } from '../contract/clock.ts';
-import type { Spending } from '../contract/limits.ts';
 import type { Soon } from '../contract/soon.ts';
-import type { StateStore } from '../contract/state-store.ts';
 import type { Admitted } from '../contract/tool-call.ts';
-import type { AuditDeps } from '../gateway/audit/trail.ts';
 import type { authenticateStage } from '../gateway/authentication/stage.ts';
 import type { Histories } from '../gateway/authorization/history.ts';
 import type { Asked, RecentDecisions } from '../gateway/decisions/recent.ts';
@@ -12,8 +8,6 @@ import type { Catalogue } from '../gateway/descriptors/catalogue.ts';
 import type { HeldCalls } from '../gateway/execution/held-calls.ts';
 import type { Lending } from '../gateway/execution/lending.ts';
 import type { StateSeal } from '../gateway/execution/sealed-state.ts';
-import type { ContextBudgets } from '../gateway/limits/context.ts';
-import type { Flights } from '../gateway/limits/flights.ts';
 import type { Pace } from '../gateway/limits/pace.ts';
 import type { Rooms } from '../gateway/pipeline.ts';
 import type { Remainders } from '../gateway/remainders/remainders.ts';
@@ -21,12 +15,12 @@ import type { Replicas } from '../gateway/replicas/replicas.ts';
 import type { Led } from '../gateway/sessions/led.ts';
 import type { Sessions } from '../gateway/sessions/sessions.ts';
 import type { StepUpDeps } from '../gateway/step-up/stage.ts';
-import type { Running } from '../gateway/stops/running.ts';
 import type { Subscriptions, View } from '../gateway/subscriptions/subscriptions.ts';
 import type { Permits, Tasks } from '../gateway/tasks/tasks.ts';
+import type { LimitStanding } from './limit-rooms.ts';
 
 /** What outlives bundles. */
-export interface Standing {
+export interface Standing extends LimitStanding {
   readonly clock: Clock;
   /** Holds verdicts and foreign issuers' keys, and asks for the bundle at each call. */
   readonly authenticate: ReturnType<typeof authenticateStage>;
@@ -44,20 +38,9 @@ export interface Standing {
   readonly confirm: StepUpDeps['confirm'];
   readonly led: Led;
   readonly pace: Pace;
-  readonly contexts: ContextBudgets;
   readonly remainders: Remainders;
-  readonly flights: Flights;
-  readonly state: StateStore;
-  readonly running: Running;
-  /** Tells zone 0 what budgets have come to. */
-  readonly spent: (spendings: readonly Spending[]) => void;
-  /** Tells zone 0 of breakers that have opened or closed. */
-  readonly turned: (turned: readonly Turned[]) => void;
   readonly histories: Histories;
   readonly recent: RecentDecisions;
-  readonly audit: AuditDeps;
-  /** What went wrong with us; nobody waits for it. */
-  readonly fault: (error: unknown, incident?: string) => void;
 }
 
 export interface Furnished {

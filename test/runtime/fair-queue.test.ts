@@ -40,7 +40,8 @@ test('whoever waits is taken once, in his own order, and after at most as many o
         const row = rows.get(party) as number[];
         if (kind === 'add') {
           arrivals++;
-          promised.set(arrivals, queue.turnOf(party) + 2);
+          // Between two of one row, each of three parties has one turn at most, whoever comes meanwhile.
+          promised.set(arrivals, 3 * (row.length + 1));
           queue.add(party, arrivals, arrivals);
           row.push(arrivals);
         } else if (kind === 'take') take();
@@ -53,6 +54,10 @@ test('whoever waits is taken once, in his own order, and after at most as many o
         assert.equal(queue.size, all.length);
         assert.equal(queue.oldest, Math.min(...all));
       }
+      const ahead = queue.turnOf('c');
+      queue.add('c', ++arrivals, arrivals);
+      rows.get('c')?.push(arrivals);
+      promised.set(arrivals, ahead);
       while (queue.size > 0) take();
       assert.equal(queue.take(), undefined);
     }),

@@ -47,6 +47,8 @@ export const drivers: readonly Driver[] = [
     skip: noRedis,
     async open(t) {
       const { url } = await redisServer(t);
+      // A tick would carry a wall clock of before over another connection, and come after what carries a later one.
+      t.mock.timers.enable({ apis: ['setInterval'] });
       const clock = { wall: START, at: START, isSet: false };
       const open = () => openShared(url, { wall: () => clock.wall, fill: 0 });
       const [one, other] = [await open(), await open()];
