@@ -261,8 +261,9 @@ test('gives nobody more than the budget of bytes: then a call is refused before 
   const refused = await much({ as: bob });
   assert.deepEqual([refused.status, refused.json.error.data.reason], [429, 'rate']);
   assert.ok(Number(refused.headers['retry-after']) > 1000);
-  const { records } = JSON.parse(await workspace.must('audit', 'tail', '-n', '1', '--json'));
-  assert.deepEqual([records[0].event, records[0].code], ['refusal', 'rate']);
+  const { records } = JSON.parse(await workspace.must('audit', 'tail', '-n', '20', '--json'));
+  const record = records.filter(({ event }: { event: string }) => event === 'refusal').at(-1);
+  assert.equal(record.code, 'rate');
 });
 
 test('refuses the rest while the operator has stopped the tool, and once a push takes it away', TIMED, async () => {
