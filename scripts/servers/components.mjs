@@ -32,6 +32,15 @@ const opa = {
   packages: ['.'],
 };
 
+/** Some minutes. */
+const openfga = {
+  name: 'openfga',
+  version: '1.22.1',
+  module: 'github.com/openfga/openfga',
+  sum: 'h1:gl5DiX841ZK3GSTAbgUUYEpiAfAK4EZFMQYW1NQmK8U=',
+  packages: ['cmd/openfga'],
+};
+
 /** In the order in which they are brought. */
 export const components = [
   { name: 'runsc', present: () => onPath('runsc'), bring: () => apt(newest('runsc')) },
@@ -63,4 +72,9 @@ export const components = [
     bring: () => go(spire),
   },
   { name: 'opa', present: () => existsSync(built('opa', opa.version, 'opa')), bring: () => go(opa) },
+  {
+    name: 'openfga',
+    present: () => existsSync(built('openfga', openfga.version, 'openfga')),
+    bring: () => go(openfga),
+  },
 ];

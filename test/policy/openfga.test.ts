@@ -3,24 +3,16 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { type TestContext, test } from 'node:test';
 import fc from 'fast-check';
-import { RelationsFollower } from '../../src/control-plane/relations/follower.ts';
-import { OpenFgaStore, RelationsFault, type Tuple } from '../../src/control-plane/relations/openfga.ts';
+import { RelationsFault, type Tuple } from '../../src/control-plane/relations/openfga.ts';
 import { tuplesText } from '../../src/control-plane/relations/tuples.ts';
 import { readRelations } from '../../src/drivers/policy-engine/cedar/relations.ts';
-import { askStore } from '../../src/main/relations.ts';
 import { until } from '../control-plane/support/zones.ts';
-import { TestClock } from '../sessions/support.ts';
 import { callText, post } from '../support/http.ts';
 import { type Product, Workspace } from '../support/product.ts';
 import { verifies } from '../support/verifies.ts';
+import { follow, groupsOf, settings, tuple } from './relations.ts';
 
 const STORE = '01HXXXXXXXXXXXXXXXXXXXXXXX';
-const settings = { users: { user: '{id}' }, groups: { 'team#member': 'team/{id}' }, away: 60_000 };
-const tuple = (object: string, user: string, more: object = {}): Tuple => ({
-  ...{ object, relation: 'member', user, condition: undefined },
-  ...more,
-});
-
 /** A store that speaks as OpenFGA's HTTP API does (Read, ReadChanges), over a real socket. */
 async function fakeStore(t: TestContext, page = 100) {
   const tuples: Tuple[] = [];
@@ -67,41 +59,10 @@ async function fakeStore(t: TestContext, page = 100) {
   return { fga, url };
 }
 
-/** Zone 0 follows it. */
 async function store(t: TestContext, page?: number) {
   const { fga, url } = await fakeStore(t, page);
-  const clock = new TestClock();
-  const told = { changed: 0, alerts: [] as (string | undefined)[] };
-  let hasTurned = Promise.withResolvers<void>();
-  const opened = new OpenFgaStore(askStore(url, 'preshared'), STORE, clock.now.bind(clock));
-  const follower = new RelationsFollower({
-    store: opened,
-    settings,
-    clock: {
-      now: () => clock.now(),
-      setTimer: (run, ms) => {
-        const cancel = clock.setTimer(run, ms);
-        hasTurned.resolve();
-        return cancel;
-      },
-    },
-    changed: () => void told.changed++,
-    alert: (detail) => void told.alerts.push(detail),
-  });
-  t.after(() => follower.close());
-  /** Until it has looked again. */
-  const turn = async (ms = 5000) => {
-    hasTurned = Promise.withResolvers<void>();
-    clock.pass(ms);
-    await hasTurned.promise;
-  };
-  return { fga, follower, told, turn };
+  return { fga, ...follow(t, url, STORE) };
 }
-const groupsOf = (follower: RelationsFollower, user: string) => {
-  const { relations, problems } = readRelations(follower.sources);
-  assert.deepEqual(problems, []);
-  return [...relations.ancestors(`User\n${user}`, [])].sort();
-};
 
 test('who is in which groups comes from the store page by page, and every change of it follows', async (t) => {
   verifies('authz.engine');
