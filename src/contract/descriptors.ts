@@ -26,6 +26,8 @@ export interface BreakerSettings {
   readonly p99: number;
   /** Whether a result with `isError` is the server's own failure; otherwise it is about what the caller asked. */
   readonly is_error: 'answer' | 'fault';
+  /** Whether its failures say anything: of a tool that fails by nature they do not. */
+  readonly errors: 'count' | 'ignore';
 }
 
 /** Per-tool settings of the configuration that the gateway needs. */

@@ -18,7 +18,9 @@ before(async () => {
   mirror = await openMirror();
   const printer = readFileSync(join(import.meta.dirname, 'support/printer.mjs'), 'utf8');
   const add = ['./printer', '--name', 'printer', '--yes', '--', 'node', 'server.mjs'];
-  keep = await Keep.open({ 'printer/server.mjs': printer }, POLICIES, [mirror.url, '--name', 'mirror', '--yes'], add);
+  const failing = { mirror: 'say', printer: 'print' };
+  const remote = [mirror.url, '--name', 'mirror', '--yes'];
+  keep = await Keep.open({ 'printer/server.mjs': printer }, POLICIES, failing, remote, add);
 });
 after(async () => {
   await keep?.close();

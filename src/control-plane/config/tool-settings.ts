@@ -35,6 +35,10 @@ export const toolSettings = z.strictObject({
         .describe(
           'What a result with `isError` is: an answer to what the caller asked, or (`fault`) always the failure of the tool.',
         ),
+      errors: z
+        .enum(['count', 'ignore'])
+        .default('count')
+        .describe('`ignore`: a tool that fails by nature; it may be slow only.'),
     })
     .optional()
     .describe('When the tool counts as out of order; absent: 2 s at the 99th percentile, or one error in ten.'),

@@ -23,7 +23,7 @@ export interface Breakers {
   over(call: Limited | Admitted): void;
 }
 
-const DEFAULT: BreakerSettings = { p99: P99, is_error: 'answer' };
+const DEFAULT: BreakerSettings = { p99: P99, is_error: 'answer', errors: 'count' };
 
 /** Tells the breakers of calls that servers had: what their own time was, and whether they failed. */
 export function breakers({ servers, store, turned, fault }: BreakerDeps): Breakers {
@@ -57,9 +57,9 @@ export function breakers({ servers, store, turned, fault }: BreakerDeps): Breake
     },
     served(call, { ms, fault: failed }, answer) {
       if (call.watched === undefined) return;
-      const { p99, is_error } = settings.get(call.target.action) ?? DEFAULT;
+      const { p99, is_error, errors } = settings.get(call.target.action) ?? DEFAULT;
       const isFault = failed || (is_error === 'fault' && answer !== undefined && hasFailed(answer));
-      tell(call, call.watched, { slow: ms > p99, fault: isFault });
+      tell(call, call.watched, { slow: ms > p99, fault: isFault && errors === 'count' });
     },
     over(call) {
       if (call.watched?.isProbe) tell(call, call.watched, undefined);

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Reply } from '../../support/http.ts';
 import { family } from '../../support/processes.ts';
 import { type Product, Workspace } from '../../support/product.ts';
@@ -23,10 +24,14 @@ export class Keep {
   readonly #memory: number[][] = [];
   readonly #idle: RawSocket[] = [];
 
-  /** @param add the words of `add`, for each server */
+  /**
+   * @param failing tools that are to fail, by server: no breaker must end that
+   * @param add the words of `add`, for each server
+   */
   static async open(
     files: Readonly<Record<string, string>>,
     policies: string,
+    failing: Readonly<Record<string, string>>,
     ...add: readonly (readonly string[])[]
   ): Promise<Keep> {
     const workspace = new Workspace({
@@ -37,6 +42,11 @@ export class Keep {
     });
     try {
       for (const words of add) await workspace.must('add', ...words);
+      const file = join(workspace.dir, 'innerkeep.yaml');
+      for (const [server, tool] of Object.entries(failing)) {
+        const settings = `$&\n    tools: { ${tool}: { breaker: { errors: ignore, p99: 1h } } }`;
+        writeFileSync(file, readFileSync(file, 'utf8').replace(new RegExp(`^  ${server}:$`, 'm'), settings));
+      }
       const product = await workspace.up();
       return new Keep(product, await product.token('--ttl', '30m'));
     } catch (error) {

@@ -27,7 +27,7 @@ export async function leave(): Promise<void> {
 async function open(): Promise<Mirrored> {
   const mirror = await openMirror();
   try {
-    const keep = await Keep.open({}, POLICY, [mirror.url, '--name', 'mirror', '--yes']);
+    const keep = await Keep.open({}, POLICY, {}, [mirror.url, '--name', 'mirror', '--yes']);
     return { keep, mirror };
   } catch (error) {
     mirror.close();
