@@ -58,7 +58,13 @@ export class Carriage {
   constructor(deps: CarriageDeps, unsettled: () => void) {
     this.#deps = deps;
     deps.mail.receive({
-      message: (from, text) => this.#hear(from, JSON.parse(text)),
+      message: (from, text) => {
+        try {
+          this.#hear(from, JSON.parse(text));
+        } catch {
+          this.#lose(from, 'says what is no message');
+        }
+      },
       gap: (from) => {
         this.#lose(from, 'a message was lost');
         if (from === undefined) unsettled();
