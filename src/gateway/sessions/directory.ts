@@ -53,6 +53,8 @@ export class Directory {
   readonly #written = new Map<string, number>();
   /** Those that have ended, and may still be written down. */
   readonly #ended = new Set<string>();
+  /** Since the last look began. */
+  #isForgotten = false;
   #stop: (() => void) | undefined;
 
   constructor(deps: DirectoryDeps) {
@@ -111,12 +113,14 @@ export class Directory {
   /** The store was away, and may have lost what was written down: everything is, once more. */
   forget(): void {
     this.#written.clear();
+    this.#isForgotten = true;
     this.#later(AGAIN);
   }
 
   /** Writes down how long those live that were used, and what could not be written down before. */
   async #renew(): Promise<void> {
     let isMissing = false;
+    this.#isForgotten = false;
     for (const id of [...this.#ended]) await this.remove(id);
     for (const session of [...this.#deps.all()]) {
       if (this.#written.get(session.id) === session.due) continue;
@@ -124,7 +128,7 @@ export class Directory {
         isMissing = true;
       });
     }
-    this.#later(isMissing || this.#ended.size > 0 ? AGAIN : RENEWAL);
+    this.#later(isMissing || this.#isForgotten || this.#ended.size > 0 ? AGAIN : RENEWAL);
   }
 
   /** @throws StateUnavailable */
