@@ -23,8 +23,8 @@ function fleet() {
   const now = () => clock.now();
   const store = memoryStore(now, { steady: now });
   const away = { is: false };
-  /** Readings that come through, and what the others wait for. */
-  const hold = { after: Number.POSITIVE_INFINITY, until: Promise.resolve() };
+  /** Readings that come through, and what the others wait for; and what writings wait for. */
+  const hold = { after: Number.POSITIVE_INFINITY, until: Promise.resolve(), writing: Promise.resolve() };
   const reading = () => (--hold.after < 0 ? hold.until : undefined);
   const ask = <T>(work: () => Promise<T>): Promise<T> =>
     away.is ? Promise.reject(new StateUnavailable('away')) : work();
@@ -33,7 +33,10 @@ function fleet() {
       await reading();
       return ask(() => store.records.read(...what));
     },
-    write: (...what) => ask(() => store.records.write(...what)),
+    write: async (...what) => {
+      await hold.writing;
+      return ask(() => store.records.write(...what));
+    },
     remove: (...what) => ask(() => store.records.remove(...what)),
   };
   const replica = (me: string) => new Sessions({ clock, shared: { records, me } });
@@ -197,4 +200,24 @@ test('a store that forgets everything while sessions are being written down is t
   clock.pass(1000);
   await settled();
   assert.deepEqual(await homes(), ['one', 'one']);
+});
+
+test('a session that ends while it is written down is nowhere, also when its replica is gone', async () => {
+  const { clock, records, hold, one, two } = fleet();
+  const session = await open(one);
+  const { call } = request('1', { session });
+  await records.remove('session', session);
+  const { promise, resolve } = Promise.withResolvers<void>();
+  hold.writing = promise;
+  one.announceAll();
+  clock.pass(1000);
+  await settled();
+  const ended = one.end(head({ session }).call);
+  await settled();
+  resolve();
+  await ended;
+  await settled();
+  assert.equal(await two.elsewhere(call), undefined);
+  await two.takeUp(call, 'one');
+  assert.throws(() => two.attend(call), refused('unknown-session'));
 });

@@ -36,6 +36,8 @@ export interface DirectoryDeps {
   readonly me: string;
   /** The sessions that are here. */
   readonly all: () => Iterable<Listed>;
+  /** Whether it has not ended here meanwhile. */
+  readonly has: (id: string) => boolean;
   /** Another replica has taken it up. */
   readonly taken: (id: string) => void;
 }
@@ -133,12 +135,14 @@ export class Directory {
 
   /** @throws StateUnavailable */
   async #write({ id, due, record }: Listed): Promise<void> {
-    const { clock, records, me, taken } = this.#deps;
+    const { clock, records, me, has, taken } = this.#deps;
     const found = await records.read(KIND, id);
     if (found !== undefined && recordOf(found).home !== me) return taken(id);
     const text = JSON.stringify({ ...record, home: me });
     // In between, another one may have taken it for dead; then the next look finds that.
-    if (await records.write(KIND, id, text, Math.max(1, due - clock.now()), found ?? null)) this.#written.set(id, due);
+    if (!(await records.write(KIND, id, text, Math.max(1, due - clock.now()), found ?? null))) return;
+    if (has(id)) this.#written.set(id, due);
+    else await this.remove(id);
   }
 
   #later(ms: number): void {
