@@ -23,15 +23,24 @@ function fleet() {
   const now = () => clock.now();
   const store = memoryStore(now, { steady: now });
   const away = { is: false };
+  /** Readings that come through, and what the others wait for; and what writings wait for. */
+  const hold = { after: Number.POSITIVE_INFINITY, until: Promise.resolve(), writing: Promise.resolve() };
+  const reading = () => (--hold.after < 0 ? hold.until : undefined);
   const ask = <T>(work: () => Promise<T>): Promise<T> =>
     away.is ? Promise.reject(new StateUnavailable('away')) : work();
   const records: Records = {
-    read: (...what) => ask(() => store.records.read(...what)),
-    write: (...what) => ask(() => store.records.write(...what)),
+    read: async (...what) => {
+      await reading();
+      return ask(() => store.records.read(...what));
+    },
+    write: async (...what) => {
+      await hold.writing;
+      return ask(() => store.records.write(...what));
+    },
     remove: (...what) => ask(() => store.records.remove(...what)),
   };
   const replica = (me: string) => new Sessions({ clock, shared: { records, me } });
-  return { clock, records, away, one: replica('one'), two: replica('two'), three: replica('three') };
+  return { clock, records, away, hold, one: replica('one'), two: replica('two'), three: replica('three') };
 }
 
 async function open(sessions: Sessions, wish: Wish = {}, capabilities: object = {}): Promise<string> {
@@ -169,4 +178,46 @@ test('a kept sandbox has one home, which another takes only from a dead one; a s
   await one.keepHere('notes', alice.key, 'session', MINUTE);
   await assert.rejects(two.keepHere('notes', alice.key, 'session', MINUTE), refused('isolation'));
   await two.keepHere('notes', alice.key, 'session', MINUTE);
+});
+
+test('a store that forgets everything while sessions are being written down is told of all of them at once', async () => {
+  const { clock, records, one, two, hold } = fleet();
+  const sessions = [await open(one), await open(one)];
+  const homes = () => Promise.all(sessions.map((session) => two.elsewhere(head({ session }).call)));
+  assert.deepEqual(await homes(), ['one', 'one']);
+  // Both were used, and the first has been written down again.
+  clock.pass(1000);
+  for (const session of sessions) one.attend(request('1', { session }).call).answered('');
+  const { promise, resolve } = Promise.withResolvers<void>();
+  Object.assign(hold, { after: 1, until: promise });
+  clock.pass(30_000);
+  await settled();
+  for (const session of sessions) await records.remove('session', session);
+  one.announceAll();
+  hold.after = Number.POSITIVE_INFINITY;
+  resolve();
+  await settled();
+  clock.pass(1000);
+  await settled();
+  assert.deepEqual(await homes(), ['one', 'one']);
+});
+
+test('a session that ends while it is written down is nowhere, also when its replica is gone', async () => {
+  const { clock, records, hold, one, two } = fleet();
+  const session = await open(one);
+  const { call } = request('1', { session });
+  await records.remove('session', session);
+  const { promise, resolve } = Promise.withResolvers<void>();
+  hold.writing = promise;
+  one.announceAll();
+  clock.pass(1000);
+  await settled();
+  const ended = one.end(head({ session }).call);
+  await settled();
+  resolve();
+  await ended;
+  await settled();
+  assert.equal(await two.elsewhere(call), undefined);
+  await two.takeUp(call, 'one');
+  assert.throws(() => two.attend(call), refused('unknown-session'));
 });

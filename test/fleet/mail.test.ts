@@ -160,3 +160,44 @@ test('a client that goes away is gone at the other replica too; a replica that g
   });
   assert.ok(why instanceof Refusal && why.code === 'unavailable', String(why));
 });
+
+test('a replica that says what is no message loses what is between the two, and ends nobody', {
+  skip: noRedis,
+  timeout: 30_000,
+}, async (t) => {
+  const { url } = await redisServer(t);
+  const there = await replica(t, url);
+  const { heard, came } = hear(there.mail);
+  const here = await carriage(t, url, async () => ANSWER);
+  for (const nonsense of ['null', '{', '{"kind":"request","leg":1}', '{"kind":"answer"}']) {
+    const lost = here.carried.carry(there.mail.me, head({ until: 5000 }).call);
+    lost.catch(() => undefined);
+    await came(heard.length + 1);
+    await there.mail.send(here.me, nonsense);
+    if (nonsense.includes('answer')) await there.mail.send(here.me, 'null');
+    await assert.rejects(lost, (error) => error instanceof Refusal && error.code === 'unavailable', nonsense);
+  }
+});
+
+test('a name that somebody has made up is not remembered, and those of replicas are', {
+  skip: noRedis,
+  timeout: 30_000,
+}, async (t) => {
+  const { url } = await redisServer(t);
+  const [one, two] = [await replica(t, url), await replica(t, url)];
+  const asking = new Redis(url);
+  const watcher = await asking.monitor();
+  t.after(() => [asking, watcher].map((redis) => redis.disconnect()));
+  const numbers: string[] = [];
+  watcher.on('monitor', (_time: string, [command, , text = '']: readonly string[]) => {
+    if (command === 'publish') numbers.push(text.split('.')[1] ?? '');
+  });
+  const { came } = hear(two.mail);
+  for (let round = 0; round < 2; round++) {
+    const asked = ['nobody-of-that-n', 'nobody-of-that-n', two.mail.me].map((to) => one.mail.send(to, 'anybody?'));
+    assert.deepEqual(await Promise.all(asked), [false, false, true]);
+  }
+  await came(2);
+  await until(() => numbers.length === 6);
+  assert.deepEqual(numbers, ['1', '2', '1', '1', '2', '2']);
+});

@@ -8,6 +8,8 @@ const id = z.int().min(0);
 const bundleId = z.strictObject({ version: z.int().min(1), digest: z.string().max(64) });
 const counts = z.record(z.string(), z.int());
 const count = z.int().min(0);
+/** Milliseconds for which a budget can count: a month, and what is kept of it behind that. */
+const LONGEST_BUDGET = 100 * 24 * 60 * 60 * 1000;
 
 /** What a gateway may say. Zone 1 is where strangers come in: what zone 0 hears from it is looked at like anybody's. */
 const fromGateway = z.discriminatedUnion('kind', [
@@ -72,9 +74,9 @@ const fromGateway = z.discriminatedUnion('kind', [
     kind: z.literal('spent'),
     spendings: z.array(
       z.strictObject({
-        key: z.string().min(1),
+        key: z.string().min(1).max(4096),
         limit: z.int().min(0),
-        ttl: z.int().min(0),
+        ttl: z.int().min(0).max(LONGEST_BUDGET),
         spent: z.int().min(0),
         reached: z.number().optional(),
       }),

@@ -10,6 +10,8 @@ import type { Carried, Message } from './messages.ts';
 const MOST = 4096;
 /** Milliseconds between two looks whether the other ends of requests on their way still live. */
 const PULSE = 1000;
+/** Milliseconds without a word of theirs after which they do not: a machine without power is still subscribed for minutes. */
+const SILENCE = 10 * PULSE;
 
 export interface CarriageDeps {
   readonly mail: Mail;
@@ -51,6 +53,8 @@ export class Carriage {
   readonly #deps: CarriageDeps;
   readonly #out = new Map<number, Out>();
   readonly #in = new Map<string, In>();
+  /** When each of those ends was last heard, or first waited for. */
+  #heard = new Map<string, number>();
   #last = 0;
   #stopPulse: (() => void) | undefined;
 
@@ -58,7 +62,13 @@ export class Carriage {
   constructor(deps: CarriageDeps, unsettled: () => void) {
     this.#deps = deps;
     deps.mail.receive({
-      message: (from, text) => this.#hear(from, JSON.parse(text)),
+      message: (from, text) => {
+        try {
+          this.#hear(from, JSON.parse(text));
+        } catch {
+          this.#lose(from, 'says what is no message');
+        }
+      },
       gap: (from) => {
         this.#lose(from, 'a message was lost');
         if (from === undefined) unsettled();
@@ -113,6 +123,7 @@ export class Carriage {
   }
 
   #hear(from: string, message: Message): void {
+    if (this.#heard.has(from)) this.#heard.set(from, this.#deps.clock.now());
     switch (message.kind) {
       case 'pulse':
         break;
@@ -180,11 +191,20 @@ export class Carriage {
   #watch(): void {
     this.#stopPulse ??= this.#deps.clock.setTimer(() => {
       this.#stopPulse = undefined;
-      const peers = new Set([...this.#out.values()].map(({ to }) => to));
-      for (const { from } of this.#in.values()) peers.add(from);
-      for (const peer of peers) this.#say(peer, { kind: 'pulse' });
-      if (peers.size > 0) this.#watch();
+      this.#pulse(this.#deps.clock.now());
+      if (this.#heard.size > 0) this.#watch();
     }, PULSE);
+  }
+
+  #pulse(now: number): void {
+    const before = this.#heard;
+    this.#heard = new Map();
+    for (const { to } of this.#out.values()) this.#heard.set(to, before.get(to) ?? now);
+    for (const { from } of this.#in.values()) this.#heard.set(from, before.get(from) ?? now);
+    for (const [peer, heard] of this.#heard) {
+      if (now - heard < SILENCE) this.#say(peer, { kind: 'pulse' });
+      else this.#lose(peer, 'is silent');
+    }
   }
 }
 

@@ -36,6 +36,8 @@ export interface DirectoryDeps {
   readonly me: string;
   /** The sessions that are here. */
   readonly all: () => Iterable<Listed>;
+  /** Whether it has not ended here meanwhile. */
+  readonly has: (id: string) => boolean;
   /** Another replica has taken it up. */
   readonly taken: (id: string) => void;
 }
@@ -53,6 +55,8 @@ export class Directory {
   readonly #written = new Map<string, number>();
   /** Those that have ended, and may still be written down. */
   readonly #ended = new Set<string>();
+  /** Since the last look began. */
+  #isForgotten = false;
   #stop: (() => void) | undefined;
 
   constructor(deps: DirectoryDeps) {
@@ -111,12 +115,14 @@ export class Directory {
   /** The store was away, and may have lost what was written down: everything is, once more. */
   forget(): void {
     this.#written.clear();
+    this.#isForgotten = true;
     this.#later(AGAIN);
   }
 
   /** Writes down how long those live that were used, and what could not be written down before. */
   async #renew(): Promise<void> {
     let isMissing = false;
+    this.#isForgotten = false;
     for (const id of [...this.#ended]) await this.remove(id);
     for (const session of [...this.#deps.all()]) {
       if (this.#written.get(session.id) === session.due) continue;
@@ -124,17 +130,19 @@ export class Directory {
         isMissing = true;
       });
     }
-    this.#later(isMissing || this.#ended.size > 0 ? AGAIN : RENEWAL);
+    this.#later(isMissing || this.#isForgotten || this.#ended.size > 0 ? AGAIN : RENEWAL);
   }
 
   /** @throws StateUnavailable */
   async #write({ id, due, record }: Listed): Promise<void> {
-    const { clock, records, me, taken } = this.#deps;
+    const { clock, records, me, has, taken } = this.#deps;
     const found = await records.read(KIND, id);
     if (found !== undefined && recordOf(found).home !== me) return taken(id);
     const text = JSON.stringify({ ...record, home: me });
     // In between, another one may have taken it for dead; then the next look finds that.
-    if (await records.write(KIND, id, text, Math.max(1, due - clock.now()), found ?? null)) this.#written.set(id, due);
+    if (!(await records.write(KIND, id, text, Math.max(1, due - clock.now()), found ?? null))) return;
+    if (has(id)) this.#written.set(id, due);
+    else await this.remove(id);
   }
 
   #later(ms: number): void {

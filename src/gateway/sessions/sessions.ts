@@ -56,6 +56,7 @@ export class Sessions {
       new Directory({
         ...{ clock, ...shared },
         all: () => this.#registry.all(),
+        has: (id) => this.#registry.get(id) !== undefined,
         taken: (id) => this.#registry.get(id)?.end(TAKEN),
       });
   }

@@ -18,11 +18,15 @@ import { CHUNK, PREFIX, type Shared } from './shared.ts';
 
 /** Settlements that wait for the store. Each belongs to a call that was in flight. */
 const WAITING = 50_000;
+/** Settlements that the store need not remember any more, and is told so with one other. */
+const FORGOTTEN = 100;
 
 interface Waiting {
   readonly settlement: Settlement;
   /** Nobody knows whether it was reserved: the answer was lost, and the demand may still be on its way. */
   readonly inDoubt: boolean;
+  /** It was asked before, and no answer was heard. */
+  isUnheard: boolean;
   readonly resolve: (reached: readonly Spending[]) => void;
 }
 
@@ -34,6 +38,8 @@ export class RedisLimits {
   readonly #spent = new Map<string, Omit<Spent, 'key'>>();
   readonly #held = new Map<string, Reservation>();
   readonly #waiting = new Map<string, Waiting>();
+  /** Settlements whose answers have been heard. */
+  readonly #heard: string[] = [];
   readonly #allowance = new Allowance();
 
   constructor(shared: Shared, name: (key: string) => string, known: readonly Spent[]) {
@@ -56,7 +62,7 @@ export class RedisLimits {
     const { shared, watch, reserve } = demand;
     const buckets = allOf(demand);
     const breakers = breakerKeys(PREFIX, this.#name, watch);
-    const lists = [this.#of('held'), this.#of('given-up')];
+    const lists = [this.#of('held'), this.#of('over')];
     const keys = [...lists, ...buckets.map(({ key }) => this.#bucketKey(key)), ...breakers];
     const args = [
       ...[buckets.length, shared === undefined ? 0 : 1, FAIR_SLOT],
@@ -96,7 +102,7 @@ export class RedisLimits {
     return new Promise((resolve) => {
       // It is given back when this process ends, and costs others nothing but room.
       if (this.#waiting.size >= WAITING) return resolve([]);
-      this.#waiting.set(settlement.id, { settlement, inDoubt, resolve });
+      this.#waiting.set(settlement.id, { settlement, inDoubt, isUnheard: false, resolve });
       if (!this.#shared.isAway) void this.#send(settlement.id).catch(() => undefined);
     });
   }
@@ -119,14 +125,22 @@ export class RedisLimits {
     if (waiting === undefined) return;
     const { settlement, inDoubt } = waiting;
     const { amount, actual, budgets } = settlement;
-    const own = [this.#of('held'), this.#of('late'), this.#of('given-up')];
+    const own = [this.#of('held'), this.#of('late'), this.#of('over')];
     const keys = [...own, ...budgets.map(({ key }) => this.#budgetKey(key))];
-    const args = [id, amount, actual, inDoubt ? 1 : 0, ...budgets.map(({ ttl }) => ttl)];
-    const [kind, ...spent] = await this.#shared.ask('settle', keys, args);
+    const heard = this.#heard.splice(0, FORGOTTEN);
+    const args = [id, amount, actual, ...budgets.map(({ ttl }) => ttl), ...heard];
+    const [kind, ...spent] = await this.#shared.ask('settle', keys, args).catch((error: unknown) => {
+      this.#heard.push(...heard);
+      waiting.isUnheard = true;
+      throw error;
+    });
     if (kind !== 'settled' && kind !== 'before') throw new StateUnavailable(`the store answered ${String(kind)}`);
     if (!this.#waiting.delete(id)) return;
     this.#held.delete(id);
-    waiting.resolve(kind === 'settled' ? this.#learn(settlement, spent.map(Number)) : []);
+    // What is in doubt may still be on its way: the store goes on remembering that it is over.
+    if (!inDoubt) this.#heard.push(id);
+    const isNew = kind === 'settled' || waiting.isUnheard;
+    waiting.resolve(isNew ? this.#learn(settlement, spent.map(Number)) : []);
     this.#allowance.settled(settlement);
   }
 
@@ -148,7 +162,7 @@ export class RedisLimits {
     const [spent, held] = [[...this.#spent], [...this.#held.values()]];
     for (let at = 0; at === 0 || at < Math.max(spent.length, held.length); at += CHUNK) {
       const known = spent.slice(at, at + CHUNK);
-      const keys = [this.#of('held'), ...known.map(([key]) => this.#budgetKey(key))];
+      const keys = [this.#of('held'), this.#of('over'), ...known.map(([key]) => this.#budgetKey(key))];
       const reserved = held.slice(at, at + CHUNK).flatMap((one) => [one.id, this.#recordOf(one)]);
       const args = [...known.flatMap(([, { spent: amount, until }]) => [amount, until - now]), ...reserved];
       await this.#shared.restore('restore', keys, args);
@@ -167,7 +181,7 @@ export class RedisLimits {
   }
 
   /** A list of this gateway's. */
-  #of(list: 'held' | 'late' | 'given-up'): string {
+  #of(list: 'held' | 'late' | 'over'): string {
     return `${PREFIX}${list}:${this.#shared.holder}`;
   }
 

@@ -5,6 +5,16 @@ import type { Seals } from './seals.ts';
 
 const ENVELOPE = /^([\w-]{16})\.([1-9]\d{0,15})\.(.*)$/s;
 
+/** What was sent to one name. */
+interface Sent {
+  /** Of the newest message. */
+  number: number;
+  /** Messages of which nobody knows yet whether they have arrived. */
+  open: number;
+  /** One may have. */
+  isThere: boolean;
+}
+
 /**
  * Mail by Redis' publish and subscribe, which tells how many have got a message: none, where its receiver is dead. Each
  * message is sealed to its sender, its receiver and its number: what is changed, shown again or to somebody else is dropped, and
@@ -17,8 +27,8 @@ export class RedisMail implements Mail {
   readonly #subscriber: Redis;
   readonly #prefix: string;
   readonly #seals: Seals;
-  /** Numbers of the newest message to and from each replica. */
-  readonly #sent = new Map<string, number>();
+  readonly #sent = new Map<string, Sent>();
+  /** Number of the newest message from each replica. */
   readonly #got = new Map<string, number>();
   #receiver: MailReceiver | undefined;
 
@@ -51,10 +61,22 @@ export class RedisMail implements Mail {
   }
 
   async send(to: string, message: string): Promise<boolean> {
-    const number = (this.#sent.get(to) ?? 0) + 1;
+    const sent = this.#sent.get(to) ?? { number: 0, open: 0, isThere: false };
+    const number = sent.number + 1;
     const sealed = this.#seals.seal('mail', about(this.me, to, number), message);
-    this.#sent.set(to, number);
-    return (await this.#redis.publish(this.#prefix + to, `${this.me}.${number}.${sealed}`)) > 0;
+    sent.number = number;
+    sent.open++;
+    this.#sent.set(to, sent);
+    let isThere = true;
+    try {
+      isThere = (await this.#redis.publish(this.#prefix + to, `${this.me}.${number}.${sealed}`)) > 0;
+      return isThere;
+    } finally {
+      sent.open--;
+      sent.isThere ||= isThere;
+      // Clients name replicas, too (in the ids of tasks): what nobody is called is not remembered.
+      if (!sent.isThere && sent.open === 0) this.#sent.delete(to);
+    }
   }
 
   async others(): Promise<readonly string[]> {

@@ -1,4 +1,4 @@
--- KEYS: clock, the holder's reservations, those that were given up while they were on their way, buckets (own, shared,
+-- KEYS: clock, the holder's reservations, those that are over, buckets (own, shared,
 -- further), breakers, budgets.
 -- ARGV: wall, epoch, number of buckets, 1 where the second is shared, FAIR_SLOT, number of breakers, the id of a probe and
 -- the milliseconds that it is waited for, then interval and burst of each bucket;
