@@ -92,3 +92,14 @@ test('a remote server that flips and does not show its list any more answers nob
   state.refusesLists = false;
   await assert.rejects(call(), changed);
 });
+
+test('a descriptor that was reviewed since the last look is called at once, and one that is still to come when it is there', async (t) => {
+  const { call, state } = await flipping(t, 3, keepingSessions);
+  await call();
+  await assert.rejects(call('alice', HOSTILE), { code: 'changed' });
+  await call();
+  await call();
+  assert.equal(state.had, 3);
+  assert.equal(await call('alice', HOSTILE), 'as ever');
+  await assert.rejects(call(), changed);
+});

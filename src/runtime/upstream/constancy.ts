@@ -8,6 +8,8 @@ import { UpstreamFailure } from './upstream.ts';
 /** Calls, and milliseconds, after which a list is asked for again though nothing was said of a change. */
 const MAX_CALLS = 200;
 const MAX_AGE = 60_000;
+/** In the place of a digest. */
+const NOT_LISTED = '';
 
 /** What a server can be asked for its lists in. */
 export interface Conversation extends Pick<Channel, 'request'> {
@@ -28,12 +30,14 @@ interface Look {
 
 /**
  * Whether one server still says of its tools and prompts what was reviewed. Its list is asked for before the first call,
- * after each `list_changed`, and again after so many calls or so long. A descriptor that was seen to be another one stays
- * refused, in every sandbox and session, until another one is reviewed.
+ * after each `list_changed`, and again after so many calls or so long. A descriptor that was as reviewed and then another one
+ * stays refused, in every sandbox and session, until another one is reviewed.
  */
 export class Constancy {
   readonly #now: () => number;
-  readonly #changed = new Map<string, string>();
+  /** Keys of what has been listed as it was reviewed, and of what was listed otherwise after that. */
+  readonly #asReviewed = new Set<string>();
+  readonly #flipped = new Map<string, string>();
   readonly #looks = new WeakMap<object, Map<ListName, Look>>();
 
   /** @param now milliseconds since the epoch */
@@ -59,22 +63,33 @@ export class Constancy {
     await this.#compare(reviewed, this.#lookOf(life, reviewed.list), conversation);
   }
 
-  async #compare({ list, name, digest }: Reviewed, look: Look, conversation: Conversation): Promise<void> {
+  async #compare(reviewed: Reviewed, look: Look, conversation: Conversation): Promise<void> {
+    const { list, name, digest } = reviewed;
     const key = JSON.stringify([list, name, digest]);
-    const isDue = look.live === undefined || look.calls > MAX_CALLS || this.#now() >= look.until;
-    const isAsked = look.asked?.of === conversation.stale;
-    if (conversation.stale.has(list) || (isDue && !isAsked)) this.#ask(list, look, conversation);
-    const live = look.asked?.of === conversation.stale ? await look.asked.live : look.live;
-    const found = live?.get(name);
-    if (found === undefined) {
-      look.until = 0;
-      throw new UpstreamFailure('changed', `${name} is not in ${list}/list now`);
+    if (!this.#flipped.has(key)) {
+      const other = await this.#differing(reviewed, look, conversation);
+      if (other === undefined) {
+        this.#asReviewed.add(key);
+        return;
+      }
+      if (other === NOT_LISTED) throw new UpstreamFailure('changed', `${name} is not in ${list}/list now`);
+      // A pin may be in force before the server is what it says.
+      if (!this.#asReviewed.has(key)) throw changed(reviewed, other);
+      this.#flipped.set(key, other);
     }
-    const other = found.find((one) => one !== digest);
-    if (other !== undefined) this.#changed.set(key, other);
-    const now = this.#changed.get(key);
-    if (now !== undefined)
-      throw new UpstreamFailure('changed', `${list}/list has had ${name} as ${now}, and ${digest} was reviewed`);
+    throw changed(reviewed, this.#flipped.get(key) ?? '');
+  }
+
+  /** The digest that is listed instead of the reviewed one. */
+  async #differing(reviewed: Reviewed, look: Look, conversation: Conversation): Promise<string | undefined> {
+    const { list } = reviewed;
+    const { live, calls, until, asked } = look;
+    const isStale = conversation.stale.has(list);
+    if (asked?.of === conversation.stale && !isStale) return otherIn(await asked.live, reviewed);
+    const isCurrent = !isStale && calls <= MAX_CALLS && this.#now() < until;
+    // Since an older look another descriptor may have been reviewed.
+    if (isCurrent && live !== undefined && otherIn(live, reviewed) === undefined) return undefined;
+    return otherIn(await this.#ask(list, look, conversation), reviewed);
   }
 
   #lookOf(life: object, list: ListName): Look {
@@ -86,7 +101,7 @@ export class Constancy {
   }
 
   /** Calls that come meanwhile in the same conversation wait for the same answer. */
-  #ask(list: ListName, look: Look, conversation: Conversation): void {
+  #ask(list: ListName, look: Look, conversation: Conversation): Promise<Live> {
     conversation.stale.delete(list);
     [look.calls, look.until] = [1, this.#now() + MAX_AGE];
     const asked = { of: conversation.stale, live: liveOf(list, conversation) };
@@ -100,11 +115,21 @@ export class Constancy {
         if (look.asked === asked) [look.until, look.asked] = [0, undefined];
       },
     );
+    return asked.live;
   }
 }
 
 interface Called {
   readonly reviewed?: Reviewed | undefined;
+}
+
+function otherIn(live: Live, { name, digest }: Reviewed): string | undefined {
+  const found = live.get(name);
+  return found === undefined ? NOT_LISTED : found.find((one) => one !== digest);
+}
+
+function changed({ list, name, digest }: Reviewed, now: string): UpstreamFailure {
+  return new UpstreamFailure('changed', `${list}/list has had ${name} as ${now}, and ${digest} was reviewed`);
 }
 
 async function liveOf(list: ListName, conversation: Conversation): Promise<Live> {
