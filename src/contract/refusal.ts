@@ -124,6 +124,14 @@ export const refusals = {
     reason: 'approval',
     standard: 'NIST SP 800-53 AC-3(2)',
   },
+  /** The server says something else of its tool than what was reviewed. */
+  changed: {
+    http: 200,
+    rpc: 1403,
+    text: 'The tool has changed, and waits for approval',
+    reason: 'approval',
+    standard: 'OWASP LLM03:2025',
+  },
   /** The result gives the model orders, and waits for the operator to read it. */
   approval: {
     http: 200,

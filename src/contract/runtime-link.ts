@@ -1,5 +1,5 @@
 import type { EgressAttempt } from './egress.ts';
-import type { Served } from './upstream.ts';
+import type { Reviewed, Served } from './upstream.ts';
 import type { WireLease, WireUse } from './wire-secret.ts';
 
 /**
@@ -25,6 +25,7 @@ export type ToRuntime =
       /** For the egress proxy of the call's sandbox, until the call's end. */
       readonly leases?: readonly WireLease[];
       readonly asTask?: true;
+      readonly reviewed?: Reviewed;
     }
   /** A session that calls have named is over. */
   | { readonly kind: 'session-over'; readonly id: number; readonly session: string }
@@ -65,7 +66,7 @@ export type FromRuntime =
   | { readonly kind: 'egress'; readonly id: number; readonly server: string; readonly attempt: EgressAttempt }
   | { readonly kind: 'failed'; readonly id: number; readonly code: RuntimeFailure; readonly detail: string };
 
-export type RuntimeFailure = 'isolation' | 'upstream' | 'size' | 'overload' | 'state-lost';
+export type RuntimeFailure = 'isolation' | 'upstream' | 'size' | 'overload' | 'state-lost' | 'changed';
 
 /** What a server says of itself now; raw JSON texts, so that pins are made of its own bytes. */
 export interface LiveDescriptors {

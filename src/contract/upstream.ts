@@ -21,6 +21,17 @@ export interface UpstreamSession {
   readonly ended: AbortSignal;
 }
 
+/** The lists of a server whose elements are reviewed one by one. */
+export type ListName = 'tools' | 'prompts';
+
+/** The descriptor that a call was judged by. */
+export interface Reviewed {
+  readonly list: ListName;
+  readonly name: string;
+  /** Of its raw JSON text, as in PinnedDescriptor. */
+  readonly digest: string;
+}
+
 /** What a server made of a call that it had. */
 export interface Served {
   /** Milliseconds that it took itself, without what was waited for before it began, or for its client meanwhile. */
@@ -34,6 +45,8 @@ export interface UpstreamCall {
   readonly method: string;
   /** Raw JSON of the params; relayed. */
   readonly params: Uint8Array;
+  /** The call is refused where the server says otherwise of it now; absent: it is about none. */
+  readonly reviewed?: Reviewed | undefined;
   /** What must not be shared between subjects is keyed by this. */
   readonly subject: string;
   /** Whose calls wait in one row where there is no room; absent: nobody's own. */

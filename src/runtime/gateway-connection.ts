@@ -108,7 +108,7 @@ export class GatewayConnection {
   }
 
   async #call(head: Frame<'call'>, params: Uint8Array, { controller, asks }: Running): Promise<Uint8Array> {
-    const { id, server, method, subject, party, capabilities, logLevel, asTask = false, leases } = head;
+    const { id, server, method, subject, party, capabilities, logLevel, asTask = false, leases, reviewed } = head;
     if (!METHODS.has(method)) throw new UpstreamFailure('upstream', `no such method here: ${method}`);
     if (!isObject(parseStrict(Buffer.from(capabilities)).value))
       throw new RangeError('capabilities that are no object');
@@ -130,6 +130,7 @@ export class GatewayConnection {
     const told = { method, params, subject, party, session, capabilities, logLevel, headers: [], asTask, loan };
     const { kind, raw } = await this.#asSigned(head).call({
       ...told,
+      reviewed,
       signal,
       notify,
       ask,

@@ -86,7 +86,12 @@ export async function callTool(
 }
 
 /** The same server without the link between. */
-export function sandboxWith(t: TestContext, server: SandboxedServer, limits: Partial<PoolLimits> = {}) {
+export function sandboxWith(
+  t: TestContext,
+  server: SandboxedServer,
+  limits: Partial<PoolLimits> = {},
+  now: () => number = Date.now,
+) {
   const roomy = { starts: 2, live: 32, memory: 2 ** 40, idle: 2, queue: 10, handshake: 5000 };
   const pool = new SandboxPool({ ...roomy, ...limits }, () => {});
   const driver = plainDriver();
@@ -95,5 +100,5 @@ export function sandboxWith(t: TestContext, server: SandboxedServer, limits: Par
   const kept = new KeptSandboxes(pool, clock, (event) => events.push(event));
   t.after(() => pool.close());
   pool.add(server, driver, Date.now);
-  return { upstream: sandboxedUpstream(server, pool, kept, Date.now), pool, driver, clock, events };
+  return { upstream: sandboxedUpstream(server, pool, kept, now), pool, driver, clock, events };
 }

@@ -129,3 +129,21 @@ test('the log tells which calls shared a sandbox', async () => {
     ['alice', 'alice', 'bob'].map((subject) => [subject, 'notes', 'notes/note']),
   );
 });
+
+// The last one: from then on the tool is refused.
+test('a tool whose description flips while it runs is refused to everybody, and the log says why', async () => {
+  verifies('observe.audit');
+  const session = await open(alice);
+  assert.equal(await told('secret', alice, session), 'nothing');
+  for (const [text, whose, where] of [
+    ['flip', alice, session],
+    ['read', alice, session],
+    ['read', bob, await open(bob)],
+  ] as const) {
+    const { json, text: raw } = await note(text, whose, where);
+    assert.equal(json?.error?.data?.reason, 'approval', raw);
+    assert.doesNotMatch(raw, /secret/);
+  }
+  const log = await workspace.must('audit', 'tail', '-n', '20');
+  assert.equal(log.match(/tools\/list has had note as sha256-/g)?.length, 3, log);
+});

@@ -1,8 +1,15 @@
 import type { Caller } from '../../contract/caller.ts';
 import type { EgressAttempt } from '../../contract/egress.ts';
 import { takesUrls } from '../../contract/step-up.ts';
-import type { Admitted } from '../../contract/tool-call.ts';
-import type { RpcAnswer, Served, ServerRequest, UpstreamCall, UpstreamSession } from '../../contract/upstream.ts';
+import type { Admitted, Target } from '../../contract/tool-call.ts';
+import type {
+  Reviewed,
+  RpcAnswer,
+  Served,
+  ServerRequest,
+  UpstreamCall,
+  UpstreamSession,
+} from '../../contract/upstream.ts';
 import type { Loan } from '../../contract/wire-secret.ts';
 import { mayBeTask, toldCapabilities } from './capabilities.ts';
 import type { Embedding } from './embedded-request.ts';
@@ -16,6 +23,7 @@ const UNASKED: RpcAnswer = { kind: 'error', raw: '{"code":-32600,"message":"Inva
 export class Exchange implements UpstreamCall {
   readonly method: string;
   readonly params: Uint8Array;
+  readonly reviewed: Reviewed | undefined;
   readonly subject: string;
   readonly party: string;
   readonly session: UpstreamSession | undefined;
@@ -47,6 +55,7 @@ export class Exchange implements UpstreamCall {
     const { target, subject } = call;
     this.method = target.method;
     this.params = encoder.encode(params);
+    this.reviewed = reviewedOf(target);
     this.subject = subject.key;
     this.party = subject.tenant;
     this.session = caller.session;
@@ -100,4 +109,9 @@ export class Exchange implements UpstreamCall {
   deferred(): void {
     this.#caller.defer?.();
   }
+}
+
+/** A completion is one of a prompt's arguments, where it is about something reviewed. */
+function reviewedOf({ method, pin }: Target): Reviewed | undefined {
+  return pin && { list: method === 'tools/call' ? 'tools' : 'prompts', name: pin.name, digest: pin.digest };
 }

@@ -13,6 +13,7 @@ const failures: ReadonlySet<string> = new Set<RuntimeFailure>([
   'size',
   'overload',
   'state-lost',
+  'changed',
 ]);
 
 /**

@@ -57,7 +57,7 @@ export class RuntimeLink {
    * has gone; the sandbox is then killed
    */
   call(server: string, call: UpstreamCall): Promise<RpcAnswer> {
-    const { method, subject, party, session, capabilities, logLevel, loan, asTask, signal } = call;
+    const { method, reviewed, subject, party, session, capabilities, logLevel, loan, asTask, signal } = call;
     return new Promise((resolve, reject) => {
       const head = (id: number): ToRuntime => ({
         ...{ kind: 'call', id, server, ...this.#profile(server), method, subject, capabilities },
@@ -66,6 +66,7 @@ export class RuntimeLink {
         ...(logLevel !== undefined && { logLevel }),
         ...(loan !== undefined && { leases: loan.leases }),
         ...(asTask && { asTask }),
+        ...(reviewed !== undefined && { reviewed }),
       });
       const settle = (kind: RpcAnswer['kind'], body: Uint8Array): void => {
         const raw = plainText(body);

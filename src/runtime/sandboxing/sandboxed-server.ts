@@ -2,6 +2,7 @@ import type { SandboxedServer } from '../../contract/bundle.ts';
 import { isObject } from '../../contract/json.ts';
 import type { LiveDescriptors } from '../../contract/runtime-link.ts';
 import type { ServerRequest } from '../../contract/upstream.ts';
+import { Constancy } from '../upstream/constancy.ts';
 import { Deadline } from '../upstream/deadline.ts';
 import { describeServer } from '../upstream/describe.ts';
 import { listenTo } from '../upstream/listening.ts';
@@ -36,6 +37,7 @@ export function sandboxedUpstream(
 ): Upstream {
   const { name, keep, deadline } = server;
   const { signal: never } = new AbortController();
+  const constancy = new Constancy(now);
   const timed = async <T>(work: Promise<T>): Promise<T> => {
     const since = performance.now();
     return work.finally(() => pool.used(name, performance.now() - since));
@@ -45,14 +47,14 @@ export function sandboxedUpstream(
     call: (call): Promise<RpcAnswer> => {
       if (keep === undefined) {
         // To end the sandbox ends the call.
-        const terms = { deadline, signal: never, hold: () => pool.hold(name, call.subject, 'asking') };
+        const terms = { deadline, constancy, signal: never, hold: () => pool.hold(name, call.subject, 'asking') };
         return inFreshSandbox(name, pool, call.signal, (ready) => timed(callIn(ready, call, terms, now)), call.party);
       }
       // Its room is taken already, and other calls are in it.
-      const terms = { deadline, signal: call.signal, hold: () => () => {} };
+      const terms = { deadline, constancy, signal: call.signal, hold: () => () => {} };
       return kept.use(server, keep.idle, call, (ready) => {
         call.kept?.(ready.session.sandbox.id);
-        return callIn(ready, call, terms, now);
+        return callIn(ready, call, { ...terms, life: ready.session }, now);
       });
     },
     listen: (listening): Promise<void> => listen(server, pool, listening),
@@ -72,6 +74,9 @@ export function sandboxedUpstream(
 interface Terms {
   /** Milliseconds; then the sandbox is killed. */
   readonly deadline: number;
+  readonly constancy: Constancy;
+  /** For as long as it is there, a look at the server's lists counts; absent: all sandboxes of the server have the same. */
+  readonly life?: object;
   /** Takes the call back, and leaves the sandbox as it is. */
   readonly signal: AbortSignal;
   /** Room to wait for the client's answers; what gives it back, or undefined where there is none. */
@@ -81,7 +86,7 @@ interface Terms {
 async function callIn(
   { session, handshake, proxy }: Ready,
   call: UpstreamCall,
-  { deadline: bound, signal, hold }: Terms,
+  { deadline: bound, constancy, life = constancy, signal, hold }: Terms,
   now: () => number,
 ): Promise<RpcAnswer> {
   const deadline = new Deadline(bound, now, (failure) => session.fail(failure));
@@ -99,6 +104,8 @@ async function callIn(
   try {
     const { era, capabilities } = handshake;
     const { method, logLevel } = call;
+    const conversation = { request: session.request.bind(session), handshake, stale: session.stale };
+    await constancy.before(call, life, conversation);
     // Up to 2025-11-25 the level is the connection's, and so one call's or one session's alone.
     if (era === 'legacy' && logLevel !== undefined && isObject(capabilities.logging))
       await session.request('logging/setLevel', Buffer.from(JSON.stringify({ level: logLevel })), era);
@@ -114,7 +121,7 @@ async function callIn(
     const first = await session.request(method, paramsFor(call, era), era, caller);
     call.served?.({ ms: watch.ms, fault: isFault(first) });
     // A task of the server's lives in its sandbox, and dies with it.
-    return await throughTask(first, call, () => ({
+    const answer = await throughTask(first, call, () => ({
       era,
       send: (about, taskParams) => session.request(about, taskParams, era, caller),
       lost: session.ended.then((failure) => Promise.reject(failure)),
@@ -122,6 +129,8 @@ async function callIn(
       // Where the sandbox goes on without this call, its task must not.
       withdraw: (taskParams) => void session.request('tasks/cancel', taskParams, era).catch(() => {}),
     }));
+    await constancy.after(call, life, conversation);
+    return answer;
   } catch (error) {
     const { isTelling, isFault: fault } = asFailure(error);
     if (isTelling) call.served?.({ ms: watch.ms, fault });

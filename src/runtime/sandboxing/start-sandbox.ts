@@ -76,6 +76,7 @@ export async function startSandbox(
       }
       observer.greeted();
       if (handshake.era === 'legacy') await session.settle();
+      session.stale.clear();
       return { session, handshake, proxy };
     } catch (error) {
       const failure = asFailure(error);

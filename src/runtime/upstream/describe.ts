@@ -1,6 +1,7 @@
 import { isObject } from '../../contract/json.ts';
 import type { LiveDescriptors } from '../../contract/runtime-link.ts';
 import { rawElements, rawMembers } from '../../contract/strict-json.ts';
+import type { ListName } from '../../contract/upstream.ts';
 import { type Channel, type Handshake, objectOf } from './handshake.ts';
 import { UpstreamFailure } from './upstream.ts';
 
@@ -16,7 +17,8 @@ const METHOD_NOT_FOUND = -32601;
  */
 export async function describeServer(channel: Channel, handshake: Handshake): Promise<LiveDescriptors> {
   const has = (capability: string) => isObject(handshake.capabilities[capability]);
-  const budget = { pages: MAX_PAGES, elements: MAX_ELEMENTS, size: MAX_SIZE - handshake.raw.length };
+  const budget = fullBudget();
+  budget.size -= handshake.raw.length;
   const list = (method: string, member: string) => listAll(channel, handshake, method, member, budget);
   return {
     handshake: handshake.raw,
@@ -26,13 +28,36 @@ export async function describeServer(channel: Channel, handshake: Handshake): Pr
   };
 }
 
+/**
+ * One list as it is now.
+ * @throws UpstreamFailure
+ */
+export async function listLive(
+  channel: Pick<Channel, 'request'>,
+  handshake: Handshake,
+  list: ListName,
+): Promise<readonly string[]> {
+  if (!isObject(handshake.capabilities[list])) return [];
+  return listAll(channel, handshake, `${list}/list`, list, fullBudget());
+}
+
 interface Budget {
   pages: number;
   elements: number;
   size: number;
 }
 
-async function listAll(channel: Channel, { era }: Handshake, method: string, member: string, budget: Budget) {
+function fullBudget(): Budget {
+  return { pages: MAX_PAGES, elements: MAX_ELEMENTS, size: MAX_SIZE };
+}
+
+async function listAll(
+  channel: Pick<Channel, 'request'>,
+  { era }: Handshake,
+  method: string,
+  member: string,
+  budget: Budget,
+) {
   const elements: string[] = [];
   for (let params = '{}'; ; ) {
     if (--budget.pages < 0) throw new UpstreamFailure('size', `${method}: more than ${MAX_PAGES} pages of descriptors`);

@@ -4,6 +4,7 @@ import type { LiveDescriptors } from '../../contract/runtime-link.ts';
 import { TASKS_ALONE } from '../../contract/task.ts';
 import type { Authorization } from '../../contract/upstream.ts';
 import { type Resolve, systemResolver } from '../egress/dial.ts';
+import { Constancy, type Conversation } from './constancy.ts';
 import { describeServer } from './describe.ts';
 import { authorized } from './http/authorized.ts';
 import { Conversations } from './http/conversations.ts';
@@ -59,6 +60,7 @@ class RemoteUpstream implements Upstream {
   readonly #wire: Wire;
   readonly #conversations: Conversations;
   readonly #listenings = new Listenings();
+  readonly #constancy: Constancy;
   #inFlight = 0;
   #lastId = 0;
 
@@ -67,6 +69,7 @@ class RemoteUpstream implements Upstream {
     const target = authorization === undefined ? open : authorized(open, authorization);
     this.#deadline = server.deadline;
     this.#now = now;
+    this.#constancy = new Constancy(now);
     this.#wire = {
       target,
       watch: new Watch(),
@@ -89,15 +92,17 @@ class RemoteUpstream implements Upstream {
       try {
         let answer: RpcAnswer;
         try {
-          answer = await this.#request(session, forTask(call, session));
+          answer = await this.#first(session, call);
         } catch (error) {
           const { subject } = call;
           if (!(error instanceof HttpFailure) || !this.#conversations.isOver(subject, session, error.status))
             throw error;
           session = await this.#conversations.of(subject);
-          answer = await this.#request(session, forTask(call, session));
+          answer = await this.#first(session, call);
         }
-        return await this.#through(session, answer, call);
+        const last = await this.#through(session, answer, call);
+        await this.#constancy.after(call, session, this.#conversation(session));
+        return last;
       } finally {
         first.users--;
       }
@@ -140,6 +145,17 @@ class RemoteUpstream implements Upstream {
     this.#listenings.close();
     await this.#conversations.close(FAREWELL);
     await closeTarget(this.#wire.target);
+  }
+
+  async #first(session: Session, call: UpstreamCall): Promise<RpcAnswer> {
+    await this.#constancy.before(call, session, this.#conversation(session));
+    return this.#request(session, forTask(call, session));
+  }
+
+  #conversation(session: Session): Conversation {
+    const request = (method: string, params: Uint8Array): Promise<RpcAnswer> =>
+      this.#exchange(session, own(method, params), SIDE, undefined, undefined);
+    return { request, handshake: session.handshake, stale: session.stale };
   }
 
   /** A server that keeps a session may ask on its stream, which is opened where there is anybody to be asked. */
@@ -211,7 +227,7 @@ class RemoteUpstream implements Upstream {
         : { headers: base, body: encodeLegacy(id, call.method, call.params) };
       const exchange = new Exchange(
         this.#wire,
-        { id, headers, body, deadline, modern, call: hears, signal },
+        { id, headers, body, deadline, modern, call: hears, signal, stale: session.stale },
         resolve,
         reject,
       );

@@ -6,6 +6,7 @@ import { LineReader } from './lines.ts';
 import { type Message, readMessage } from './message.ts';
 import { withPatience } from './patience.ts';
 import { encodeRequest, progressToken, withEnvelope } from './request.ts';
+import { StaleLists } from './stale-lists.ts';
 import { asFailure, cancelled, printable, type RpcAnswer, UpstreamFailure } from './upstream.ts';
 
 /** What a server may send beside its answer, from one request of ours to the next. */
@@ -48,6 +49,7 @@ export class StdioSession implements Channel {
   readonly sandbox: Sandbox;
   /** Resolves when the conversation is over, for whatever reason. */
   readonly ended: Promise<UpstreamFailure>;
+  readonly stale = new StaleLists();
   readonly #maxResult: number;
   readonly #lines: LineReader;
   #end: (failure: UpstreamFailure) => void = () => {};
@@ -179,6 +181,7 @@ export class StdioSession implements Channel {
 
   #receive(message: Message): void {
     if (message.kind !== 'answer') {
+      this.stale.heard(message);
       this.#addressee(message)?.receive(message);
       return;
     }
