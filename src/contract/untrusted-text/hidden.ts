@@ -134,15 +134,15 @@ function after(text: string, at: number): string {
 }
 
 const WORD = /[\p{L}\p{M}\p{N}_]{1,256}/gu;
-/** Alphabets whose letters are drawn like Latin ones, and are never of one word with them. */
-const STRANGERS = ['Armn', 'Cher', 'Lisu', 'Copt', 'Dsrt', 'Glag', 'Goth', 'Osge']
-  .map((script) => String.raw`\p{Script=${script}}`)
-  .join('')
-  // Letters of full width, and of mathematics.
-  .concat(String.raw`\uff21-\uff3a\uff41-\uff5a\u{1d400}-\u{1d7ff}`);
-const STRANGE = new RegExp(`[${STRANGERS}]`, 'u');
-/** One of these is in every word that is mixed, and so is a Latin letter with another of no ASCII next to it. */
-const ALIEN = new RegExp(String.raw`[${STRANGERS}\p{Script=Cyrl}\p{Script=Grek}]`, 'u');
+/** Alphabets whose letters are drawn like Latin ones, and are never of one word with them; letters of full width, and of mathematics. */
+const STRANGE =
+  /[\p{Script=Armn}\p{Script=Cher}\p{Script=Lisu}\p{Script=Copt}\p{Script=Dsrt}\p{Script=Glag}\p{Script=Goth}\p{Script=Osge}\uff21-\uff3a\uff41-\uff5a\u{1d400}-\u{1d7ff}]/u;
+/**
+ * Outside of Latin, Asian scripts, punctuation, symbols and emoji, none of which has such a letter. One is in every word
+ * that is mixed, and so is a Latin letter with another of no ASCII next to it.
+ */
+const ALIEN =
+  /[^\x00-\u024f\u0590-\u109f\u1e00-\u1eff\u2010-\u205e\u20a0-\u20bf\u2190-\u27bf\u3000-\ua48f\uac00-\ud7a3\ud83c-\ud83e\udc00-\udfff]/;
 const NEIGHBOURS = /[A-Za-z][0-9_]*[^\x00-\x7f]|[^\x00-\x7f][0-9_]*[A-Za-z]/g;
 
 /** Looks only at what stands between spaces around such neighbours: most words have none. */
