@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { findHidden } from '../../src/contract/untrusted-text/hidden.ts';
+import { LOOKALIKES } from '../../src/contract/untrusted-text/lookalikes.ts';
 
 const attacks: Readonly<Record<string, string>> = {
   bidi: 'access = "user\u202e \u2066// admin\u2069 \u2066"',
@@ -71,4 +72,52 @@ test('graphemes of any language hide nothing', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'grapheme-ascii', maxLength: 300 }), (text) => findHidden(text) === undefined),
   );
+});
+
+test('what is found is the same where every short cut is taken, and where a neighbour forbids each', () => {
+  // One suspect that an emoji needs, one Greek letter that a word of science ends in: nothing hidden, all looked at.
+  const honestTail = '\n\u2764\ufe0f TNFα';
+  const unit = fc.oneof(
+    fc.constantFrom(...Object.values(attacks), ...Object.values(honest)),
+    fc.constantFrom(
+      'a',
+      '_',
+      '7',
+      ' ',
+      '“',
+      'µ',
+      'α',
+      'а',
+      'ա',
+      '\uff49',
+      '\u{1d400}',
+      '中',
+      '\u200b',
+      '\udb40',
+      '\ud83d',
+    ),
+    fc.string({ unit: 'binary', maxLength: 8 }),
+  );
+  fc.assert(
+    fc.property(fc.array(unit, { maxLength: 8 }), (units) => {
+      const text = units.join('');
+      assert.deepEqual(findHidden(text), findHidden(`${text}${honestTail}`));
+    }),
+    { numRuns: 1000 },
+  );
+});
+
+test('no letter that can pass for a Latin one is taken for harmless, whatever its alphabet', () => {
+  const drawnLikeLatin =
+    /[\p{Script=Armn}\p{Script=Cher}\p{Script=Lisu}\p{Script=Copt}\p{Script=Dsrt}\p{Script=Glag}\p{Script=Goth}\p{Script=Osge}\uff21-\uff3a\uff41-\uff5a\u{1d400}-\u{1d7ff}]/u;
+  const missed: string[] = [];
+  for (let code = 0x80; code < 0x20000; code++) {
+    const char = String.fromCodePoint(code);
+    const isWord = /[\p{L}\p{M}\p{N}]/u.test(char);
+    const passes = drawnLikeLatin.test(char) || Object.hasOwn(LOOKALIKES, char.toLowerCase());
+    // Dotless i, and the script a and g, are Latin letters of languages and of phonetics.
+    if (isWord && passes && !/\p{Script=Latn}/u.test(char) && findHidden(`ad${char}min`) === undefined)
+      missed.push(code.toString(16));
+  }
+  assert.deepEqual(missed, []);
 });

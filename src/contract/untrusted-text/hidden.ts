@@ -8,18 +8,18 @@ export interface Hidden {
   readonly why: string;
 }
 
-/** Nothing of a text in these characters can be hidden; most texts end here. */
-const PLAIN = /^[\t\n\r\x20-\x7e\u00a0-\u00ac\u00ae-\u024f]*$/;
+/** Nothing of a text without these characters can be hidden; most texts end here. */
+const NOT_PLAIN = /[^\t\n\r\x20-\x7e\u00a0-\u00ac\u00ae-\u024f]/;
 
-/** What may need its neighbours to be judged, and what never has a good reason. */
-const SUSPECT = new RegExp(
-  String.raw`[${[
-    String.raw`\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f`,
-    String.raw`\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\ufdd0-\ufdef\ufffe\uffff`,
-    String.raw`\u{1bca0}-\u{1bca3}\u{1d173}-\u{1d17a}\u{e0000}-\u{e0fff}`,
-  ].join('')}]`,
-  'gu',
-);
+/** What may need its neighbours to be judged, and what never has a good reason; of one UTF-16 unit. */
+const SUSPECTS = [
+  String.raw`\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f`,
+  String.raw`\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\ufdd0-\ufdef\ufffe\uffff`,
+].join('');
+/** The same, of two units. */
+const SUSPECT_PAIR = /[\u{1bca0}-\u{1bca3}\u{1d173}-\u{1d17a}\u{e0000}-\u{e0fff}]/u;
+/** The units that these begin with; without `u` a text is searched several times faster. */
+const SUSPECT_UNIT = new RegExp(String.raw`[${SUSPECTS}\ud82f\ud834\udb40-\udb43]`, 'g');
 
 /** A flag of a part of a country (UTS #51 §1.4.6): a black flag, its code in tags, the end. */
 const FLAG = /\u{1f3f4}[\u{e0030}-\u{e0039}\u{e0061}-\u{e007a}]{2,6}\u{e007f}/gu;
@@ -31,16 +31,28 @@ const FLAG = /\u{1f3f4}[\u{e0030}-\u{e0039}\u{e0061}-\u{e007a}]{2,6}\u{e007f}/gu
  * script or an emoji needs them are none of these. Linear.
  */
 export function findHidden(text: string): Hidden | undefined {
-  if (PLAIN.test(text)) return undefined;
+  if (!NOT_PLAIN.test(text)) return undefined;
+  return findSuspect(text) ?? findLookalike(text);
+}
+
+function findSuspect(text: string): Hidden | undefined {
+  SUSPECT_UNIT.lastIndex = 0;
+  if (!SUSPECT_UNIT.test(text)) return undefined;
   const plain = text.includes('\u{1f3f4}') ? text.replace(FLAG, (flag) => '-'.repeat(flag.length)) : text;
   const run = SPELT_OUT.exec(plain);
   if (run !== null) return { kind: 'invisible', at: run.index, why: 'a run of invisible characters' };
-  for (const { 0: char, index } of plain.matchAll(SUSPECT)) {
-    const kind = judge(char.codePointAt(0) ?? 0, before(plain, index), after(plain, index + char.length));
-    if (kind !== undefined) return { kind, at: index, why: `${kind} character U+${hex(char)}` };
+  SUSPECT_UNIT.lastIndex = 0;
+  while (SUSPECT_UNIT.test(plain)) {
+    const at = SUSPECT_UNIT.lastIndex - 1;
+    const char = after(plain, at);
+    if (SURROGATE.test(char) && !SUSPECT_PAIR.test(char)) continue;
+    const kind = judge(char.codePointAt(0) ?? 0, before(plain, at), after(plain, at + char.length));
+    if (kind !== undefined) return { kind, at, why: `${kind} character U+${hex(char)}` };
   }
-  return findLookalike(text);
+  return undefined;
 }
+
+const SURROGATE = /[\ud800-\udfff]/;
 
 function hex(char: string): string {
   return (char.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0');
@@ -122,28 +134,60 @@ function after(text: string, at: number): string {
 }
 
 const WORD = /[\p{L}\p{M}\p{N}_]{1,256}/gu;
-/** Alphabets whose letters are drawn like Latin ones, and are never of one word with them. */
+/** Alphabets whose letters are drawn like Latin ones, and are never of one word with them; letters of full width, and of mathematics. */
 const STRANGE =
-  /[\p{Script=Armn}\p{Script=Cher}\p{Script=Lisu}\p{Script=Copt}\p{Script=Dsrt}\p{Script=Glag}\p{Script=Goth}\p{Script=Osge}]/u;
-const WIDE = /[\uff21-\uff3a\uff41-\uff5a\u{1d400}-\u{1d7ff}]/u;
+  /[\p{Script=Armn}\p{Script=Cher}\p{Script=Lisu}\p{Script=Copt}\p{Script=Dsrt}\p{Script=Glag}\p{Script=Goth}\p{Script=Osge}\uff21-\uff3a\uff41-\uff5a\u{1d400}-\u{1d7ff}]/u;
+/**
+ * Outside of Latin, Asian scripts, punctuation, symbols and emoji, none of which has such a letter. One is in every word
+ * that is mixed, and so is a Latin letter with another of no ASCII next to it.
+ */
+const ALIEN =
+  /[^\x00-\u024f\u0590-\u109f\u1e00-\u1eff\u2010-\u205e\u20a0-\u20bf\u2190-\u27bf\u3000-\ua48f\uac00-\ud7a3\ud83c-\ud83e\udc00-\udfff]/;
+const NEIGHBOURS = /[A-Za-z][0-9_]*[^\x00-\x7f]|[^\x00-\x7f][0-9_]*[A-Za-z]/g;
 
+/** Looks only at what stands between spaces around such neighbours: most words have none. */
 function findLookalike(text: string): Hidden | undefined {
-  for (const { 0: word, index } of text.matchAll(WORD)) {
-    if (/^[\x00-\x7f]*$/.test(word) || !/[a-z]/i.test(word)) continue;
-    if (isMixed(word))
-      return { kind: 'lookalike', at: index, why: 'a word of Latin letters with letters among them that only look it' };
+  NEIGHBOURS.lastIndex = 0;
+  if (!NEIGHBOURS.test(text) || !ALIEN.test(text)) return undefined;
+  NEIGHBOURS.lastIndex = 0;
+  while (NEIGHBOURS.test(text)) {
+    const within = NEIGHBOURS.lastIndex - 1;
+    const start = text.lastIndexOf(' ', within) + 1;
+    const space = text.indexOf(' ', within);
+    const end = space < 0 ? text.length : space;
+    const at = mixedWord(text.slice(start, end));
+    if (at !== undefined)
+      return {
+        kind: 'lookalike',
+        at: start + at,
+        why: 'a word of Latin letters with letters among them that only look it',
+      };
+    NEIGHBOURS.lastIndex = end;
+  }
+  return undefined;
+}
+
+function mixedWord(text: string): number | undefined {
+  if (!ALIEN.test(text)) return undefined;
+  WORD.lastIndex = 0;
+  for (let found = WORD.exec(text); found !== null; found = WORD.exec(text)) {
+    const [word] = found;
+    if (/[a-z]/i.test(word) && /[^\x00-\x7f]/.test(word) && isMixed(word)) return found.index;
   }
   return undefined;
 }
 
 function isMixed(word: string): boolean {
-  if (STRANGE.test(word) || WIDE.test(word)) return true;
-  const cyrillic = word.match(/\p{Script=Cyrl}/gu) ?? [];
-  if (cyrillic.length > 0 && cyrillic.every(isLookalike)) return true;
+  if (STRANGE.test(word)) return true;
+  const cyrillic = word.match(/\p{Script=Cyrl}/gu);
+  if (cyrillic?.every(isLookalike)) return true;
   // `TNFα`, `βcarotene`: Greek letters stand at the ends of words of science, not between their letters.
-  const inner = /^[^a-z]{0,256}[a-z](.{0,256})[a-z][^a-z]{0,256}$/iu.exec(word)?.[1] ?? '';
-  return (inner.match(/\p{Script=Grek}/gu) ?? []).some(isLookalike);
+  const [, inner = ''] = INNER.exec(word) ?? [];
+  return inner.match(/\p{Script=Grek}/gu)?.some(isLookalike) ?? false;
 }
+
+/** What stands between the first and the last Latin letter of a word. */
+const INNER = /[a-z](.*)[a-z]/iu;
 
 function isLookalike(letter: string): boolean {
   return Object.hasOwn(LOOKALIKES, letter.toLowerCase());

@@ -28,38 +28,41 @@ export class AdditionalProperties {
 
   /** Where the first such property is, for the log; undefined: there is none. The value has passed the schema. */
   find(value: Json): string | undefined {
-    return this.#walk(value, [this.#root], '');
+    return this.#walk(value, [this.#root]);
   }
 
-  #walk(value: Json, described: readonly SchemaNode[], pointer: string): string | undefined {
-    if (isArray(value)) return this.#walkArray(value, this.#level(described, value), pointer);
-    if (isObject(value)) return this.#walkObject(value, this.#level(described, value), pointer);
+  #walk(value: Json, described: readonly SchemaNode[]): string | undefined {
+    if (isArray(value)) return this.#walkArray(value, this.#level(described, value));
+    if (isObject(value)) return this.#walkObject(value, this.#level(described, value));
     return undefined;
   }
 
-  #walkObject(value: JsonObject, level: readonly SchemaNode[], pointer: string): string | undefined {
-    const closed = level.find((node) => node.declares);
+  #walkObject(value: JsonObject, level: readonly SchemaNode[]): string | undefined {
     for (const key of Object.keys(value)) {
+      const member = value[key];
+      const isScalar = typeof member !== 'object' || member === null;
+      if (isScalar && isProperty(level, key)) continue;
       const below: SchemaNode[] = [];
       const open = describe(level, key, below);
-      if (below.length === 0 && !open && closed !== undefined) {
-        return `${pointer}/${shownToken(key)}: additional property, not declared at schema ${closed.pointer || '/'}`;
+      const closed = below.length > 0 || open ? undefined : level.find((node) => node.declares);
+      if (closed !== undefined) {
+        return `/${shownToken(key)}: additional property, not declared at schema ${closed.pointer || '/'}`;
       }
-      const member = value[key];
-      if (below.length === 0 || typeof member !== 'object' || member === null) continue;
-      const found = this.#walk(member, below, `${pointer}/${shownToken(key)}`);
-      if (found !== undefined) return found;
+      if (below.length === 0 || isScalar) continue;
+      const found = this.#walk(member, below);
+      if (found !== undefined) return `/${shownToken(key)}${found}`;
     }
     return undefined;
   }
 
-  #walkArray(value: readonly Json[], level: readonly SchemaNode[], pointer: string): string | undefined {
+  #walkArray(value: readonly Json[], level: readonly SchemaNode[]): string | undefined {
     if (!level.some((node) => node.items !== undefined || node.prefix.length > 0)) return undefined;
-    for (const [index, element] of value.entries()) {
+    for (let index = 0; index < value.length; index++) {
+      const element = value[index];
       if (typeof element !== 'object' || element === null) continue;
       const below = level.map((node) => node.prefix[index] ?? node.items).filter((node) => node !== undefined);
-      const found = this.#walk(element, below, `${pointer}/${index}`);
-      if (found !== undefined) return found;
+      const found = this.#walk(element, below);
+      if (found !== undefined) return `/${index}${found}`;
     }
     return undefined;
   }
@@ -118,6 +121,12 @@ export class AdditionalProperties {
     }
     return relevant;
   }
+}
+
+/** Most members are, and of a value without members nothing more is asked. */
+function isProperty(level: readonly SchemaNode[], key: string): boolean {
+  for (const { properties } of level) if (properties.has(key)) return true;
+  return false;
 }
 
 /** Adds the schemas that describe the member `key`; true: an author or operator wants anything there. */

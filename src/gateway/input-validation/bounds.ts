@@ -1,4 +1,4 @@
-import type { Json } from '../../contract/json.ts';
+import type { Json, JsonObject } from '../../contract/json.ts';
 import { shownToken } from './json-pointer.ts';
 
 /** Bounds on what a caller may send, whatever a schema says (checklist `input.bounds`). */
@@ -14,59 +14,52 @@ export const bounds = {
   values: 10_000,
 } as const;
 
-/** Why values that are each within bounds are too much together; undefined: they are not. */
-export function tooMuch(value: Json): string | undefined {
-  const left = { units: bounds.total, values: bounds.values };
-  count(value, left);
-  if (left.units < 0) return `more than ${bounds.total} characters in all`;
-  return left.values < 0 ? `more than ${bounds.values} values in all` : undefined;
+/**
+ * Why a value is out of bounds, with the JSON Pointer (RFC 6901) of the place below it, or why it is too much all in
+ * all; undefined: it is neither.
+ */
+export function outOfBounds(value: Json): string | undefined {
+  const used = { units: 0, values: 0 };
+  const why = boundsOf(value, 1, used);
+  if (why !== undefined) return why;
+  if (used.units > bounds.total) return `: more than ${bounds.total} characters in all`;
+  return used.values > bounds.values ? `: more than ${bounds.values} values in all` : undefined;
 }
 
-function count(value: Json, left: { units: number; values: number }): void {
-  left.values--;
-  if (typeof value === 'string') left.units -= value.length;
-  if (typeof value !== 'object' || value === null || left.values < 0 || left.units < 0) return;
-  const isList = isArray(value);
-  for (const [key, member] of Object.entries(value)) {
-    if (!isList) left.units -= key.length;
-    count(member, left);
-  }
+interface Used {
+  units: number;
+  values: number;
 }
 
-/** Why a value is out of bounds, with the JSON Pointer (RFC 6901) of the place, below `pointer`; undefined: it is not. */
-export function outOfBounds(value: Json, pointer = '', depth = 1): string | undefined {
+/** The pointer grows on the way back from what is out of bounds, so that nothing is written where nothing is. */
+function boundsOf(value: Json, depth: number, used: Used): string | undefined {
+  used.values++;
   if (typeof value === 'string') {
-    return tooLong(value) ? `${pointer}: string above ${bounds.string} bytes` : undefined;
+    used.units += value.length;
+    return tooLong(value) ? `: string above ${bounds.string} bytes` : undefined;
   }
   if (typeof value !== 'object' || value === null) return undefined;
-  if (depth > bounds.depth) return `${pointer}: deeper than ${bounds.depth}`;
-  return isArray(value) ? arrayOutOfBounds(value, pointer, depth) : objectOutOfBounds(value, pointer, depth);
+  if (depth > bounds.depth) return `: deeper than ${bounds.depth}`;
+  return isArray(value) ? arrayBounds(value, depth, used) : objectBounds(value, depth, used);
 }
 
-function arrayOutOfBounds(value: readonly Json[], pointer: string, depth: number): string | undefined {
-  if (value.length > bounds.members) return `${pointer}: more than ${bounds.members} elements`;
+function arrayBounds(value: readonly Json[], depth: number, used: Used): string | undefined {
+  if (value.length > bounds.members) return `: more than ${bounds.members} elements`;
   for (let index = 0; index < value.length; index++) {
-    const element = value[index];
-    if (isScalar(element)) continue;
-    const found = outOfBounds(element, `${pointer}/${index}`, depth + 1);
-    if (found !== undefined) return found;
+    const found = boundsOf(value[index] ?? null, depth + 1, used);
+    if (found !== undefined) return `/${index}${found}`;
   }
   return undefined;
 }
 
-function objectOutOfBounds(
-  value: { readonly [key: string]: Json },
-  pointer: string,
-  depth: number,
-): string | undefined {
+function objectBounds(value: JsonObject, depth: number, used: Used): string | undefined {
   const keys = Object.keys(value);
-  if (keys.length > bounds.members) return `${pointer}: more than ${bounds.members} members`;
+  if (keys.length > bounds.members) return `: more than ${bounds.members} members`;
   for (const key of keys) {
-    if (tooLong(key)) return `${pointer}: key above ${bounds.string} bytes`;
-    const member = value[key];
-    if (isScalar(member)) continue;
-    const found = outOfBounds(member, `${pointer}/${shownToken(key)}`, depth + 1);
-    if (found !== undefined) return found;
+    used.units += key.length;
+    if (tooLong(key)) return `: key above ${bounds.string} bytes`;
+    const found = boundsOf(value[key] ?? null, depth + 1, used);
+    if (found !== undefined) return `/${shownToken(key)}${found}`;
   }
   return undefined;
 }
@@ -79,8 +72,4 @@ function tooLong(text: string): boolean {
 
 function isArray(value: Json): value is readonly Json[] {
   return Array.isArray(value);
-}
-
-function isScalar(value: Json | undefined): value is number | boolean | null | undefined {
-  return typeof value !== 'string' && (typeof value !== 'object' || value === null);
 }

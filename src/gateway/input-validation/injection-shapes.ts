@@ -5,7 +5,7 @@ export interface Shape {
   readonly into: Target;
   /** What one such place adds; at 1 a string is refused. */
   readonly weight: number;
-  /** Texts of which the shape has one at least; where none is, it is not looked for. */
+  /** Texts, in lower case, of which the shape has one at least in any case; where none is, it is not looked for. */
   readonly hints: readonly string[];
   /** Bounded wherever it repeats, so that a string costs time in proportion to its length. */
   readonly pattern: RegExp;
@@ -35,18 +35,23 @@ export const shapes: readonly Shape[] = [
   shape('shell', 0.5, '$(', String.raw`\$\(\s{0,4}${SNOOP}\b`),
   shape('shell', 0.6, '`', String.raw`${'`'}\s{0,4}${SNOOP}\b[^${'`'}\n]{0,200}${'`'}`),
   shape('shell', 0.5, '`', String.raw`${'`'}[^${'`'}\n]{0,100}(?:/etc/|/tmp/|/dev/|\bid\b|whoami)`),
-  shape('shell', 1, '$IFS ${IFS /dev/ (', String.raw`\$\{?IFS\b|/dev/(?:tcp|udp)/|\(\)\s{0,4}\{[^}\n]{0,20}\}\s{0,4};`),
+  shape(
+    'shell',
+    1,
+    '$ifs ${ifs /dev/ ()',
+    String.raw`\$\{?IFS\b|/dev/(?:tcp|udp)/|\(\)\s{0,4}\{[^}\n]{0,20}\}\s{0,4};`,
+  ),
   shape(
     'shell',
     0.8,
     '/c -e -n -w %',
     String.raw`\bcmd(?:\.exe)?\s{1,4}/c\b|\bpowershell(?:\.exe)?\s{1,4}-(?:e|enc|encodedcommand|nop|w)\b|%comspec%`,
   ),
-  shape('code', 1, '__import__ mainModule', String.raw`__import__\s{0,4}\(|process\.mainModule`),
+  shape('code', 1, '__import__ mainmodule', String.raw`__import__\s{0,4}\(|process\.mainModule`),
   shape(
     'code',
     0.6,
-    '( child_process',
+    '( child_process kernel.',
     String.raw`\bos\.(?:system|popen)\s{0,4}\(|\bsubprocess\.\w{3,12}\(|\bRuntime\.getRuntime\(|\bKernel\.(?:exec|system)\b|require\(\s{0,4}['"]child_process`,
   ),
   shape(
@@ -79,7 +84,7 @@ export const shapes: readonly Shape[] = [
     '\' "',
     String.raw`['"]\s{0,4}\)?\s{0,4}(?:or|and)\s{1,4}(?:not\s{1,4})?['"(]?\w{1,20}['"]?\s{0,4}(?:=|<|>|like\b|is\b|in\b)`,
   ),
-  shape('sql', 1, 'union UNION Union', String.raw`\bunion(?:\s|/\*\*/){1,8}(?:all(?:\s|/\*\*/){1,8})?select\b`),
+  shape('sql', 1, 'union', String.raw`\bunion(?:\s|/\*\*/){1,8}(?:all(?:\s|/\*\*/){1,8})?select\b`),
   shape(
     'sql',
     1,
@@ -90,7 +95,7 @@ export const shapes: readonly Shape[] = [
   shape(
     'sql',
     0.6,
-    '( delay DELAY xp_cmdshell information_schema file',
+    '( delay xp_cmdshell information_schema file',
     String.raw`\b(?:sleep|benchmark|pg_sleep|load_file|extractvalue|updatexml)\s{0,4}\(\s{0,4}[\d'"(]|\bwaitfor\s{1,4}delay\b|\bxp_cmdshell\b|\binformation_schema\.|\binto\s{1,4}(?:out|dump)file\b`,
   ),
   shape('path', 1, '../ ..\\', String.raw`\.\.[/\\](?:etc|root|home|proc|sys|var|windows|winnt|boot)\b`),
@@ -101,7 +106,7 @@ export const shapes: readonly Shape[] = [
   shape(
     'header',
     1,
-    '\r\n %0d %0D',
+    '\r\n %0d',
     String.raw`(?:\r\n|%0d%0a)\s{0,4}(?:set-cookie|location|content-length|content-type|host|transfer-encoding|x-forwarded-\w{1,20}):`,
   ),
   shape('lookup', 1, ')(', String.raw`\*\)\(\w{1,30}=|\)\([|&]\(|\)\(\w{1,30}=\*`),

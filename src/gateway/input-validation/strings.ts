@@ -1,7 +1,8 @@
-import type { Json } from '../../contract/json.ts';
+import type { Json, JsonObject } from '../../contract/json.ts';
 import { findHidden } from '../../contract/untrusted-text/hidden.ts';
 import { injection } from './injection.ts';
 import { shownToken } from './json-pointer.ts';
+import { FOREIGN, signsOf } from './signs.ts';
 
 const REFUSED = 1;
 
@@ -11,25 +12,42 @@ const REFUSED = 1;
  * @param code JSON Pointers into the arguments, `*` for each element of an array
  * @returns where and why, for the log; undefined: nothing is wrong
  */
-export function unfit(value: Json, code: ReadonlySet<string>, pointer = '', place = ''): string | undefined {
-  if (typeof value === 'string') return unfitText(value, pointer, code.has(place));
+export function unfit(value: Json, code: ReadonlySet<string>, place = ''): string | undefined {
+  if (typeof value === 'string') return unfitText(value, code.has(place));
   if (typeof value !== 'object' || value === null) return undefined;
-  const isList = Array.isArray(value);
-  for (const [key, member] of Object.entries(value)) {
-    const token = shownToken(key);
-    const why =
-      (isList ? undefined : unfitText(key, `${pointer}: a key`, false)) ??
-      unfit(member, code, `${pointer}/${token}`, `${place}/${isList ? '*' : token}`);
-    if (why !== undefined) return why;
+  return isArray(value) ? unfitArray(value, code, place) : unfitObject(value, code, place);
+}
+
+function unfitArray(value: readonly Json[], code: ReadonlySet<string>, place: string): string | undefined {
+  const below = code.size === 0 ? '' : `${place}/*`;
+  for (let index = 0; index < value.length; index++) {
+    const why = unfit(value[index] ?? null, code, below);
+    if (why !== undefined) return `/${index}${why}`;
   }
   return undefined;
 }
 
-function unfitText(text: string, pointer: string, isCode: boolean): string | undefined {
-  const hidden = findHidden(text);
-  if (hidden !== undefined) return `${pointer}: ${hidden.why} at ${hidden.at}`;
+function unfitObject(value: JsonObject, code: ReadonlySet<string>, place: string): string | undefined {
+  for (const key of Object.keys(value)) {
+    const bad = unfitText(key, false);
+    if (bad !== undefined) return `: a key${bad}`;
+    const below = code.size === 0 ? '' : `${place}/${shownToken(key)}`;
+    const why = unfit(value[key] ?? null, code, below);
+    if (why !== undefined) return `/${shownToken(key)}${why}`;
+  }
+  return undefined;
+}
+
+function unfitText(text: string, isCode: boolean): string | undefined {
+  const signs = signsOf(text);
+  const hidden = (signs & FOREIGN) === 0 ? undefined : findHidden(text);
+  if (hidden !== undefined) return `: ${hidden.why} at ${hidden.at}`;
   if (isCode) return undefined;
-  const { score, reasons } = injection(text);
+  const { score, reasons } = injection(text, signs);
   if (score < REFUSED) return undefined;
-  return `${pointer}: looks like an injection into ${reasons.join(', ')} (score ${score.toFixed(1)}); a field for code is declared by tools.TOOL.code`;
+  return `: looks like an injection into ${reasons.join(', ')} (score ${score.toFixed(1)}); a field for code is declared by tools.TOOL.code`;
+}
+
+function isArray(value: Json): value is readonly Json[] {
+  return Array.isArray(value);
 }

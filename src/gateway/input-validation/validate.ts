@@ -1,7 +1,7 @@
-import { isObject, type Json, type JsonObject } from '../../contract/json.ts';
+import { isObject, type JsonObject } from '../../contract/json.ts';
 import { Refusal } from '../../contract/refusal.ts';
 import { type Known, type Target, Validated } from '../../contract/tool-call.ts';
-import { outOfBounds, tooMuch } from './bounds.ts';
+import { outOfBounds } from './bounds.ts';
 import type { CompiledInput } from './compile.ts';
 import { shownToken } from './json-pointer.ts';
 import { noLookalikes, paramsMembers } from './known-members.ts';
@@ -67,19 +67,15 @@ function checkBounds(params: JsonObject, method: Target['method']): void {
   if (keys.length > 100) throw new Refusal('params', 'more than 100 members of params');
   const isTool = method === 'tools/call';
   for (const key of keys) {
-    const member = params[key];
     if ((key === 'requestState' || key === 'inputResponses') && paramsMembers[method].includes(key)) {
       checkRepeated(params);
       continue;
     }
-    const why = outOfBounds(key, '') ?? (member === undefined ? undefined : beyond(member, `/${shownToken(key)}`));
+    const why = outOfBounds(key) ?? placed(key, outOfBounds(params[key] ?? null));
     if (why !== undefined) throw new Refusal(isTool && key === 'arguments' ? 'validation' : 'params', why);
   }
 }
 
-function beyond(member: Json, pointer: string): string | undefined {
-  const why = outOfBounds(member, pointer);
-  if (why !== undefined) return why;
-  const much = tooMuch(member);
-  return much && `${pointer}: ${much}`;
+function placed(key: string, why: string | undefined): string | undefined {
+  return why && `/${shownToken(key)}${why}`;
 }
