@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { scanJavaScript } from '../../src/control-plane/scan/code/javascript.ts';
 import { scanPython } from '../../src/control-plane/scan/code/python.ts';
+import { scanFiles } from '../../src/control-plane/scan/files.ts';
 import type { Finding } from '../../src/control-plane/scan/finding.ts';
+import { scratch } from '../support/scratch.ts';
 import { verifies } from '../support/verifies.ts';
 import { clean, hostile, type Sample } from './samples.ts';
 
@@ -46,4 +50,33 @@ test('names that stand for each other in a circle, and a long row of them, end',
   const many = Array.from({ length: 20_000 }, (_, at) => `const a${at} = a${at + 1};`).join('\n');
   assert.deepEqual(scanJavaScript('a.js', `const a = b; const b = a; a(x);\n${many}\na0(x)`), []);
   assert.deepEqual(scanPython('a.py', 'a = b\nb = a\na(x)\n__proto__ = constructor\n__proto__(x)\n'), []);
+});
+
+test('Python that is not what its bytes look like is found, or told instead of passed', () => {
+  verifies('input.static');
+  const hidden = [
+    'ｅｖａｌ(x)',
+    '\ufeffeval(x)',
+    'import builtins as b\nb.𝖊𝖛𝖆𝖑(x)',
+    'from builtins import ｅval as e\ne(x)',
+  ];
+  for (const source of hidden) assert.deepEqual(ids(scanPython('a.py', `${source}\n`)), ['py.eval'], source);
+  assert.deepEqual(ids(scanPython('a.py', 'run(x, ｓhell=True)\n')), ['py.shell']);
+  // What full-width marks would end in another form is still inside of the text.
+  assert.deepEqual(ids(scanPython('a.py', 'a = "＂; b = "\neval(x) # "\n')), ['py.eval']);
+  const encoded = [
+    '# coding: utf-7\n+AGUAdgBhAGw-(x)\n',
+    '#!/x\n# vim: fileencoding=unicode_escape\ny = 1 #\\u000aeval(x)\n',
+  ];
+  for (const source of encoded) assert.deepEqual(ids(scanPython('a.py', source)), ['py.unparsed'], source);
+  for (const plain of ['utf-8', 'UTF_8', 'latin-1', 'cp1252', 'iso-8859-15'])
+    assert.deepEqual(scanPython('a.py', `# -*- coding: ${plain} -*-\nx = 1\n`), [], plain);
+});
+
+test('a file of nothing but findings is told to its end, each with its line', (t) => {
+  const folder = scratch(t);
+  const many = 130_000;
+  writeFileSync(join(folder, 'a.py'), 'eval(x)\n'.repeat(many));
+  const { findings } = scanFiles(folder);
+  assert.deepEqual([findings.length, findings.at(-1)?.line], [many, many]);
 });

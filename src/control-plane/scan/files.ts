@@ -40,7 +40,8 @@ export function scanFiles(path: string): Scanned {
     else if (size > MAX_FILE) findings.push({ rule: large, file, line: 1, what: `${size} bytes` });
     else {
       if (kind !== 'manifest') code.push({ path: file, language: kind });
-      findings.push(...scanners[kind](file, readFileSync(file, 'utf8')));
+      // One by one: a file may have more of them than a call can have arguments.
+      for (const one of scanners[kind](file, readFileSync(file, 'utf8'))) findings.push(one);
     }
   }
   return { files, code, findings };

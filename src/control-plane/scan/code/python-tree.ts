@@ -35,8 +35,9 @@ export function childrenOf(node: SyntaxNode | null): readonly SyntaxNode[] {
   return found;
 }
 
+/** In the form in which Python compares names (PEP 3131): `ｅｖａｌ` is `eval`. */
 export function textOf(node: SyntaxNode, source: string): string {
-  return source.slice(node.from, node.to);
+  return source.slice(node.from, node.to).normalize('NFKC');
 }
 
 /** Without parentheses and `await`. */

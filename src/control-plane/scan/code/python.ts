@@ -11,12 +11,23 @@ const MOST_WITH_FAULTS = 128 * 1024;
 
 const strict = parser.configure({ strict: true });
 
+/** Where the first lines say in which encoding the file is (PEP 263), */
+const ENCODING = /^(?:[^\r\n]*(?:\r\n?|\n))?[ \t\f]*#[^\r\n]*?coding[:=][ \t]*([-\w.]+)/;
+/** and those in which ASCII stands for itself, as it is read here; in others code can look like anything. */
+const PLAIN = /^(?:utf-?8(?:-sig)?|(?:us-)?ascii|latin-?1|iso-?8859-\d+|(?:windows-|cp)125\d)$/;
+
 /** The same as for JavaScript, in Python. */
-export function scanPython(file: string, source: string): readonly Finding[] {
+export function scanPython(file: string, bytes: string): readonly Finding[] {
+  const source = bytes.replace(/^\ufeff/, '');
   const found: Finding[] = [];
-  const add = (rule: Rule, at: number, what: string): void => {
-    found.push({ rule, file, line: lineOf(source, at), what: what.split('\n', 1)[0]?.slice(0, 120) ?? '' });
+  const line = lines(source);
+  const add = (rule: Rule, from: number, to: number, at = line(from)): void => {
+    const [what = ''] = source.slice(from, Math.min(to, from + 120)).split('\n', 1);
+    found.push({ rule, file, line: at, what });
   };
+  const [, encoding] = ENCODING.exec(source) ?? [];
+  if (encoding !== undefined && !PLAIN.test(encoding.toLowerCase().replaceAll('_', '-')))
+    found.push({ rule: unparsed, file, line: 1, what: `in ${encoding.slice(0, 40)}` });
   const nodes: SyntaxNode[] = [];
   let fault: number | undefined;
   const seen = (node: SyntaxNode): void => {
@@ -27,12 +38,11 @@ export function scanPython(file: string, source: string): readonly Finding[] {
     tree(source).iterate({ enter: ({ node }) => seen(node) });
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
-    return [{ rule: unparsed, file, line: 1, what: error.message.slice(0, 120) }];
+    return [...found, { rule: unparsed, file, line: 1, what: error.message.slice(0, 120) }];
   }
-  if (fault !== undefined) add(unparsed, fault, source.slice(fault));
+  if (fault !== undefined) add(unparsed, fault, source.length, lines(source)(fault));
   const resolve = names(nodes, source);
-  for (const node of nodes)
-    for (const rule of judge(node, source, resolve)) add(rule, node.from, source.slice(node.from, node.to));
+  for (const node of nodes) for (const rule of judge(node, source, resolve)) add(rule, node.from, node.to);
   return found;
 }
 
@@ -45,8 +55,12 @@ function tree(source: string) {
   }
 }
 
-function lineOf(source: string, at: number): number {
+/** Tells lines of places, one behind the other: each line end is looked for once. */
+function lines(source: string): (at: number) => number {
   let line = 1;
-  for (let end = source.indexOf('\n'); end >= 0 && end < at; end = source.indexOf('\n', end + 1)) line++;
-  return line;
+  let end = source.indexOf('\n');
+  return (at) => {
+    for (; end >= 0 && end < at; end = source.indexOf('\n', end + 1)) line++;
+    return line;
+  };
 }

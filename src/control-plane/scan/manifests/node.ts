@@ -30,13 +30,22 @@ export class View {
     const node = this.node(map);
     if (!isMap(node) || seen.size === MOST_STEPS || seen.has(node)) return undefined;
     seen.add(node);
-    const own = this.node(node.get(key, true));
+    const own = this.node(node.items.find((pair) => this.#keyOf(pair.key) === key)?.value);
     if (own !== undefined) return own;
-    for (const merged of this.items(node.get('<<', true))) {
-      const found = this.member(merged, key, seen);
-      if (found !== undefined) return found;
+    for (const pair of node.items) {
+      if (this.#keyOf(pair.key) !== '<<') continue;
+      for (const merged of this.items(pair.value)) {
+        const found = this.member(merged, key, seen);
+        if (found !== undefined) return found;
+      }
     }
     return undefined;
+  }
+
+  /** A key may be an alias too; what is no scalar is no key of what is asked for. */
+  #keyOf(key: unknown): string {
+    const node = this.node(key);
+    return isScalar(node) ? String(node.value) : '';
   }
 
   at(map: unknown, ...path: readonly string[]): Node | undefined {
@@ -56,7 +65,7 @@ export class View {
     if (!isMap(node) || seen.size === MOST_STEPS || seen.has(node)) return [];
     seen.add(node);
     return node.items.flatMap(({ key, value: member }) => {
-      const name = isScalar(key) ? String(key.value) : String(key);
+      const name = this.#keyOf(key);
       if (name === '<<') return this.items(member).flatMap((merged) => this.entries(merged, seen));
       const found = this.node(member);
       return found === undefined ? [] : [[name, found] as const];

@@ -21,9 +21,7 @@ export function scanManifest(file: string, source: string): readonly Finding[] {
   const add: Add = (rule, node, what) => {
     found.push({ rule, file, line: lines.linePos(node?.range?.[0] ?? 0).line, what });
   };
-  const isManifest =
-    /^["' ]*(?:services|kind)["']?\s*:/m.test(source) || /\bservices["']?\s*:|\bkind["']?\s*:/.test(source);
-  if (!isManifest) return found;
+  if (!/\b(?:services|kind)\b/.test(unescaped(source))) return found;
   if (source.length > MOST) return [{ rule: rules.unreadable, file, line: 1, what: `${source.length} characters` }];
   if (/\{\{[^}]*\}\}/.test(source))
     found.push({ rule: rules.unreadable, file, line: lineOf(source), what: 'a template' });
@@ -64,4 +62,13 @@ function walk(root: Node, view: View, see: (map: Node) => void): boolean {
 
 function lineOf(source: string): number {
   return source.slice(0, source.indexOf('{{')).split('\n').length;
+}
+
+/** Keys may be written with escapes, and over lines (YAML 1.2 §5.7, §7.3.1). */
+function unescaped(source: string): string {
+  return source
+    .replace(/\\\r?\n[ \t]*/g, '')
+    .replace(/\\(?:x([\da-fA-F]{2})|u([\da-fA-F]{4})|U([\da-fA-F]{8}))/g, (_, ...[x, u, long]: string[]) =>
+      String.fromCharCode(Number.parseInt(x ?? u ?? long ?? '', 16)),
+    );
 }

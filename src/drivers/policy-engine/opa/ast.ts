@@ -1,10 +1,11 @@
 import { isObject, type Json, type JsonObject } from '../../../contract/json.ts';
+import { KINDS } from './module.ts';
 
 /** A rule of the module as OPA's compiler has left it: names are resolved, locals have names of their own. */
 export interface Rule {
   /** The first part of its name. */
   readonly name: string;
-  /** Constant name of the policy; undefined: no member of a set of constant texts. */
+  /** Constant name of the policy; undefined: it is none, or has no such name. */
   readonly member: string | undefined;
   readonly body: readonly JsonObject[];
   readonly whole: JsonObject;
@@ -20,7 +21,8 @@ export function rulesOf(ast: Json | undefined): readonly Rule[] {
     const [first] = ref;
     if (!isObject(first) || typeof first.value !== 'string') throw new Error('a rule without a name');
     const isSet = ref.length === 1 && isObject(head.key) && head.value === undefined && head.args === undefined;
-    const plain = isSet && whole.default === undefined && whole.else === undefined;
+    const isPolicy = (KINDS as readonly string[]).includes(first.value);
+    const plain = isPolicy && isSet && whole.default === undefined && whole.else === undefined;
     return {
       name: first.value,
       member: plain && isObject(head.key) ? textOf(head.key) : undefined,

@@ -92,11 +92,13 @@ function comparedArguments(rules: readonly Rule[], own: readonly string[]): read
   return [...found.values()];
 }
 
-/** A function, or a rule with another value than true. */
-function hands({ member, whole: { head } }: Rule): boolean {
+/** A function, or a rule that is more than true: a set, an object, another value, also by its `else`. */
+function hands({ member, whole: { head, else: other } }: Rule): boolean {
   if (member !== undefined || !isObject(head)) return false;
-  const { args, key, value } = head;
-  return args !== undefined || key !== undefined || !(isObject(value) && value.type === 'boolean');
+  const { args, key, value, ref } = head;
+  const isOne =
+    args === undefined && key === undefined && other === undefined && Array.isArray(ref) && ref.length === 1;
+  return !isOne || !(isObject(value) && value.type === 'boolean');
 }
 
 /** The constant parts of references, which are compared with nothing. */

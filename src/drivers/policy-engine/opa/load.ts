@@ -76,7 +76,7 @@ export async function loadOpa(
     const compared = comparedBy(rules, own);
     const line = new Line(client, () => put(client, place, module, own), report);
     const tell = (why: string | undefined) => line.tell(why);
-    const engine = opaEngine({ actions, compared, ids, own, mark: name, ask: line.ask.bind(line), tell });
+    const engine = opaEngine({ actions, compared, ids, own, mark: module.mark, ask: line.ask.bind(line), tell });
     return { engine, problems: [], policies: [...ids.values()], groups, close };
   } catch (error) {
     await close();

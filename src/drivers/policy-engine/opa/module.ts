@@ -25,6 +25,8 @@ export interface Module {
   readonly text: string;
   /** Rules of ours, at the module's end. */
   readonly own: number;
+  /** A policy's name that partial evaluation always leaves open; nothing else is named so, nor the package. */
+  readonly mark: string;
   /** Where a line of the module, from 1, comes from. */
   place(row: number): Place;
   /** Where a rule is, as its text shows: the one with this name of a policy in its head, else the first of that name. */
@@ -36,7 +38,7 @@ interface Place {
   readonly line: number;
 }
 
-/** @param name of its package, below `innerkeep`, and of a policy that never holds */
+/** @param name of its package, below `innerkeep`, with which the name of a policy that never holds begins */
 export function moduleOf(
   sources: readonly PolicySource[],
   name: string,
@@ -62,8 +64,9 @@ export function moduleOf(
   const rows = headsOf(lines);
   const find = (rule: string, member: string | undefined) =>
     place(rows.get(`${rule} ${member ?? ''}`) ?? rows.get(`${rule} `) ?? 1);
-  const own = ownRules(name);
-  return { module: { text: [...lines, ...own, ''].join('\n'), own: own.length, place, find }, problems };
+  const mark = `${name}_open`;
+  const own = ownRules(mark);
+  return { module: { text: [...lines, ...own, ''].join('\n'), own: own.length, mark, place, find }, problems };
 }
 
 /** The first row of each rule, and of each policy's name in a rule. */
