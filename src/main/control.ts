@@ -76,7 +76,12 @@ export async function startControl(
     const zones = here ? await zonesHere(started, pki, place.workers, undo) : zonesElsewhere(config);
     stopping.throwIfAborted();
     let publish = (_: string): void => undefined;
-    const stateKeys = new StateKeys(config.state, Date.now, () => publish('records are sealed with another key'));
+    const stateKeys = new StateKeys(
+      config.state,
+      Date.now,
+      () => publish('records are sealed with another key'),
+      complain,
+    );
     undo.push(async () => stateKeys.close());
     const outbound = openOutbound();
     const store = embeddedStore(new Vault(config.state, Date.now), Date.now);

@@ -50,7 +50,7 @@ export class Gateways {
   ) {
     this.#config = config;
     this.#registry = registry;
-    const spent = new SpentFile(config.state, Date.now);
+    const spent = new SpentFile(config.state, Date.now, complain);
     this.#spent = spent;
     const audit = join(config.state, 'audit');
     mkdirSync(audit, { recursive: true, mode: 0o700 });

@@ -107,6 +107,7 @@ test('redis: over a change of keys every gateway reads what every other writes, 
     state,
     () => clock.at,
     () => undefined,
+    (error) => assert.fail(String(error)),
   );
   t.after(() => keys.close());
   assert.equal(statSync(join(state, 'state-keys.json')).mode & 0o777, 0o600);
@@ -142,6 +143,7 @@ test('redis: over a change of keys every gateway reads what every other writes, 
     state,
     () => clock.at,
     () => undefined,
+    (error) => assert.fail(String(error)),
   );
   t.after(() => again.close());
   assert.deepEqual([again.names, again.seals], [before, keys.seals]);
@@ -152,6 +154,7 @@ test('redis: over a change of keys every gateway reads what every other writes, 
         state,
         () => clock.at,
         () => undefined,
+        (error) => assert.fail(String(error)),
       ),
     /is not what keys are kept in/,
   );

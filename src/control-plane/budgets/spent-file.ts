@@ -17,18 +17,25 @@ export type Account = z.output<typeof account> & Spent;
 
 /** Milliseconds in which what comes is written once: so much is lost with a whole machine. */
 const WRITE_AFTER = 500;
+/** Milliseconds after which is tried again what could not be written. */
+const AGAIN = 10_000;
 
 /** What budgets have come to, kept across restarts: a month is longer than a process. */
 export class SpentFile {
   readonly #file: string;
   readonly #now: () => number;
   readonly #accounts: Map<string, Account>;
+  readonly #fault: (error: unknown) => void;
   #timer: NodeJS.Timeout | undefined;
 
-  /** @throws StateError when the file cannot be understood */
-  constructor(stateDir: string, now: () => number) {
+  /**
+   * @param fault is told of what could not be written; it will be
+   * @throws StateError when the file cannot be understood
+   */
+  constructor(stateDir: string, now: () => number, fault: (error: unknown) => void) {
     this.#file = join(stateDir, 'budgets.json');
     this.#now = now;
+    this.#fault = fault;
     this.#accounts = new Map(read(this.#file).map((one) => [one.key, one]));
   }
 
@@ -42,16 +49,27 @@ export class SpentFile {
       const before = this.#accounts.get(key)?.spent ?? 0;
       this.#accounts.set(key, { key, spent: Math.max(spent, before), limit, until: this.#now() + ttl });
     }
-    this.#timer ??= setTimeout(() => this.flush(), WRITE_AFTER);
+    this.#later(WRITE_AFTER);
   }
 
-  /** Writes what waits. */
+  /** Writes what waits. @throws Error of the file system */
   flush(): void {
     if (this.#timer === undefined) return;
     clearTimeout(this.#timer);
     this.#timer = undefined;
     for (const [key, { until }] of this.#accounts) if (until <= this.#now()) this.#accounts.delete(key);
     replaceFile(this.#file, `${JSON.stringify([...this.#accounts.values()])}\n`);
+  }
+
+  #later(ms: number): void {
+    this.#timer ??= setTimeout(() => {
+      try {
+        this.flush();
+      } catch (error) {
+        this.#fault(error);
+        this.#later(AGAIN);
+      }
+    }, ms);
   }
 }
 

@@ -26,16 +26,21 @@ export class StateKeys {
 
   /**
    * @param now milliseconds since the epoch
+   * @param fault is told of a key that could not be written down, and is tried again
    * @param changed there is a new key: gateways have a day to hear of it before anybody seals with it
    * @throws StateError when the file cannot be understood
    */
-  constructor(stateDir: string, now: () => number, changed: () => void) {
+  constructor(stateDir: string, now: () => number, changed: () => void, fault: (error: unknown) => void) {
     this.#file = join(stateDir, 'state-keys.json');
     this.#now = now;
     this.#keys = read(this.#file) ?? this.#write({ names: random(), seals: [made(now()), made(now())] });
     this.turn();
     this.#timer = setInterval(() => {
-      if (this.turn()) changed();
+      try {
+        if (this.turn()) changed();
+      } catch (error) {
+        fault(error);
+      }
     }, LOOK_EVERY);
     this.#timer.unref();
   }
