@@ -158,7 +158,7 @@ export class GatewayZone {
       led: new Led(),
       pace,
       contexts: new ContextBudgets(() => performance.now()),
-      remainders: new Remainders(clock),
+      remainders: new Remainders(clock, {}, state.mail?.me),
       flights: new Flights(),
       state,
       running: this.#running,

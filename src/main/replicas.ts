@@ -1,14 +1,15 @@
 import { randomBytes } from 'node:crypto';
 import type { GatewayServer } from '../contract/bundle.ts';
 import type { Clock } from '../contract/clock.ts';
+import { homeOf } from '../contract/placed-ids.ts';
 import type { SealKey, StateStore } from '../contract/state-store.ts';
 import type { Framed } from '../contract/tool-call.ts';
 import { StateSeal } from '../gateway/execution/sealed-state.ts';
 import type { createPipeline } from '../gateway/pipeline.ts';
+import { homeOfRest } from '../gateway/remainders/remainders.ts';
 import { KeptHomes, namedServer } from '../gateway/replicas/kept-homes.ts';
 import { Replicas } from '../gateway/replicas/replicas.ts';
 import type { Sessions } from '../gateway/sessions/sessions.ts';
-import { homeOfTask } from '../gateway/tasks/ids.ts';
 import { arrived } from '../gateway/transport/arrived.ts';
 
 export interface ReplicasWish {
@@ -41,13 +42,14 @@ export function openReplicas({ clock, state, sessions, seal, handle, servers }: 
       session: (call) => sessions.elsewhere(call),
       takeUp: (call, from) => sessions.takeUp(call, from),
       subject: (call, gone) => {
-        const { modern, params = {} } = call.frame;
-        if (!modern) return undefined;
+        const { method, modern, params = {} } = call.frame;
+        const rest = method === 'resources/read' ? homeOfRest(params.uri) : undefined;
+        if (rest !== undefined || !modern) return rest;
         const { requestState: sealed, taskId } = params;
         const held = typeof sealed === 'string' ? seal.homeOf(call.subject, sealed) : undefined;
-        return held ?? homeOfTask(taskId) ?? keptFor(call, gone);
+        return held ?? homeOf(taskId) ?? keptFor(call, gone);
       },
-      task: ({ frame: { params } }) => homeOfTask(params?.taskId),
+      task: ({ frame: { params } }) => homeOf(params?.taskId),
       unsettled: () => sessions.announceAll(),
     },
   });

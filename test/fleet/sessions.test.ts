@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { kinds } from '../clients/support/clients.ts';
 import { opened, works } from '../clients/support/flows.ts';
@@ -13,7 +15,12 @@ const DEPLOY = { name: 'old__deploy', arguments: { to: 'production' } };
 const ACCEPTED = { action: 'accept', content: { approve: true, note: 'go' } };
 
 test('one address, three gateways, no affinity', { skip: noRedis, timeout: 300_000 }, async (t) => {
-  const fleet = await Fleet.start(t);
+  const fleet = await Fleet.start(t, {
+    prepare: async ({ dir }) => {
+      const file = join(dir, 'innerkeep.yaml');
+      writeFileSync(file, readFileSync(file, 'utf8').replace(/^ {2}old:$/m, '$&\n    max_answer: 4KiB'));
+    },
+  });
   const [alice, bob] = [new Wire(fleet, await fleet.token()), new Wire(fleet, await fleet.token('bob'))];
   t.after(() => [alice, bob].map((wire) => wire.close()));
   /** Has each replica asked. */
@@ -69,6 +76,31 @@ test('one address, three gateways, no affinity', { skip: noRedis, timeout: 300_0
     assert.match(text(said.at(-1)?.result), /^deployed/);
     assert.equal(await session.delete(), 204);
     assert.equal(await own.delete(), 204);
+  });
+
+  await t.test('the rest of a cut answer is read at every replica, by the subject whose it is', async () => {
+    verifies('output.size');
+    const long = Array.from({ length: 700 }, (_, line) => `line ${line}\n`).join('');
+    const call = { name: 'old__summarise', arguments: { text: 'all of it' } };
+    const ability = { sampling: {} };
+    const { requestState, inputRequests } = await result(modern(alice, 'tools/call', call, ability, 0));
+    const [key = ''] = Object.keys(inputRequests);
+    const said = { role: 'assistant', content: { type: 'text', text: long }, model: 'm' };
+    const answered = { ...call, inputResponses: { [key]: said }, requestState };
+    const cut = await result(modern(alice, 'tools/call', answered, ability, 1));
+    const { next: uri } = cut._meta['innerkeep/rest'];
+    const rests = await everywhere(async (at) => {
+      const { contents } = await result(modern(alice, 'resources/read', { uri }, {}, at));
+      return contents[0].text;
+    });
+    const rest = rests[0] ?? '';
+    assert.deepEqual(rests, [rest, rest, rest]);
+    assert.ok(rest.length > 1000 && long.endsWith(rest));
+    assert.equal(cut.content[0].text, `assistant: ${long.slice(0, -rest.length)}`);
+    const refusals = await everywhere(
+      async (at) => (await end(await modern(bob, 'resources/read', { uri }, {}, at)))?.error?.code,
+    );
+    assert.deepEqual(new Set(refusals), new Set([-32602]));
   });
 
   await t.test('refuses a held call to another principal, for another call, and a second time', async () => {

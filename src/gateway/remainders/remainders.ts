@@ -1,7 +1,7 @@
-import { randomBytes } from 'node:crypto';
 import type { CallerSession } from '../../contract/caller.ts';
 import type { Clock } from '../../contract/clock.ts';
 import type { Json } from '../../contract/json.ts';
+import { homeOf, placedId } from '../../contract/placed-ids.ts';
 import { Refusal } from '../../contract/refusal.ts';
 import type { Soon } from '../../contract/soon.ts';
 import type { Framed, Screened, Subject } from '../../contract/tool-call.ts';
@@ -47,7 +47,13 @@ interface Remainder extends Kept {
 }
 
 const OURS = /^(?:([a-z][a-z0-9-]*)\+)?innerkeep:rest\//;
-const PLACE = /^([A-Za-z0-9_-]{32})\/([1-9]\d{0,5})$/;
+const PLACE = /^((?:[\w-]{16}\.)?[\w-]{32})\/([1-9]\d{0,5})$/;
+
+/** The replica that a URI of ours names; undefined: it is none, or there is one. */
+export function homeOfRest(uri: unknown): string | undefined {
+  const ours = typeof uri === 'string' ? OURS.exec(uri) : null;
+  return ours === null ? undefined : homeOf(PLACE.exec(ours.input.slice(ours[0].length))?.[1]);
+}
 
 /**
  * What was cut from answers that were too large, until it has been read or its time is over. Its id proves nothing: it is
@@ -58,13 +64,16 @@ const PLACE = /^([A-Za-z0-9_-]{32})\/([1-9]\d{0,5})$/;
 export class Remainders {
   readonly #clock: Clock;
   readonly #limits: RemainderLimits;
+  readonly #home: string | undefined;
   /** The oldest first. */
   readonly #kept = new Map<string, Remainder>();
   readonly #followed = new WeakSet<CallerSession>();
   #bytes = 0;
 
-  constructor(clock: Clock, limits: Partial<RemainderLimits> = {}) {
+  /** @param home the name of this replica; undefined: it is the only one */
+  constructor(clock: Clock, limits: Partial<RemainderLimits> = {}, home?: string) {
     this.#clock = clock;
+    this.#home = home;
     this.#limits = { ...LIMITS, ...limits };
   }
 
@@ -73,7 +82,7 @@ export class Remainders {
     const { subject, target, params, arrived, delimit } = call;
     const { ttl, total, totalBytes } = this.#limits;
     if (session?.ended.aborted) return undefined;
-    const id = randomBytes(24).toString('base64url');
+    const id = placedId(this.#home);
     const prefix = arrived.server === undefined ? `${target.server}+` : '';
     const uriOf = (piece: number): string => `${prefix}innerkeep:rest/${id}/${piece}`;
     const texts = new SealedTexts(piecesOf(items, PIECE - OWN_WORDS, uriOf));

@@ -1,12 +1,12 @@
 import type { Caller, CallerSession } from '../../contract/caller.ts';
 import type { Clock } from '../../contract/clock.ts';
 import type { Json, JsonObject } from '../../contract/json.ts';
+import { placedId } from '../../contract/placed-ids.ts';
 import { Refusal } from '../../contract/refusal.ts';
 import { findMember, readObject } from '../../contract/splice.ts';
 import type { Admitted, Sanitized, Subject } from '../../contract/tool-call.ts';
 import type { RpcAnswer, ServerRequest } from '../../contract/upstream.ts';
 import { Course } from './course.ts';
-import { taskId } from './ids.ts';
 import { Inputs } from './inputs.ts';
 import type { TaskLimits } from './limits.ts';
 import { Questions } from './questions.ts';
@@ -72,7 +72,7 @@ export class Task implements Caller {
   constructor({ call, caller, ...deps }: TaskDeps) {
     const { clock, limits, home } = deps;
     this.#deps = deps;
-    this.id = taskId(home);
+    this.id = placedId(home);
     this.subject = call.subject;
     this.scope = call.arrived.server;
     this.modern = call.frame.modern;

@@ -102,13 +102,13 @@ export async function legacyAttempt(wire: Wire, server: string): Promise<void> {
 
 /** One request of 2026-07-28. */
 export function modern(wire: Wire, method: string, params: object, more: object = {}, at?: number): Promise<Answer> {
-  const { name, taskId } = params as { readonly name?: string; readonly taskId?: string };
+  const { name, taskId, uri } = params as { readonly name?: string; readonly taskId?: string; readonly uri?: string };
   const envelope = {
     [`${META}protocolVersion`]: MODERN,
     [`${META}clientInfo`]: { name: 'test', version: '1' },
     [`${META}clientCapabilities`]: { ...CAPABILITIES, ...more },
   };
-  const headers = { 'mcp-protocol-version': MODERN, 'mcp-method': method, 'mcp-name': name ?? taskId };
+  const headers = { 'mcp-protocol-version': MODERN, 'mcp-method': method, 'mcp-name': name ?? taskId ?? uri };
   return wire.send(
     { id: 1, method, params: { ...params, _meta: envelope } },
     { headers, ...(at !== undefined && { at }) },
