@@ -158,6 +158,7 @@ test('1,000 calls in flight over pushes: each is of one version from end to end,
   tools = [tool('new')];
   await workspace.must('tools', 'approve', 'notes', '--yes');
   const newPins = readFileSync(path('innerkeep.lock'), 'utf8');
+  tools = [tool('old')];
   // Of each version: another file of policies, another schema of the one tool, another subject who may call it.
   const generations = {
     old: { lock: pins, who: 'alice' },
@@ -195,6 +196,8 @@ test('1,000 calls in flight over pushes: each is of one version from end to end,
   send('old', wave);
   await heldNow(4);
   send('new', wave);
+  // From now on the server is what the new pin says: a call that was judged by the old one may be refused for that, too.
+  tools = [tool('new')];
   const first = push('new');
   send('old', wave);
   send('new', wave);
@@ -213,7 +216,9 @@ test('1,000 calls in flight over pushes: each is of one version from end to end,
   for (const { of, reply } of done) {
     const isDone = reply.json.result?.content?.[0]?.text === 'done';
     const code = reply.json.error?.code ?? reply.json.result?._meta?.['innerkeep/refusal']?.reason;
-    assert.ok(isDone || code === -32602 || code === 'overload' || reply.status === 503, reply.text);
+    const isRefused =
+      [-32602, 'overload'].includes(code) || (of === 'old' && reply.json.error?.data?.reason === 'approval');
+    assert.ok(isDone || isRefused || reply.status === 503, reply.text);
     outcomes[isDone ? of : 'refused']++;
   }
   // What happened is on record, each step under the version that all its stages went by.
@@ -230,6 +235,7 @@ test('1,000 calls in flight over pushes: each is of one version from end to end,
     assert.ok(generation !== undefined, JSON.stringify(steps));
     const intent = steps.find(({ event }) => event === 'intent');
     if (intent === undefined) continue;
+    if (generation === 'old' && steps.at(-1)?.code === 'changed') continue;
     completed++;
     assert.equal(intent.subject, generations[generation].who);
     assert.deepEqual(intent.policies, [`${generation}.cedar:1`]);
