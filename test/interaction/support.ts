@@ -1,5 +1,6 @@
 import type { Caller } from '../../src/contract/caller.ts';
 import type { Clock } from '../../src/contract/clock.ts';
+import type { PinnedDescriptor } from '../../src/contract/descriptors.ts';
 import { isObject, type JsonObject } from '../../src/contract/json.ts';
 import { Refusal, type RefusalCode } from '../../src/contract/refusal.ts';
 import { parseStrict } from '../../src/contract/strict-json.ts';
@@ -112,6 +113,8 @@ export interface Client {
   readonly tenant?: string;
   readonly method?: Target['method'];
   readonly params?: object;
+  /** What was reviewed of the tool; absent: nothing that a server could list. */
+  readonly pin?: PinnedDescriptor;
   readonly paramsRaw?: string;
   readonly capabilities?: JsonObject;
   readonly logLevel?: string;
@@ -123,7 +126,7 @@ export interface Client {
 export function request(client: Client = {}) {
   const { modern = false, subject = 'alice', tenant = 'acme', method = 'tools/call' } = client;
   const raw = client.paramsRaw ?? JSON.stringify({ name: 'tool', arguments: {}, ...client.params });
-  const from = known({ method, pin: { name: 'tool', raw: '{}', digest: '' } }, raw);
+  const from = known({ method, pin: client.pin ?? { name: 'tool', raw: '{}', digest: '' } }, raw);
   const { value: params } = parseStrict(Buffer.from(raw));
   if (!isObject(params)) throw new Error('params must be an object');
   const revision = modern ? '2026-07-28' : '2025-11-25';

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import type { ServerResponse } from 'node:http';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { descriptorDigest } from '../../src/control-plane/packages/pins.ts';
 import { pinnedFilter } from '../../src/gateway/output-sanitization/pinned.ts';
 import { sanitizeStage } from '../../src/gateway/output-sanitization/sanitize.ts';
 import { screenStage } from '../../src/gateway/result-injection/screen.ts';
@@ -52,6 +53,8 @@ test('however an event stream is cut, the same events are read of it, and none w
   );
 });
 
+const raw = '{"name":"echo"}';
+const pin = { name: 'echo', raw, digest: descriptorDigest(raw) };
 const TIMED = { timeout: 120_000 };
 const sample: Sample = fc.sample(secrets, { numRuns: 1, seed: 7 })[0] as Sample;
 
@@ -77,6 +80,7 @@ for (const server of ['2025-11-25', '2026-07-28'])
           const { call, caller, notifications } = request({
             modern: client === '2026-07-28',
             logLevel: 'debug',
+            pin,
             params: { _meta: { progressToken: 'p' } },
           });
           const { result } = sanitized(await screen(await execute(call, caller)), undefined);
