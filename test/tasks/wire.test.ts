@@ -196,7 +196,12 @@ test('cancelled: its sandbox is killed, its outcome on record', TIMED, async () 
   const pids = new Set(running());
   await about('cancel', taskId);
   assert.equal((await about('get', taskId)).json.result.status, 'cancelled');
-  await until(async () => [...pids].some((pid) => !running().includes(pid)));
+  // The call may have got its sandbox only after the first look.
+  await until(async () => {
+    const now = running();
+    for (const pid of now) pids.add(pid);
+    return [...pids].some((pid) => !now.includes(pid));
+  });
   const ended = (one: Record<string, string>) => one.action === 'worker/hold' && one.event === 'outcome';
   await until(async () => (await records()).findLast(ended)?.code === 'unavailable');
 });
