@@ -1,8 +1,5 @@
-import { randomBytes } from 'node:crypto';
-
-/** A random id, behind the name of the replica that has what it is of. */
-export function placedId(home: string | undefined): string {
-  const id = randomBytes(24).toString('base64url');
+/** An id behind the name of the replica that has what it is of; undefined: it is the only one. @param id 24 random bytes, base64url */
+export function placedId(home: string | undefined, id: string): string {
   return home === undefined ? id : `${home}.${id}`;
 }
 

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import type { CallerSession } from '../../contract/caller.ts';
 import type { Clock } from '../../contract/clock.ts';
 import type { Json } from '../../contract/json.ts';
@@ -82,7 +83,7 @@ export class Remainders {
     const { subject, target, params, arrived, delimit } = call;
     const { ttl, total, totalBytes } = this.#limits;
     if (session?.ended.aborted) return undefined;
-    const id = placedId(this.#home);
+    const id = placedId(this.#home, randomBytes(24).toString('base64url'));
     const prefix = arrived.server === undefined ? `${target.server}+` : '';
     const uriOf = (piece: number): string => `${prefix}innerkeep:rest/${id}/${piece}`;
     const texts = new SealedTexts(piecesOf(items, PIECE - OWN_WORDS, uriOf));

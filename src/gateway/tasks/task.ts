@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import type { Caller, CallerSession } from '../../contract/caller.ts';
 import type { Clock } from '../../contract/clock.ts';
 import type { Json, JsonObject } from '../../contract/json.ts';
@@ -72,7 +73,7 @@ export class Task implements Caller {
   constructor({ call, caller, ...deps }: TaskDeps) {
     const { clock, limits, home } = deps;
     this.#deps = deps;
-    this.id = placedId(home);
+    this.id = placedId(home, randomBytes(24).toString('base64url'));
     this.subject = call.subject;
     this.scope = call.arrived.server;
     this.modern = call.frame.modern;
