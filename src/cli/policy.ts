@@ -1,32 +1,10 @@
 import { readFileSync } from 'node:fs';
 import type { GatewayServer, PolicySource } from '../contract/bundle.ts';
-import type { PolicyEngine, Question, ToolFacts } from '../contract/policy-engine.ts';
+import type { LoadedPolicies, PolicyProblem } from '../contract/loaded-policies.ts';
+import type { ToolFacts } from '../contract/policy-engine.ts';
 import { options, UsageError } from './options.ts';
 import { readCases } from './policy-cases.ts';
 import { type Ask, ask, explanation, questionOf, readSubject } from './policy-question.ts';
-
-interface Problem {
-  readonly file: string;
-  readonly line: number;
-  readonly column?: number;
-  readonly severity: 'error' | 'warning';
-  readonly message: string;
-  readonly mend: string;
-}
-
-interface Opened {
-  readonly engine: PolicyEngine;
-  readonly problems: readonly Problem[];
-  readonly untyped: readonly { readonly action: string; readonly argument: string; readonly why: string }[];
-  readonly groups: ReadonlyMap<string, readonly string[]>;
-  /** Ids of the policies. */
-  readonly policies: readonly string[];
-  /** Absent: the engine cannot tell. */
-  readonly explain?: (
-    question: Question,
-  ) => readonly { readonly policy: string; readonly missing: readonly string[] }[];
-  close(): Promise<void>;
-}
 
 /** What the configuration and the gateway's own rooms hand in. */
 export interface PolicyInputs {
@@ -35,7 +13,7 @@ export interface PolicyInputs {
   /** `*.test.yaml`, `*.test.yml` and `*.test.json` beside the policies. */
   readonly tests: readonly PolicySource[];
   /** The policy engine's loader. */
-  open(sources: readonly PolicySource[]): Promise<Opened>;
+  open(sources: readonly PolicySource[]): Promise<LoadedPolicies>;
   /** The gateway's rule outside of policy. */
   sameTenant(tenant: string, server: GatewayServer): boolean;
   /** What the configuration says of the tool that an action is. */
@@ -102,11 +80,11 @@ export async function policy(argv: string[], io: Io, load: () => Promise<PolicyI
   }
 }
 
-function line({ file, line, column, severity, message, mend }: Problem): string {
+function line({ file, line, column, severity, message, mend }: PolicyProblem): string {
   return `${file}:${line}${column === undefined ? '' : `:${column}`}: ${severity}: ${message}\n    mend: ${mend}\n`;
 }
 
-function lint({ sources }: PolicyInputs, { problems, untyped, groups }: Opened, print: Print): number {
+function lint({ sources }: PolicyInputs, { problems, untyped, groups }: LoadedPolicies, print: Print): number {
   const errors = problems.filter(({ severity }) => severity === 'error').length;
   const notes = untyped.map(
     ({ action, argument, why }) => `note: policies cannot see ${argument} of ${action}: ${why}\n`,
@@ -123,7 +101,7 @@ function lint({ sources }: PolicyInputs, { problems, untyped, groups }: Opened, 
 async function explain(
   asked: Ask,
   inputs: PolicyInputs,
-  { engine, explain: near }: Opened,
+  { engine, explain: near }: LoadedPolicies,
   print: Print,
 ): Promise<number> {
   const answer = await ask(asked, inputs, engine);
@@ -149,7 +127,7 @@ function readCaseFile(file: string): string {
 async function test(
   tests: readonly PolicySource[],
   inputs: PolicyInputs,
-  { engine, policies }: Opened,
+  { engine, policies }: LoadedPolicies,
   print: Print,
 ): Promise<number> {
   const judged = tests.flatMap(readCases).map(async ({ file, line, expect, why, asked }) => {

@@ -1,28 +1,8 @@
 import type { GatewayBundle, PolicySource } from '../contract/bundle.ts';
-import type { PolicyEngine, Question } from '../contract/policy-engine.ts';
+import type { LoadedPolicies } from '../contract/loaded-policies.ts';
 import { type OpaSettings, type PolicyWorld, worldOf } from '../contract/policy-world.ts';
 import { loadCedarAside } from '../drivers/policy-engine/cedar/load-aside.ts';
-import type { PolicyProblem } from '../drivers/policy-engine/host/problems.ts';
 import { loadOpa } from '../drivers/policy-engine/opa/load.ts';
-
-/** Policies that an engine has read. */
-export interface LoadedPolicies {
-  /** Denies everything when there is an error among the problems. */
-  readonly engine: PolicyEngine;
-  readonly problems: readonly PolicyProblem[];
-  /** Declared arguments that no policy can see. */
-  readonly untyped: readonly { readonly action: string; readonly argument: string; readonly why: string }[];
-  /** Groups of actions, and their members. */
-  readonly groups: ReadonlyMap<string, readonly string[]>;
-  /** Ids of the policies. */
-  readonly policies: readonly string[];
-  /** The permits that come nearest to a question that is denied; absent: the engine cannot tell. */
-  readonly explain?: (
-    question: Question,
-  ) => readonly { readonly policy: string; readonly missing: readonly string[] }[];
-  /** Nothing is asked any more. */
-  close(): Promise<void>;
-}
 
 /**
  * Reads policies by the engine that is chosen.

@@ -1,8 +1,9 @@
 import type { Watch } from '../../contract/breaker.ts';
 import type { GatewayServer } from '../../contract/bundle.ts';
+import { fromStore } from '../../contract/from-store.ts';
 import type { Bucket, Demand, Limits, Reservation, Taken } from '../../contract/limits.ts';
 import { Refusal } from '../../contract/refusal.ts';
-import { type StateStore, StateUnavailable } from '../../contract/state-store.ts';
+import type { StateStore } from '../../contract/state-store.ts';
 import { type Confirmed, Limited } from '../../contract/tool-call.ts';
 import type { Breakers } from './breakers.ts';
 import type { Flights } from './flights.ts';
@@ -55,7 +56,8 @@ export function limitStage({ limits, servers, money, breakers, flights, store }:
     const [watch, reserve] = isCall ? [breakers.watch(call), money.reservation(call, quote)] : [];
     const leave = flights.enter(call.target.server, call.subject.tenant, limits.inFlight);
     try {
-      const isProbe = isCall && demandTaken(await ask(store, demandOf(call, watch, reserve)), reserve);
+      const ask = () => store.take(demandOf(call, watch, reserve));
+      const isProbe = isCall && demandTaken(await fromStore('limits', ask), reserve);
       return new Limited(call, reserve, watch && { ...watch, isProbe }, leave);
     } catch (error) {
       leave();
@@ -78,15 +80,6 @@ function demandTaken(taken: Taken, reserve: Reservation | undefined): boolean {
       const asked = `${usd(reserve?.amount ?? 0)} beside ${usd(spent)} spent and ${usd(held)} reserved`;
       throw new Refusal('budget', `${key} does not bear ${asked}`);
     }
-  }
-}
-
-async function ask(store: LimitDeps['store'], demand: Demand): Promise<Taken> {
-  try {
-    return await store.take(demand);
-  } catch (error) {
-    if (error instanceof StateUnavailable) throw new Refusal('unavailable', `limits: ${error.message}`);
-    throw error;
   }
 }
 

@@ -1,6 +1,6 @@
 import type { Answer } from '../../contract/answer.ts';
+import { fromStore } from '../../contract/from-store.ts';
 import { Refusal } from '../../contract/refusal.ts';
-import { StateUnavailable } from '../../contract/state-store.ts';
 import type { Authenticated, Framed } from '../../contract/tool-call.ts';
 import { Carriage, type CarriageDeps, type Manner } from './carriage.ts';
 import type { KeptHomes } from './kept-homes.ts';
@@ -60,11 +60,11 @@ export class Replicas {
   /** The same for a request of 2026-07-28, by what it goes on with. */
   async ofSubject(call: Framed): Promise<Answer | undefined> {
     const { clock, places } = this.#deps;
-    const home = await told(async () => places.subject(call));
+    const home = await fromStore('replicas', async () => places.subject(call));
     const answer = await this.#at(home, call);
     if (answer !== undefined || home === undefined || home === this.#deps.mail.me) return answer;
     this.#demandSettled(clock.now());
-    const next = await told(async () => places.subject(call, home));
+    const next = await fromStore('replicas', async () => places.subject(call, home));
     return next === home ? undefined : this.#at(next, call);
   }
 
@@ -73,7 +73,7 @@ export class Replicas {
    * @throws Refusal isolation, once, where that is lost; unavailable
    */
   keepHere(server: string, subject: string, session: string, idle: number): Promise<void> {
-    return told(() => this.#deps.kept.keepHere(server, subject, session, idle));
+    return fromStore('replicas', () => this.#deps.kept.keepHere(server, subject, session, idle));
   }
 
   /**
@@ -88,7 +88,7 @@ export class Replicas {
   async ofOthers(call: Framed, signal: AbortSignal): Promise<readonly Answer[]> {
     const { headers, vouched } = call.arrived;
     if (vouched !== undefined && headers['mcp-session-id'] === undefined) return [];
-    const others = await told(() => this.#deps.mail.others());
+    const others = await fromStore('replicas', () => this.#deps.mail.others());
     const asked = others.map((one) => this.#at(one, call, { headers: withoutSession(call), signal }));
     const answers = await Promise.all(asked.map((one) => one.catch(() => undefined)));
     return answers.filter((answer) => answer !== undefined);
@@ -118,19 +118,10 @@ export class Replicas {
 
   async #at(home: string | undefined, call: Authenticated | Framed, how?: Manner): Promise<Answer | undefined> {
     if (home === undefined || home === this.#deps.mail.me) return undefined;
-    return told(() => this.#carriage.carry(home, call, how));
+    return fromStore('replicas', () => this.#carriage.carry(home, call, how));
   }
 }
 
 function withoutSession({ frame }: Framed): Readonly<Record<string, string | undefined>> {
   return { 'mcp-session-id': undefined, 'mcp-protocol-version': frame.revision };
-}
-
-async function told<T>(ask: () => Promise<T>): Promise<T> {
-  try {
-    return await ask();
-  } catch (error) {
-    if (error instanceof StateUnavailable) throw new Refusal('unavailable', `replicas: ${error.message}`);
-    throw error;
-  }
 }

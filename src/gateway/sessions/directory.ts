@@ -1,7 +1,7 @@
 import type { Clock } from '../../contract/clock.ts';
+import { fromStore } from '../../contract/from-store.ts';
 import type { JsonObject } from '../../contract/json.ts';
-import { Refusal } from '../../contract/refusal.ts';
-import { type Kept, type Records, StateUnavailable } from '../../contract/state-store.ts';
+import type { Kept, Records } from '../../contract/state-store.ts';
 import type { Arrived, Revision, Subject } from '../../contract/tool-call.ts';
 import type { Bearer } from './carrier.ts';
 
@@ -66,7 +66,7 @@ export class Directory {
 
   /** Writes down that it is here, and what it is now. @throws Refusal unavailable */
   async announce(session: Listed): Promise<void> {
-    await told(() => this.#write(session));
+    await fromStore('sessions', () => this.#write(session));
   }
 
   /** Ended, here and so everywhere. Resolves once nobody can find it, or it is known that that must wait. */
@@ -86,7 +86,7 @@ export class Directory {
    * @throws Refusal unavailable
    */
   async homeOf(id: string, call: Bearer): Promise<string | undefined> {
-    const found = await told(() => this.#deps.records.read(KIND, id));
+    const found = await fromStore('sessions', () => this.#deps.records.read(KIND, id));
     const record = found && recordOf(found);
     return record === undefined || record.home === this.#deps.me || isForeign(record, call) ? undefined : record.home;
   }
@@ -97,7 +97,7 @@ export class Directory {
    * @throws Refusal unavailable
    */
   async takeUp(id: string, call: Bearer, from: string): Promise<SessionRecord | undefined> {
-    return told(async () => {
+    return fromStore('sessions', async () => {
       const found = await this.#deps.records.read(KIND, id);
       const record = found && recordOf(found);
       if (found === undefined || record === undefined || record.home !== from || isForeign(record, call))
@@ -159,13 +159,4 @@ function isForeign({ subject, server, transport }: SessionRecord, call: Bearer):
   const { arrived } = call;
   const isOwn = subject.key === call.subject.key && subject.tenant === call.subject.tenant;
   return !isOwn || server !== arrived.server || transport !== arrived.transport;
-}
-
-async function told<T>(ask: () => Promise<T>): Promise<T> {
-  try {
-    return await ask();
-  } catch (error) {
-    if (error instanceof StateUnavailable) throw new Refusal('unavailable', `sessions: ${error.message}`);
-    throw error;
-  }
 }

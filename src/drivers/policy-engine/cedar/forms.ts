@@ -1,5 +1,6 @@
 import type { PolicyJson } from '@cedar-policy/cedar-wasm/nodejs';
-import { type PolicyProblem, suggestion } from '../host/problems.ts';
+import type { PolicyProblem } from '../../../contract/loaded-policies.ts';
+import { suggestion } from '../host/problems.ts';
 import { conditionsOf, isExpr, literals, mentions, nodeOf, nodes, numberLiterals } from './expressions.ts';
 import { find, problem } from './found.ts';
 import type { Named } from './names.ts';

@@ -1,4 +1,5 @@
-import { type PolicyProblem, positions } from '../host/problems.ts';
+import type { PolicyProblem } from '../../../contract/loaded-policies.ts';
+import { positions } from '../host/problems.ts';
 import type { ParsedPolicy } from './sources.ts';
 
 export function problem(

@@ -1,8 +1,8 @@
 import type { PolicySource } from '../../../contract/bundle.ts';
+import type { PolicyProblem } from '../../../contract/loaded-policies.ts';
 import type { PromptEngine, Question } from '../../../contract/policy-engine.ts';
 import type { PolicyWorld } from '../../../contract/policy-world.ts';
 import { actionsOfPins, membersOf } from '../host/actions.ts';
-import type { PolicyProblem } from '../host/problems.ts';
 import { type CacheSize, cedarEngine, denyingEngine } from './engine.ts';
 import { type NearMiss, nearMisses } from './explain.ts';
 import { isTuples, type ReadPolicies, readPolicies } from './read.ts';

@@ -1,7 +1,8 @@
 import type { TypeOfAttribute } from '@cedar-policy/cedar-wasm/nodejs';
+import type { PolicyProblem } from '../../../contract/loaded-policies.ts';
 import type { ActionType } from '../host/actions.ts';
 import type { ArgumentType, RecordType, Untyped } from '../host/argument-types.ts';
-import { type PolicyProblem, suggestion } from '../host/problems.ts';
+import { suggestion } from '../host/problems.ts';
 import { argumentPath, conditionsOf, entities, type Mention, mentions } from './expressions.ts';
 import { find, problem } from './found.ts';
 import { actionsOf } from './scope.ts';

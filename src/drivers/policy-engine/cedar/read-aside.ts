@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { PolicySource } from '../../../contract/bundle.ts';
+import type { PolicyProblem } from '../../../contract/loaded-policies.ts';
 import type { PolicyWorld } from '../../../contract/policy-world.ts';
-import type { PolicyProblem } from '../host/problems.ts';
 import { isTuples, type ReadPolicies } from './read.ts';
 import type { ParsedPolicy } from './sources.ts';
 

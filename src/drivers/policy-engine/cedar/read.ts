@@ -1,7 +1,7 @@
 import type { PolicySource } from '../../../contract/bundle.ts';
+import type { PolicyProblem } from '../../../contract/loaded-policies.ts';
 import type { PolicyWorld } from '../../../contract/policy-world.ts';
 import { actionsOfPins } from '../host/actions.ts';
-import type { PolicyProblem } from '../host/problems.ts';
 import { type ParsedPolicy, parseSources } from './sources.ts';
 import { validatePolicies } from './validate.ts';
 

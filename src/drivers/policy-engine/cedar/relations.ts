@@ -1,5 +1,5 @@
 import type { PolicySource } from '../../../contract/bundle.ts';
-import type { PolicyProblem } from '../host/problems.ts';
+import type { PolicyProblem } from '../../../contract/loaded-policies.ts';
 import { nameOf, type Uid } from './scope.ts';
 
 /** Who is in which groups, beside what tokens say. */

@@ -5,9 +5,10 @@ import {
   policyToJson,
 } from '@cedar-policy/cedar-wasm/nodejs';
 import type { PolicySource } from '../../../contract/bundle.ts';
+import type { PolicyProblem } from '../../../contract/loaded-policies.ts';
 import type { Approver } from '../../../contract/policy-engine.ts';
 import { ExactCache } from '../host/cache.ts';
-import { indexOfByte, type PolicyProblem, positions } from '../host/problems.ts';
+import { indexOfByte, positions } from '../host/problems.ts';
 
 /** One policy of a file, parsed once. */
 export interface ParsedPolicy {

@@ -1,7 +1,8 @@
 import { type DetailedError, type SchemaJson, validate } from '@cedar-policy/cedar-wasm/nodejs';
+import type { PolicyProblem } from '../../../contract/loaded-policies.ts';
 import type { PolicyWorld } from '../../../contract/policy-world.ts';
 import { type ActionType, membersOf } from '../host/actions.ts';
-import { indexOfByte, type PolicyProblem } from '../host/problems.ts';
+import { indexOfByte } from '../host/problems.ts';
 import { forms } from './forms.ts';
 import { problem } from './found.ts';
 import { labelsOf } from './labels.ts';

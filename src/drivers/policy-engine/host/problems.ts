@@ -1,18 +1,5 @@
 import { closest, distance } from 'fastest-levenshtein';
 
-/** What is wrong with a policy, where, and what to do about it. */
-export interface PolicyProblem {
-  readonly file: string;
-  /** From 1. */
-  readonly line: number;
-  /** From 1, in UTF-16 code units. */
-  readonly column?: number;
-  /** A bundle with an error must not be used. */
-  readonly severity: 'error' | 'warning';
-  readonly message: string;
-  readonly mend: string;
-}
-
 export interface Position {
   readonly line: number;
   readonly column: number;

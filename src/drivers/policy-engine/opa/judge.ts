@@ -1,6 +1,7 @@
+import type { PolicyProblem } from '../../../contract/loaded-policies.ts';
 import type { PolicyWorld } from '../../../contract/policy-world.ts';
 import { type ActionType, membersOf } from '../host/actions.ts';
-import { type PolicyProblem, suggestion } from '../host/problems.ts';
+import { suggestion } from '../host/problems.ts';
 import { callOf, nodes, operatorOf, type Rule, refOf } from './ast.ts';
 import { FUNCTIONS } from './builtins.ts';
 import { DECISION, KINDS, type Module } from './module.ts';

@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import type { PolicySource } from '../../../contract/bundle.ts';
 import { isObject, type Json } from '../../../contract/json.ts';
+import type { PolicyProblem } from '../../../contract/loaded-policies.ts';
 import type { PolicyEngine } from '../../../contract/policy-engine.ts';
 import type { OpaSettings, PolicyWorld } from '../../../contract/policy-world.ts';
 import { actionsOfPins, membersOf } from '../host/actions.ts';
-import type { PolicyProblem } from '../host/problems.ts';
 import { nodes, type Rule, refOf, rulesOf } from './ast.ts';
 import { ASK, complaint, OpaAway, OpaClient, type Said } from './client.ts';
 import { comparedBy } from './compared.ts';

@@ -1,5 +1,5 @@
 import type { PolicySource } from '../../../contract/bundle.ts';
-import type { PolicyProblem } from '../host/problems.ts';
+import type { PolicyProblem } from '../../../contract/loaded-policies.ts';
 
 /** The package that all files are of; OPA gets it under a name of its own for each load. */
 export const PACKAGE = 'innerkeep';
