@@ -1,15 +1,13 @@
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
-import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { createServer, type IncomingHttpHeaders } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { IncomingHttpHeaders } from 'node:http';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
 import { after, before, test } from 'node:test';
 import { callText, post } from '../support/http.ts';
 import { type Product, Workspace } from '../support/product.ts';
 import { verifies } from '../support/verifies.ts';
+import { ToolServer } from './support/tool-server.ts';
 
 const TOOLS = ['one', 'two', 'patient', 'strict'];
 const inputSchema = { type: 'object', properties: { how: { type: 'string' } } };
@@ -21,38 +19,27 @@ const FAILURES: Readonly<Record<string, { readonly code: number; readonly messag
 const pages: { readonly body: string; readonly headers: IncomingHttpHeaders }[] = [];
 
 /** A remote server that does what it is asked: fails in the one way or the other, or takes its time. */
-const server = createServer(async (request, response) => {
-  const body = await text(request);
-  const { id, method, params } = JSON.parse(body);
-  if (request.url === '/on-call') {
-    pages.push({ body, headers: request.headers });
-    return response.writeHead(204).end();
-  }
-  const say = (message: object): void => {
-    response.setHeader('content-type', 'application/json');
-    response.end(JSON.stringify({ jsonrpc: '2.0', id, ...message }));
-  };
-  if (id === undefined) return response.writeHead(202).end();
-  if (method === 'initialize')
-    return say({
-      result: { protocolVersion: '2025-11-25', capabilities: { tools: {} }, serverInfo: { name: 'x', version: '1' } },
-    });
-  if (method === 'tools/list')
-    return say({ result: { tools: TOOLS.map((name) => ({ name, description: name, inputSchema })) } });
-  if (method !== 'tools/call') return say({ error: { code: -32601, message: 'no' } });
-  const { how } = params.arguments;
-  if (FAILURES[how] !== undefined) return say({ error: FAILURES[how] });
-  if (how === 'says no') return say({ result: { isError: true, content: [] } });
-  if (how === 'hangs up') return response.destroy();
-  if (/^[45]/.test(how)) return response.writeHead(Number(how)).end();
-  return setTimeout(() => say({ result: { content: [] } }), how === 'slow' ? 300 : 0);
-});
+const server = new ToolServer(
+  TOOLS.map((name) => ({ name, description: name, inputSchema })),
+  ({ args: { how }, response, say }) => {
+    const asked = String(how);
+    if (FAILURES[asked] !== undefined) say({ error: FAILURES[asked] });
+    else if (asked === 'says no') say({ result: { isError: true, content: [] } });
+    else if (asked === 'hangs up') response.destroy();
+    else if (/^[45]/.test(asked)) response.writeHead(Number(asked)).end();
+    else setTimeout(() => say({ result: { content: [] } }), asked === 'slow' ? 300 : 0);
+  },
+  ({ url, headers }, body, response) => {
+    if (url !== '/on-call') return false;
+    pages.push({ body, headers });
+    response.writeHead(204).end();
+    return true;
+  },
+);
 let workspace: Workspace;
 let product: Product;
 before(async () => {
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
+  const origin = await server.listen();
   const permits = ['acme', 'globex'].flatMap((tenant) =>
     TOOLS.map(
       (tool) =>
@@ -63,11 +50,11 @@ before(async () => {
     'innerkeep.yaml': `edge: { listen: "127.0.0.1:0" }
 admin: { listen: "127.0.0.1:0" }
 limits: { per_subject: { rate: 10000/min, burst: 500 } }
-paging: { tenant: operations, webhook: { url: "http://127.0.0.1:${port}/on-call", secret: on-call } }
+paging: { tenant: operations, webhook: { url: "${origin}/on-call", secret: on-call } }
 `,
     'policies/p.cedar': permits.join(''),
   });
-  await workspace.must('add', `http://127.0.0.1:${port}/mcp`, '--name', 'odd', '--yes');
+  await workspace.must('add', `${origin}/mcp`, '--name', 'odd', '--yes');
   const file = join(workspace.dir, 'innerkeep.yaml');
   const tools =
     'two: { breaker: { p99: 100ms } }, patient: { breaker: { p99: 20s } }, strict: { breaker: { is_error: fault } }';
@@ -79,7 +66,6 @@ paging: { tenant: operations, webhook: { url: "http://127.0.0.1:${port}/on-call"
 after(async () => {
   await product?.stop();
   workspace?.remove();
-  server.closeAllConnections();
   server.close();
 });
 

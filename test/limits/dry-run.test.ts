@@ -1,10 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
 import { after, before, test } from 'node:test';
 import type { Caller } from '../../src/contract/caller.ts';
 import { Refusal } from '../../src/contract/refusal.ts';
@@ -14,6 +11,7 @@ import { known } from '../support/calls.ts';
 import { callText, post } from '../support/http.ts';
 import { type Product, Workspace } from '../support/product.ts';
 import { verifies } from '../support/verifies.ts';
+import { ToolServer } from './support/tool-server.ts';
 
 /** Params of each `tools/call`, as they came. */
 const heard: string[] = [];
@@ -24,21 +22,7 @@ const TOOLS = [
 ];
 
 /** A warehouse that tells beforehand how many bytes a query reads: ten thousand for a `big` one. */
-const server = createServer(async (request, response) => {
-  const body = await text(request);
-  const { id, method, params } = JSON.parse(body);
-  const say = (message: object): void => {
-    response.setHeader('content-type', 'application/json');
-    response.end(JSON.stringify({ jsonrpc: '2.0', id, ...message }));
-  };
-  if (id === undefined) return response.writeHead(202).end();
-  if (method === 'initialize')
-    return say({
-      result: { protocolVersion: '2025-11-25', capabilities: { tools: {} }, serverInfo: { name: 'x', version: '1' } },
-    });
-  if (method === 'tools/list') return say({ result: { tools: TOOLS } });
-  if (method !== 'tools/call') return say({ error: { code: -32601, message: 'no' } });
-  const { sql, dry_run } = params.arguments;
+const server = new ToolServer(TOOLS, ({ args: { sql, dry_run }, body, say }) => {
   heard.push(body.slice(body.indexOf('"arguments":') + 12, body.lastIndexOf('}}')));
   if (dry_run !== true) return say({ result: { content: [{ type: 'text', text: 'rows' }] } });
   if (sql === 'broken') return say({ error: { code: -32603, message: 'no estimate' } });
@@ -49,9 +33,7 @@ const server = createServer(async (request, response) => {
 let workspace: Workspace;
 let product: Product;
 before(async () => {
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
+  const origin = await server.listen();
   workspace = new Workspace({
     'innerkeep.yaml': `edge: { listen: "127.0.0.1:0" }
 admin: { listen: "127.0.0.1:0" }
@@ -63,7 +45,7 @@ limits: { per_subject: { rate: 10000/min, burst: 500 } }
       )
       .join(''),
   });
-  await workspace.must('add', `http://127.0.0.1:${port}/mcp`, '--name', 'dw', '--yes');
+  await workspace.must('add', `${origin}/mcp`, '--name', 'dw', '--yes');
   const file = join(workspace.dir, 'innerkeep.yaml');
   const cost = `cost: { dry_run: { with: { dry_run: true }, usd: "result.structuredContent.bytes * 0.001" }, max_usd: 1, daily_usd: 1 }`;
   const tools = `{ query: { ${cost} }, lax: { ${cost} } }`;
@@ -73,7 +55,6 @@ limits: { per_subject: { rate: 10000/min, burst: 500 } }
 after(async () => {
   await product?.stop();
   workspace?.remove();
-  server.closeAllConnections();
   server.close();
 });
 
