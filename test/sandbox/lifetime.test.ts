@@ -63,13 +63,18 @@ for (const { name, skip } of drivers)
     });
 
     test('a host process that is killed while it starts sandboxes leaves none (kill -9)', async () => {
-      for (const moment of [1, 2, 3, 6, 12, 18]) {
+      // A virtual machine is one process of the host.
+      for (const moment of name === 'microvm-tcg' ? [1, 2, 3, 6] : [1, 2, 3, 6, 12, 18]) {
         await using hosted = new Hosted(name);
         const pid = hosted.child.pid ?? 0;
         const profile = files.profile(['sleep', '1000']);
         for (let n = 0; n < 6; n++) hosted.run(profile).catch(() => {});
-        await until(() => processesOf(pid) >= moment);
-        assert.ok(processesOf(pid) > 0);
+        let seen = 0;
+        await until(() => {
+          seen = processesOf(pid);
+          return seen >= moment;
+        });
+        assert.ok(seen >= moment, `${seen} of ${moment}`);
         const gone = once(hosted.child, 'exit');
         hosted.child.kill('SIGKILL');
         await gone;
