@@ -60,6 +60,11 @@ export function built(name, version, program) {
   return join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'innerkeep', `${name}-${version}`, program);
 }
 
+/** Where this process makes what is moved to `folder` when it is whole: others may make the same, or look for it, meanwhile. */
+function mine(folder) {
+  return folder.replace(/[^/]+(?=\/?$)/, `making-${process.pid}-$&`);
+}
+
 /**
  * Programs of one Go module at one version. What it requires in turn is fixed by its own requirements, since nothing else
  * asks for anything, and each module is compared with Go's checksum database.
@@ -68,10 +73,11 @@ export function built(name, version, program) {
 export function go({ name, version, module, sum, packages }) {
   if (!onPath('go')) return 'no go';
   const folder = built(name, version, '');
-  const scratch = join(folder, 'module');
-  mkdirSync(scratch, { recursive: true });
+  const scratch = mine(folder);
+  const bin = join(scratch, 'bin');
+  mkdirSync(bin, { recursive: true });
   writeFileSync(join(scratch, 'go.mod'), 'module innerkeep.test/components\n');
-  const options = { cwd: scratch, env: { ...process.env, GOTOOLCHAIN: 'local', GOBIN: folder } };
+  const options = { cwd: scratch, env: { ...process.env, GOTOOLCHAIN: 'local', GOBIN: bin } };
   const wanted = packages.map((path) => (path === '.' ? module : `${module}/${path}`));
   const failed =
     run('go', ['get', '-tool', ...wanted.map((path) => `${path}@v${version}`)], options) ??
@@ -79,6 +85,10 @@ export function go({ name, version, module, sum, packages }) {
       ? undefined
       : 'another checksum') ??
     run('go', ['install', '-ldflags=-s -w', ...wanted], options);
+  if (failed === undefined) {
+    mkdirSync(folder, { recursive: true });
+    for (const program of readdirSync(bin)) renameSync(join(bin, program), join(folder, program));
+  }
   rmSync(scratch, { recursive: true });
   return failed;
 }
@@ -92,8 +102,7 @@ export function pypi({ name, version, hashes, folder, program }) {
   const pip = run('python3', ['-m', 'pip', '--version']) === undefined ? undefined : apt('python3-pip');
   if (pip !== undefined) return pip;
   const home = built(name, version, '');
-  const scratch = `${home.replace(/\/$/, '')}.new`;
-  rmSync(scratch, { recursive: true, force: true });
+  const scratch = mine(home);
   mkdirSync(scratch, { recursive: true });
   const wanted = join(scratch, 'wanted.txt');
   writeFileSync(wanted, `${name}==${version} ${hashes.map((hash) => `--hash=${hash}`).join(' ')}\n`);

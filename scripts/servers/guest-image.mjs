@@ -62,7 +62,7 @@ export function makeGuestImage() {
     for (const name of readdirSync(made)) chmodSync(join(made, name), 0o444);
     // What older agents are in is nobody's any more.
     for (const name of readdirSync(images)) {
-      if (join(images, name) !== work) rmSync(join(images, name), { recursive: true, force: true });
+      if (!name.startsWith('making-')) rmSync(join(images, name), { recursive: true, force: true });
     }
     renameSync(made, image);
     return undefined;

@@ -7,6 +7,7 @@ import { afterEach, test } from 'node:test';
 import { family, gone } from '../support/processes.ts';
 import { Workspace } from '../support/product.ts';
 import { home } from '../support/tree.ts';
+import { until } from '../support/until.ts';
 
 const files = {
   'innerkeep.yaml': 'edge: { listen: "127.0.0.1:0" }\nadmin: { listen: "127.0.0.1:0" }\nservers: {}\n',
@@ -29,10 +30,10 @@ async function interrupted(...argv: string[]): Promise<{ code: number | null; sa
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (said += chunk));
   const ended = once(child, 'close');
   const everyone = (): readonly { readonly pid: number; readonly command: string }[] => family(child.pid ?? 0);
-  while (!everyone().some(({ command }) => command.includes('zone-runtime'))) {
+  await until(() => {
     assert.equal(child.exitCode, null, said);
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
+    return everyone().some(({ command }) => command.includes('zone-runtime'));
+  });
   const pids = everyone().map(({ pid }) => pid);
   child.kill('SIGINT');
   const [code] = await ended;

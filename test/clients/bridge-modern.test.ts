@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { until } from '../support/until.ts';
 import { bridged } from './support/bridged.ts';
 import { asked, event, json, result, scriptedEdge } from './support/scripted-edge.ts';
 
@@ -230,7 +231,7 @@ test('a client that does not read holds the stream, and loses nothing', async (t
   const held = client.pause();
   client.send(call(1));
   const { answer } = await edge.hears(asked('tools/call'));
-  while (held() === 0) await new Promise((resolve) => setImmediate(resolve));
+  await until(() => held() > 0);
   for (let turn = 0; turn < 1000; turn++) await new Promise((resolve) => setImmediate(resolve));
   assert.ok(held() < 3 * size && !answer.writableFinished, `${held()} bytes`);
   client.resume();

@@ -8,7 +8,7 @@ import { type Gateway, policy, servers, startGateway } from './support/gateway.t
 import { Mcpdo } from './support/mcpdo.ts';
 
 /** Each stock client, on each way, to each server: calls, progress, forms, the client's model, its roots. */
-const TIMED = { timeout: 60_000 };
+const TIMED = { timeout: 300_000 };
 let gateway: Gateway;
 before(async () => {
   gateway = await startGateway();

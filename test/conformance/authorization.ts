@@ -1,9 +1,8 @@
 import { writeFileSync } from 'node:fs';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { openDoor } from '../people/support/door.ts';
 import { Visitor } from '../people/support/visitor.ts';
+import { freePort } from '../support/free-port.ts';
 import { type Row, required } from './runs.ts';
 import { clientScenarios, testClient, testIssuer } from './suite.ts';
 
@@ -53,15 +52,4 @@ export async function issuerRuns(report: (rows: readonly Row[]) => void): Promis
   } finally {
     for (const end of ends.toReversed()) await end();
   }
-}
-
-/** The suite cannot be told to take any. */
-function freePort(): Promise<number> {
-  const server = createServer();
-  return new Promise((resolve) => {
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => resolve(port));
-    });
-  });
 }

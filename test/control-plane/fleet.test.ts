@@ -6,12 +6,14 @@ import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { openFileSink } from '../../src/drivers/audit-sink/file.ts';
+import { freePort } from '../support/free-port.ts';
 import { callText, post, type Reply } from '../support/http.ts';
 import { Workspace } from '../support/product.ts';
+import { until } from '../support/until.ts';
 import { verifies } from '../support/verifies.ts';
-import { freePort, until, ZoneProcess } from './support/zones.ts';
+import { ZoneProcess } from './support/zones.ts';
 
-const TIMED = { timeout: 180_000 };
+const TIMED = { timeout: 300_000 };
 const remote = createServer(async (request, response) => {
   let body = '';
   for await (const chunk of request) body += chunk;

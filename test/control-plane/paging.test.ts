@@ -65,7 +65,7 @@ function pagerFor(t: TestContext, to: Omit<Receiver, 'ca'>, post: Post = openOut
 
 /** Lets the pager's pauses pass until that is so. */
 async function until(is: () => boolean, clock: TestClock): Promise<void> {
-  for (const end = Date.now() + 30_000; !is(); await new Promise((resolve) => setTimeout(resolve, 5))) {
+  for (const end = Date.now() + 120_000; !is(); await new Promise((resolve) => setTimeout(resolve, 5))) {
     assert.ok(Date.now() < end, 'it did not come to that');
     if (clock.timers > 0) clock.pass(300_000);
   }

@@ -9,7 +9,7 @@ import { callText, post, type Reply } from '../support/http.ts';
 import { type Product, Workspace } from '../support/product.ts';
 import { verifies } from '../support/verifies.ts';
 
-const TIMED = { timeout: 180_000 };
+const TIMED = { timeout: 300_000 };
 /** Calls that have reached the server and wait for the test. */
 let held: (() => void)[] = [];
 let arrived = (): void => undefined;

@@ -7,8 +7,9 @@ import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
 import { Workspace } from '../support/product.ts';
 import { home } from '../support/tree.ts';
+import { until } from '../support/until.ts';
 import { verifies } from '../support/verifies.ts';
-import { until, ZoneProcess } from './support/zones.ts';
+import { ZoneProcess } from './support/zones.ts';
 
 const run = promisify(execFile);
 const program = (name: string): string => join(import.meta.dirname, 'programs', name);
@@ -83,7 +84,7 @@ after(async () => {
 });
 
 test('nothing in zones 1 to 3 can open a connection to zone 0, while its pushes arrive', {
-  timeout: 240_000,
+  timeout: 300_000,
   skip: missing,
 }, async () => {
   verifies('sandbox.egress', 'authz.default-deny');
@@ -111,7 +112,7 @@ test('nothing in zones 1 to 3 can open a connection to zone 0, while its pushes 
 });
 
 test('a runtime whose sandboxes are not as zone 0 has signed them serves nobody, and says so', {
-  timeout: 240_000,
+  timeout: 300_000,
   skip: missing,
 }, async () => {
   verifies('sandbox.profile');
@@ -141,7 +142,7 @@ test('a runtime whose sandboxes are not as zone 0 has signed them serves nobody,
 });
 
 test('the same look finds what does listen: the gateway’s two doors, and a listener in zone 0', {
-  timeout: 240_000,
+  timeout: 300_000,
   skip: missing,
 }, async () => {
   assert.deepEqual((await scan(zone0, edge)).open, [8443, 9443]);

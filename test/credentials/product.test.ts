@@ -7,6 +7,7 @@ import { absent } from '../sandbox/support/hosted.ts';
 import { callText, post, type Reply } from '../support/http.ts';
 import { family } from '../support/processes.ts';
 import { type Product, Workspace } from '../support/product.ts';
+import { until } from '../support/until.ts';
 import { verifies } from '../support/verifies.ts';
 import { API, bytesBelow, openApi, type TestApi } from './support.ts';
 
@@ -164,7 +165,7 @@ suite('a credential that the product adds on the wire', { skip: absent('bubblewr
     verifies('secrets.injection');
     assert.deepEqual(await leases(), []);
     const slow = fetched('alice', '/v1/slow');
-    while (waiting.length === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+    await until(() => waiting.length > 0);
     const [lease] = await leases();
     assert.deepEqual(
       [lease.ref, lease.version, lease.server, lease.tenant, lease.subject],

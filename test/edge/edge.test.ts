@@ -12,7 +12,7 @@ import { certificate } from './certificate.ts';
 
 let bench: Bench;
 before(async () => {
-  bench = await openBench({ limits: { body: 300, headers: 1_000 } });
+  bench = await openBench();
 });
 after(() => bench.close());
 
@@ -178,11 +178,14 @@ test('refuses a token in the query string, even beside a good one in the header 
   assert.equal((await bench.send({ path: '/mcp?page=2', body: LIST })).status, 200);
 });
 
-test('gives up on a body that trickles, and answers', async () => {
-  const socket = connect({ host: '127.0.0.1', port: bench.port, ca: bench.identity.cert, servername: 'localhost' });
+test('gives up on a body that trickles, and answers', async (t) => {
+  const impatient = await openBench({ limits: { body: 300 } });
+  t.after(() => impatient.close());
+  const { port } = impatient;
+  const socket = connect({ host: '127.0.0.1', port, ca: impatient.identity.cert, servername: 'localhost' });
   await once(socket, 'secureConnect');
   socket.write(
-    `POST /mcp HTTP/1.1\r\nHost: localhost:${bench.port}\r\nAuthorization: Bearer good\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{`,
+    `POST /mcp HTTP/1.1\r\nHost: localhost:${port}\r\nAuthorization: Bearer good\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{`,
   );
   const [answer] = await once(socket, 'data');
   assert.match(String(answer), /^HTTP\/1\.1 408 /);

@@ -39,7 +39,7 @@ const zone = {
 test('an issuer whose name leads inside gets no request, at once or at the second look (A1)', async () => {
   verifies('sandbox.egress');
   await using dns = await openDns(zone);
-  const get = openOutbound(2000, lookupBy(dns));
+  const get = openOutbound(60_000, lookupBy(dns));
   const options = { trustedHost: 'idp.example.org', ca: undefined };
   await dns.resolve('rebinds.example.org');
   for (const name of Object.keys(zone)) await assert.rejects(get(`https://${name}/jwks`, options), /not allowed/, name);
@@ -51,7 +51,7 @@ test('a remote server whose name leads inside gets no call, unless its network w
   await using api = await openApi('inner.example.org');
   const resolve = async (name: string) =>
     (await dns.resolve(name)).map((address) => ({ address, family: address.includes(':') ? 6 : 4 }));
-  const settings = { kind: 'remote', name: 'crm', deadline: 5000, maxResult: 1000, ca: api.ca } as const;
+  const settings = { kind: 'remote', name: 'crm', deadline: 60_000, maxResult: 1000, ca: api.ca } as const;
   const call = async (host: string, network?: string) => {
     const url = `https://${host}:${api.port}/mcp`;
     const upstream = remoteUpstream({ ...settings, url, ...(network && { network }) }, Date.now, resolve);

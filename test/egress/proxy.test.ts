@@ -8,6 +8,7 @@ import { Bounds, SANDBOX } from '../../src/runtime/egress/bounds.ts';
 import { EgressDenied } from '../../src/runtime/egress/denied.ts';
 import { Evidence } from '../../src/runtime/egress/evidence.ts';
 import { absent, Hosted, processesWith, ServerFiles } from '../sandbox/support/hosted.ts';
+import { until } from '../support/until.ts';
 import { verifies } from '../support/verifies.ts';
 import { rule, Way } from './support/way.ts';
 
@@ -75,12 +76,12 @@ test('more connections at once than are allowed are refused, and taken again whe
   assert.equal(await textOf(dialled(way, port)), '');
   assert.equal(way.attempts.at(-1)?.code, 'limit');
   for (const socket of held) socket.destroy();
-  let taken = false;
-  while (!taken) {
+  await until(async () => {
     const socket = dialled(way, port);
-    taken = await answered(socket);
+    const isTaken = await answered(socket);
     socket.destroy();
-  }
+    return isTaken;
+  });
 });
 
 test('bytes above the bound end the connection that carries them, and start anew with the period', () => {
@@ -147,9 +148,11 @@ suite('the relay in a sandbox', { skip: absent('bubblewrap') }, () => {
   test('is gone with its sandbox, and is not there where there is no way out', async () => {
     verifies('sandbox.egress');
     await using hosted = new Hosted('bubblewrap');
-    using way = await Way.open([rule(NAME, 443)], {});
+    // Told apart from the relays of whoever else runs on this machine.
+    const name = `raw-${process.pid}.example.org`;
+    using way = await Way.open([rule(name, 443)], {});
     using files = new ServerFiles();
-    const marker = `${NAME}:443`;
+    const marker = `${name}:443`;
     const command = ['sh', '-c', 'echo up; exec sleep 100'];
     const held = await hosted.hold(files.profile(command, { wayOut: way.proxy.wayOut }), 'up');
     assert.equal(processesWith(marker) > 0, true);

@@ -10,9 +10,9 @@ import type { Arrived } from '../../src/contract/tool-call.ts';
 import { openRedisStore } from '../../src/drivers/state-store/redis.ts';
 import { Carriage } from '../../src/gateway/replicas/carriage.ts';
 import { arrived } from '../../src/gateway/transport/arrived.ts';
-import { until } from '../control-plane/support/zones.ts';
 import { alice, head, TestClock } from '../sessions/support.ts';
 import { noRedis, redisServer } from '../state/support.ts';
+import { until } from '../support/until.ts';
 import { verifies } from '../support/verifies.ts';
 
 const key = (byte: number): string => Buffer.alloc(32, byte).toString('base64url');
@@ -50,7 +50,7 @@ function hear(mail: Mail) {
 
 test('mail: the store reads nothing; what is changed, shown again, or to somebody else is dropped, what is missing told', {
   skip: noRedis,
-  timeout: 30_000,
+  timeout: 180_000,
 }, async (t) => {
   verifies('limits.fleet');
   const { url } = await redisServer(t);
@@ -106,7 +106,7 @@ async function carriage(t: TestContext, url: string, handle: (call: Arrived) => 
 
 test('a request is answered by another replica, with its events, as of the subject that was found here', {
   skip: noRedis,
-  timeout: 30_000,
+  timeout: 180_000,
 }, async (t) => {
   const { url } = await redisServer(t);
   const nobody = () => Promise.reject(new Error('nobody asks here'));
@@ -129,7 +129,7 @@ test('a request is answered by another replica, with its events, as of the subje
 
 test('a client that goes away is gone at the other replica too; a replica that goes away loses what it had', {
   skip: noRedis,
-  timeout: 30_000,
+  timeout: 180_000,
 }, async (t) => {
   const { url } = await redisServer(t);
   const came = Promise.withResolvers<Arrived>();
@@ -163,7 +163,7 @@ test('a client that goes away is gone at the other replica too; a replica that g
 
 test('a replica that says what is no message loses what is between the two, and ends nobody', {
   skip: noRedis,
-  timeout: 30_000,
+  timeout: 180_000,
 }, async (t) => {
   const { url } = await redisServer(t);
   const there = await replica(t, url);
@@ -181,7 +181,7 @@ test('a replica that says what is no message loses what is between the two, and 
 
 test('a name that somebody has made up is not remembered, and those of replicas are', {
   skip: noRedis,
-  timeout: 30_000,
+  timeout: 180_000,
 }, async (t) => {
   const { url } = await redisServer(t);
   const [one, two] = [await replica(t, url), await replica(t, url)];

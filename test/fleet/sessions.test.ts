@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { kinds } from '../clients/support/clients.ts';
 import { opened, works } from '../clients/support/flows.ts';
-import { eventually, noRedis } from '../state/support.ts';
+import { noRedis } from '../state/support.ts';
+import { until } from '../support/until.ts';
 import { verifies } from '../support/verifies.ts';
 import { attempts, end, LegacySession, modern, result, text } from './support/attempts.ts';
 import { Fleet } from './support/fleet.ts';
@@ -124,7 +125,7 @@ test('one address, three gateways, no affinity', { skip: noRedis, timeout: 300_0
     await everywhere(async (at) => assert.equal((await session.send(cancelled, { at })).status, 202));
     // Cancelled, its id is free again: it can be in flight once. What was cancelled is over a little later.
     const ping = async (at: number) => (await session.send({ id: session.last, method: 'ping' }, { at })).status;
-    await eventually(async () => (await ping(0)) === 200);
+    await until(async () => (await ping(0)) === 200);
     assert.deepEqual([await ping(1), await ping(2)], [200, 200]);
     call.cut();
   });

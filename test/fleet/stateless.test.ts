@@ -9,7 +9,7 @@ import { Wire } from './support/wire.ts';
 
 test('a client without a session is served by whichever replica it reaches', {
   skip: noRedis,
-  timeout: 120_000,
+  timeout: 300_000,
 }, async (t) => {
   const fleet = await Fleet.start(t);
   const wire = new Wire(fleet, await fleet.token());

@@ -2,14 +2,15 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { eventually, noRedis, redisServer } from '../state/support.ts';
+import { noRedis, redisServer } from '../state/support.ts';
 import { callText, post } from '../support/http.ts';
 import { Workspace } from '../support/product.ts';
+import { until } from '../support/until.ts';
 import { verifies } from '../support/verifies.ts';
 import { Till } from './support/till.ts';
 import type { Json } from './support/wire.ts';
 
-const TIMED = { skip: noRedis, timeout: 240_000 };
+const TIMED = { skip: noRedis, timeout: 400_000 };
 const policy = 'permit (principal in Tenant::"acme", action == Action::"till/echo", resource == Tenant::"acme");\n';
 const config = (state: string) =>
   `edge: { listen: "127.0.0.1:0" }\nadmin: { listen: "127.0.0.1:0" }\nstate: "${state}"\nlimits: { per_subject: { rate: 1/h, burst: 60 } }\n`;
@@ -46,7 +47,7 @@ test(
       const { gateways } = JSON.parse(await workspace.must('policy', 'history', '--json'));
       return gateways.flatMap(({ name, connected, bundle }: Json) => (connected && bundle > 0 ? [name] : []));
     };
-    await eventually(async () => (await serving()).join() === 'local,local-2,local-3');
+    await until(async () => (await serving()).join() === 'local,local-2,local-3');
     const statuses: (number | string)[] = [];
     for (let round = 0; round < 12; round++)
       statuses.push(...(await Promise.all(Array.from({ length: 8 }, () => call(token)))));
@@ -70,10 +71,10 @@ test(
       during.every((status) => status === 200 || status === 503 || status === 'cut'),
       during.join(),
     );
-    await eventually(() => /"event":"replaced"/.test(product.stderr()));
-    await eventually(async () => (await serving()).length === 3);
-    await eventually(async () => (await call(other)) === 200);
-    await eventually(async () => (await call(token)) === 429);
+    await until(() => /"event":"replaced"/.test(product.stderr()));
+    await until(async () => (await serving()).length === 3);
+    await until(async () => (await call(other)) === 200);
+    await until(async () => (await call(token)) === 429);
   },
 );
 

@@ -21,7 +21,7 @@ before(async () => {
     issuers: () => [],
     report: () => {},
     now: () => 0,
-    limits: { headers: 1_000, body: 1_000, keepAlive: 1_000, bodies: BODIES },
+    limits: { handshake: 60_000, headers: 2_000, body: 2_000, keepAlive: 1_000, bodies: BODIES },
     handle: async ({ body, signal, query }) => {
       signal.addEventListener('abort', () => {
         if (query !== '') aborted.push(query);

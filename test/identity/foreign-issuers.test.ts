@@ -262,7 +262,7 @@ test('while the issuer is away its last keys serve for an hour, then nothing of 
 });
 
 test('the outbound client refuses private addresses in every spelling, and names that lead to them', async () => {
-  const get = openOutbound(500);
+  const get = openOutbound(60_000);
   const options = { trustedHost: 'idp.example', ca: undefined };
   const spellings = [
     '10.0.0.1',

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { cpSync } from 'node:fs';
+import { Agent } from 'node:https';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { callText, post } from '../support/http.ts';
@@ -24,7 +25,11 @@ after(async () => {
   workspace?.remove();
 });
 
-const call = (token: string, id = 1) => post(product, callText('tiny__echo', '{"text":"x"}', id), { token });
+/** Connections that stay: a flood is to be faster than what refills a bucket, on any machine. */
+const agent = new Agent({ keepAlive: true, maxSockets: 50 });
+after(() => agent.destroy());
+
+const call = (token: string, id = 1) => post(product, callText('tiny__echo', '{"text":"x"}', id), { token, agent });
 
 test('who has a token and floods gets 20 calls and 100 a minute, is told when to come back, and troubles nobody else', async () => {
   verifies('limits.subject');
@@ -44,12 +49,14 @@ test('who has a token and floods gets 20 calls and 100 a minute, is told when to
 test('what no tool would ever see counts too: ten times as many messages of any kind', async () => {
   verifies('limits.subject');
   const token = await product.token('--subject', 'carol', '--tenant', 'acme');
-  const ping = (id: number) => post(product, `{"jsonrpc":"2.0","id":${id},"method":"ping"}`, { token });
+  const ping = (id: number) => post(product, `{"jsonrpc":"2.0","id":${id},"method":"ping"}`, { token, agent });
   const statuses: number[] = [];
+  const began = Date.now();
   for (let round = 0; round < 8; round++)
     statuses.push(...(await Promise.all(Array.from({ length: 50 }, (_, id) => ping(id)))).map(({ status }) => status));
   const passed = statuses.filter((status) => status === 200).length;
-  assert.ok(passed >= 200 && passed < 400, `${passed} of 400`);
+  const minutes = (Date.now() - began) / 60_000;
+  assert.ok(passed >= 200 && passed <= 200 + Math.ceil(1000 * minutes), `${passed} of 400`);
   assert.deepEqual(new Set(statuses), new Set([200, 429]));
 });
 

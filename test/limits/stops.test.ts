@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { callText, post } from '../support/http.ts';
 import { type Product, Workspace } from '../support/product.ts';
+import { until } from '../support/until.ts';
 import { verifies } from '../support/verifies.ts';
 
 const server = `
@@ -30,6 +31,12 @@ before(async () => {
     'slow/server.cjs': server,
   });
   await workspace.must('add', './slow', '--name', 'slow', '--yes', '--', 'node', 'server.cjs');
+  // No call ends by itself while a test waits for its end by the switch.
+  const file = join(workspace.dir, 'innerkeep.yaml');
+  const written = readFileSync(file, 'utf8');
+  const patient = written.replace(/^( +)root: .*\n/m, '$&$1sandbox: { deadline: 1h }\n');
+  assert.notEqual(patient, written);
+  writeFileSync(file, patient);
   product = await workspace.up();
 });
 after(async () => {
@@ -50,7 +57,7 @@ test('a call that waits for approval is refused when its token was revoked meanw
   const pay = (token: string) => post(product, callText('slow__pay', '{}'), { token });
   const both = [pay(alice), pay(bob)];
   const waiting = async () => JSON.parse(await workspace.must('approvals', 'ls', '--json')).approvals;
-  for (const end = Date.now() + 60_000; (await waiting()).length < 2; ) assert.ok(Date.now() < end, 'nothing waits');
+  await until(async () => (await waiting()).length === 2);
   await workspace.must('token', '--revoke', alice);
   await Promise.all((await waiting()).map(({ id }: { id: string }) => workspace.must('approvals', 'approve', id)));
   const [hers, his] = await Promise.all(both);
@@ -66,11 +73,9 @@ test('the kill switch ends calls in flight and begins none, for whom or what it 
   const [alice, bob] = [await product.token(), await product.token('--subject', 'bob', '--tenant', 'acme')];
   const before = await intents();
   const hanging = [call(alice, 'hang'), call(bob, 'hang')];
-  for (const end = Date.now() + 20_000; (await intents()) < before + 2; ) assert.ok(Date.now() < end, 'no call hangs');
-  const began = Date.now();
+  await until(async () => (await intents()) >= before + 2);
   await workspace.must('stop', '--subject', 'alice', '--tenant', 'acme');
   assert.equal(await hanging[0], 'breaker');
-  assert.ok(Date.now() - began < 15_000, 'it ended by its deadline, not by the switch');
   assert.equal(await call(alice, 'echo'), 'breaker');
   assert.equal(await call(bob, 'echo'), 'ok');
   await workspace.must('stop', '--tool', 'slow/hang');

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { suite, test } from 'node:test';
 import { decodeJwt } from 'jose';
 import { certificate } from '../edge/certificate.ts';
+import { until } from '../support/until.ts';
 import { verifies } from '../support/verifies.ts';
 import { openBrowser, openPage, spkiOf, withoutChromium } from './support/browser.ts';
 import { openDoor } from './support/door.ts';
@@ -143,9 +144,7 @@ suite('in a real browser', { skip: withoutChromium }, () => {
 
     body = `<iframe src="${consentUrl}" width="900" height="900"></iframe>`;
     await page.goto(evil.url);
-    await page.waitForLoadState('networkidle');
-    const framed = page.frames()[1];
-    assert.equal(framed?.url(), 'chrome-error://chromewebdata/');
+    await until(() => page.frames()[1]?.url() === 'chrome-error://chromewebdata/');
 
     const token = 'name="csrf" value="guessed"';
     body = `<form method="post" action="${consentUrl}"><input ${token}><input name="decision" value="allow"><button>win</button></form>`;

@@ -68,7 +68,7 @@ test('a client that nobody registered is known by its document; the person is sh
 
 test('a client’s document is not fetched from a private address, however it is written', async (t) => {
   verifies('authn.human');
-  const outbound = openOutbound(1000);
+  const outbound = openOutbound(60_000);
   const refused: string[] = [];
   const door = await openDoor(t, {
     fetchPublic: (url) =>

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { loadOpa } from '../../src/drivers/policy-engine/opa/load.ts';
 import { scratch } from '../support/scratch.ts';
+import { until } from '../support/until.ts';
 import { verifies } from '../support/verifies.ts';
 import { opaTest, PATIENT } from './opa.ts';
 import { files, question, worldWith } from './support.ts';
@@ -40,7 +41,7 @@ opaTest('without OPA everything is denied and said once; started anew it is give
 
   await opa.start();
   assert.deepEqual(await opa.held(), [], 'it has forgotten them');
-  while (!(await sees('files/list_directory'))) await new Promise((resolve) => setTimeout(resolve, 50));
+  await until(() => sees('files/list_directory'));
   assert.equal((await engine.decide(asked)).allow, true);
   assert.equal(await sees('files/write_file'), false);
   assert.deepEqual(told.slice(1), [undefined]);

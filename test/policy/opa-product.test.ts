@@ -44,7 +44,7 @@ async function shown(text: () => string | Promise<string>): Promise<string> {
   for (let turn = 0; ; turn++) {
     const now = await text();
     if (now.includes('the policy engine does not answer')) return now;
-    if (turn > 100) throw new Error(now);
+    if (turn > 1000) throw new Error(now);
     await wait(100);
   }
 }

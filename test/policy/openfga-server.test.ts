@@ -5,7 +5,8 @@ import { globSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { freePort, until } from '../control-plane/support/zones.ts';
+import { freePort } from '../support/free-port.ts';
+import { until } from '../support/until.ts';
 import { verifies } from '../support/verifies.ts';
 import { follow, groupsOf } from './relations.ts';
 
@@ -74,7 +75,7 @@ async function openFga(t: TestContext) {
 
 test('a real OpenFGA: many pages, each change once, silence where nothing changed, and its last word while it is away', {
   skip: program === undefined && 'openfga is not there; npm run servers brings it',
-  timeout: 180_000,
+  timeout: 400_000,
 }, async (t) => {
   verifies('authz.engine', 'authz.default-deny');
   const { url, id, change, stop } = await openFga(t);

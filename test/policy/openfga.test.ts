@@ -6,9 +6,9 @@ import fc from 'fast-check';
 import { RelationsFault, type Tuple } from '../../src/control-plane/relations/openfga.ts';
 import { tuplesText } from '../../src/control-plane/relations/tuples.ts';
 import { readRelations } from '../../src/drivers/policy-engine/cedar/relations.ts';
-import { until } from '../control-plane/support/zones.ts';
 import { callText, post } from '../support/http.ts';
 import { type Product, Workspace } from '../support/product.ts';
+import { until } from '../support/until.ts';
 import { verifies } from '../support/verifies.ts';
 import { follow, groupsOf, settings, tuple } from './relations.ts';
 
@@ -162,7 +162,7 @@ test('property: whatever names a store has, they are read back as they are, and 
 });
 
 test('whom the store puts into a group may call, and whom it takes out may not any more, at a running gateway', {
-  timeout: 180_000,
+  timeout: 400_000,
 }, async (t) => {
   verifies('authz.engine', 'authz.default-deny');
   const { fga, url } = await fakeStore(t);

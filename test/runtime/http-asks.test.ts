@@ -3,6 +3,7 @@ import type { ServerResponse } from 'node:http';
 import { test } from 'node:test';
 import type { RpcAnswer, ServerRequest } from '../../src/contract/upstream.ts';
 import { UpstreamFailure } from '../../src/runtime/upstream/upstream.ts';
+import { until } from '../support/until.ts';
 import {
   callOf,
   events,
@@ -91,10 +92,10 @@ test('the deadline of a call stands still while its client is asked, and runs on
     if (echo === 'prompt') answered = () => stream.send(textResult(message.id, 'late'));
     return true;
   });
-  const upstream = upstreamOf(t, remote.settings, { deadline: 300 });
-  const ask = () => new Promise<RpcAnswer>((resolve) => setTimeout(() => resolve(accepted), 700));
+  const upstream = upstreamOf(t, remote.settings, { deadline: 1000 });
+  const ask = () => new Promise<RpcAnswer>((resolve) => setTimeout(() => resolve(accepted), 1500));
   assert.match((await upstream.call(callOf({ ask, echo: 'prompt' }))).raw, /late/);
-  await assert.rejects(upstream.call(callOf({ ask, echo: 'silent' })), failed(/no answer within 300 ms/));
+  await assert.rejects(upstream.call(callOf({ ask, echo: 'silent' })), failed(/no answer within 1000 ms/));
 });
 
 test('a question that the server takes back is not answered', async (t) => {
@@ -164,7 +165,7 @@ test('a request on the stream of the session goes to the call that is under way 
     return accepted;
   };
   const first = upstream.call(callOf({ ask: ask('first'), capabilities: '{"elicitation":{}}' }));
-  while (waiting.length === 0) await new Promise((resolve) => setImmediate(resolve));
+  await until(() => waiting.length > 0);
   const second = upstream.call(callOf({ ask: ask('second'), capabilities: '{"elicitation":{}}' }));
   await Promise.all([first, second]);
   assert.deepEqual(heard, ['first']);
@@ -268,7 +269,7 @@ test('a caller who goes is told to an older server, and is a closed connection t
     const upstream = upstreamOf(t, remote.settings);
     const gone = new AbortController();
     const call = upstream.call(callOf({ signal: gone.signal }));
-    while (remote.asked('tools/call').length === 0) await new Promise((resolve) => setImmediate(resolve));
+    await until(() => remote.asked('tools/call').length > 0);
     gone.abort();
     await assert.rejects(call, failed(/cancelled by the caller/));
   }

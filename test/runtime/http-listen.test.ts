@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { UpstreamListening } from '../../src/contract/upstream.ts';
 import { UpstreamFailure } from '../../src/runtime/upstream/upstream.ts';
+import { until } from '../support/until.ts';
 import { callOf, events, json, keepingSessions, modern, remoteServer, upstreamOf } from './remote-server.ts';
 
 const failed =
@@ -15,10 +16,6 @@ const failed =
 const updated = (uri: string) => ({ jsonrpc: '2.0', method: 'notifications/resources/updated', params: { uri } });
 const listChanged = { jsonrpc: '2.0', method: 'notifications/resources/list_changed' };
 const subscribing = { resources: { subscribe: true, listChanged: true } };
-const turn = () => new Promise((resolve) => setImmediate(resolve));
-const until = async (what: () => boolean) => {
-  while (!what()) await turn();
-};
 
 /** A listening that writes down what it hears. */
 function listeningTo(uris: string[], subject = 'alice') {

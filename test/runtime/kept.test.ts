@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { UpstreamCall, UpstreamSession } from '../../src/contract/upstream.ts';
+import { until } from '../support/until.ts';
 import { verifies } from '../support/verifies.ts';
 import { plainDriver } from './plain-driver.ts';
 import { aCall, runtimeWith, sandboxWith, stdioServer, textOf } from './support.ts';
@@ -15,7 +16,7 @@ function someSession(key: string): UpstreamSession & { end(): void } {
   return { key, ended: controller.signal, end: () => controller.abort() };
 }
 
-function open(t: TestContext, more: Partial<Parameters<typeof sandboxWith>[2]> = {}, deadline = 10_000) {
+function open(t: TestContext, more: Partial<Parameters<typeof sandboxWith>[2]> = {}, deadline = 60_000) {
   const { upstream, ...rest } = sandboxWith(t, { ...keeping, deadline }, more);
   const say = async (echo: string, who: Partial<UpstreamCall> = {}, meta = {}): Promise<string> => {
     const params = Buffer.from(JSON.stringify({ name: 'echo', arguments: { echo }, _meta: meta }));
@@ -25,10 +26,6 @@ function open(t: TestContext, more: Partial<Parameters<typeof sandboxWith>[2]> =
 }
 
 const lost = (detail: RegExp) => ({ code: 'state-lost', detail });
-const until = async (holds: () => boolean): Promise<void> => {
-  for (let wait = 0; wait < 500 && !holds(); wait++) await new Promise((resolve) => setTimeout(resolve, 10));
-  assert.ok(holds());
-};
 
 test('what a call leaves is there for the next one of its session, and for nobody else', async (t) => {
   verifies('sandbox.isolation');

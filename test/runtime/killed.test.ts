@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { RuntimeLink } from '../../src/gateway/execution/runtime-link.ts';
 import { absent, processesWith, ServerFiles } from '../sandbox/support/hosted.ts';
+import { until } from '../support/until.ts';
 import { verifies } from '../support/verifies.ts';
 import { aCall, stdioServer } from './support.ts';
 
@@ -58,7 +59,5 @@ test('a runtime that is killed leaves no sandbox that asks or listens (kill -9)'
 
   zone.kill('SIGKILL');
   await Promise.all([call, listened]);
-  for (let turn = 0; turn < 500 && processesWith(marker) > 0; turn++)
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  assert.equal(processesWith(marker), 0);
+  await until(() => processesWith(marker) === 0);
 });

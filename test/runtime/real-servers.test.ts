@@ -37,7 +37,7 @@ async function sdkServer(t: TestContext, sessions: boolean) {
   });
   const { port } = http.address() as AddressInfo;
   const url = `http://127.0.0.1:${port}/mcp`;
-  return { kind: 'remote', name: 'sdk', url, deadline: 5000, maxResult: 100_000 } as const;
+  return { kind: 'remote', name: 'sdk', url, deadline: 60_000, maxResult: 100_000 } as const;
 }
 
 test("the SDK's server with sessions: one subject never meets another one's state", async (t) => {

@@ -49,7 +49,7 @@ export async function remoteServer(t: TestContext, manners: Manners, tls?: Serve
     name: 'crm',
     url: ca ? `https://localhost:${port}/mcp` : `http://127.0.0.1:${port}/mcp?v=1`,
     ...(ca ? { ca: ca.pem } : {}),
-    deadline: 5000,
+    deadline: 60_000,
     maxResult: 100_000,
   };
   return { settings, heard, asked: (method: string) => heard.filter((one) => one.message.method === method) };

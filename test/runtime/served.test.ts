@@ -3,7 +3,7 @@ import { EventEmitter, once } from 'node:events';
 import { test } from 'node:test';
 import type { RpcAnswer, Served } from '../../src/contract/upstream.ts';
 import { isFault, Stopwatch } from '../../src/runtime/upstream/served.ts';
-import { freePort } from '../state/support.ts';
+import { freePort } from '../support/free-port.ts';
 import { verifies } from '../support/verifies.ts';
 import { callOf, events, json, keepingSessions, remoteServer, textResult, upstreamOf } from './remote-server.ts';
 import { aCall, runtimeWith, sandboxWith, stdioServer } from './support.ts';

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import type { RpcAnswer, ServerRequest, UpstreamCall } from '../../src/contract/upstream.ts';
 import { UpstreamFailure } from '../../src/runtime/upstream/upstream.ts';
+import { until } from '../support/until.ts';
 import { callOf, type Heard, json, remoteServer, upstreamOf } from './remote-server.ts';
 
 const TASKS = '{"elicitation":{},"extensions":{"io.modelcontextprotocol/tasks":{}}}';
@@ -36,7 +37,7 @@ async function tasked(t: TestContext, look: Look, first: object = { resultType: 
     if (method === 'tasks/get') return answer({ resultType: 'complete', ...look(heard, ++looks) });
     return answer({ resultType: 'complete' });
   });
-  const call = (more: Partial<UpstreamCall> = {}, deadline = 5000): Promise<RpcAnswer> =>
+  const call = (more: Partial<UpstreamCall> = {}, deadline = 60_000): Promise<RpcAnswer> =>
     upstreamOf(t, world.settings, { deadline, maxResult: 1024 * 1024 }).call(callOf({ capabilities: TASKS, ...more }));
   return { ...world, call };
 }
@@ -153,8 +154,3 @@ test('a server of 2025-11-25 that wants tasks and makes none is refused', async 
   });
   await assert.rejects(upstreamOf(t, world.settings).call(callOf({ asTask: true })), failsWith(/made none/));
 });
-
-async function until(holds: () => boolean): Promise<void> {
-  for (const end = Date.now() + 10_000; !holds(); await new Promise((resolve) => setTimeout(resolve, 10)))
-    assert.ok(Date.now() < end, `never: ${holds}`);
-}

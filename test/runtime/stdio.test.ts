@@ -37,7 +37,7 @@ for (const [manners, code, detail] of hostile)
   test(`refuses what a server sends that is ${manners}`, async (t) => {
     verifies('sandbox.isolation', 'output.errors', 'output.size');
     const { link } = await runtimeWith(t, [
-      stdioServer(manners, { deadline: /no answer/.test(detail.source) ? 700 : 20_000 }),
+      stdioServer(manners, { deadline: /no answer/.test(detail.source) ? 700 : 60_000 }),
     ]);
     await assert.rejects(callTool(link), refused(code, detail));
   });
@@ -60,7 +60,7 @@ test('takes the first of two answers, and nobody ever sees the second', async (t
 });
 
 test('a slow handshake delays a call and does not fail it', async (t) => {
-  const { link } = await runtimeWith(t, [stdioServer('slow-handshake', { deadline: 200 })]);
+  const { link } = await runtimeWith(t, [stdioServer('slow-handshake', { deadline: 1000 })]);
   assert.equal(await callTool(link, { echo: 'patience' }), 'patience');
 });
 

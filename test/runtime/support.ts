@@ -24,7 +24,7 @@ export function stdioServer(
   const { file, program = 'server.mjs', ...settings } = more;
   const command = ['node', join(SERVERS, program), manners, ...(file === undefined ? [] : [file])];
   const fixed = { kind: 'sandboxed', name: 'tool', driver: 'bubblewrap', root: SERVERS, mounts: [] } as const;
-  return { ...fixed, command, memory: 64 << 20, deadline: 10_000, maxResult: 100_000, ...settings };
+  return { ...fixed, command, memory: 64 << 20, deadline: 60_000, maxResult: 100_000, ...settings };
 }
 
 /** A runtime and a gateway's link to it, both gone when the test ends. */
@@ -92,7 +92,7 @@ export function sandboxWith(
   limits: Partial<PoolLimits> = {},
   now: () => number = Date.now,
 ) {
-  const roomy = { starts: 2, live: 32, memory: 2 ** 40, idle: 2, queue: 10, handshake: 5000 };
+  const roomy = { starts: 2, live: 32, memory: 2 ** 40, idle: 2, queue: 10, handshake: 60_000 };
   const pool = new SandboxPool({ ...roomy, ...limits }, () => {});
   const driver = plainDriver();
   const events: object[] = [];

@@ -15,6 +15,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import { cache } from '../../src/drivers/sandbox-driver/microvm/guest-image.ts';
+import { until } from '../support/until.ts';
 import { verifies } from '../support/verifies.ts';
 import { allowed, attempts } from './escapes/all.ts';
 import { Scene } from './escapes/scene.ts';
@@ -77,6 +78,8 @@ for (const { name, kernel, skip } of drivers)
         for (const [attempt, said] of scene.said) assert.match(said, allowed(attempt, kernel), attempt.tries);
         await scene.witness();
       } finally {
+        // A group can go when the last process in it has.
+        await until(() => groups.every((group) => readFileSync(join(group, 'cgroup.procs'), 'utf8') === ''));
         for (const group of groups) rmdirSync(group);
       }
     });

@@ -55,7 +55,7 @@ test('however an event stream is cut, the same events are read of it, and none w
 
 const raw = '{"name":"echo"}';
 const pin = { name: 'echo', raw, digest: descriptorDigest(raw) };
-const TIMED = { timeout: 120_000 };
+const TIMED = { timeout: 300_000 };
 const sample: Sample = fc.sample(secrets, { numRuns: 1, seed: 7 })[0] as Sample;
 
 for (const server of ['2025-11-25', '2026-07-28'])

@@ -4,10 +4,11 @@ import fc from 'fast-check';
 import type { AwayAllowance, Bucket, Demand } from '../../src/contract/limits.ts';
 import { StateUnavailable } from '../../src/contract/state-store.ts';
 import { Allowance } from '../../src/drivers/state-store/redis/allowance.ts';
+import { until } from '../support/until.ts';
 import { verifies } from '../support/verifies.ts';
-import { eventually, noRedis, openShared, type RedisServer, redisServer, startRedis } from './support.ts';
+import { noRedis, openShared, type RedisServer, redisServer, startRedis } from './support.ts';
 
-const TIMED = { skip: noRedis, timeout: 60_000 };
+const TIMED = { skip: noRedis, timeout: 300_000 };
 const away: AwayAllowance = { share: 0.25, daily: 100 };
 const wide: Bucket = { key: 'wide', interval: 1e-3, burst: 1e6 };
 const budgets = [{ key: 'month', limit: 1000, ttl: 86_400_000 }];
@@ -80,12 +81,12 @@ async function gone(t: TestContext) {
   const leave = async () => {
     const before = events.length;
     await server.stop();
-    await eventually(() => events.length > before);
+    await until(() => events.length > before);
   };
   const back = async () => {
     const before = events.length;
     server = await startRedis(t, server.port);
-    await eventually(() => events.length > before);
+    await until(() => events.length > before);
   };
   return { store, leave, back };
 }

@@ -5,7 +5,9 @@ import { Redis } from 'ioredis';
 import { type StateStore, StateUnavailable } from '../../src/contract/state-store.ts';
 import { memoryStore } from '../../src/drivers/state-store/memory.ts';
 import { namer } from '../../src/drivers/state-store/redis/names.ts';
-import { freePort, names, noRedis, openShared, redisServer, startRedis } from './support.ts';
+import { freePort } from '../support/free-port.ts';
+import { until } from '../support/until.ts';
+import { names, noRedis, openShared, redisServer, startRedis } from './support.ts';
 
 interface Driver {
   readonly name: string;
@@ -95,14 +97,12 @@ test('redis: gone, it cannot tell, and says so at once; back again, it can', { s
   await server.stop();
   for (let at = 0; at < 3; at++) await assert.rejects(store.once('b', 60_000), StateUnavailable);
   await startRedis(t, server.port);
-  for (;;) {
-    const told = await store.once('c', 60_000).catch(() => undefined);
-    if (told === undefined) await new Promise((resolve) => setTimeout(resolve, 20));
-    else {
-      assert.equal(told, true);
-      break;
-    }
-  }
+  let told: boolean | undefined;
+  await until(async () => {
+    told = await store.once('c', 60_000).catch(() => undefined);
+    return told !== undefined;
+  });
+  assert.equal(told, true);
 });
 
 test('redis: does not open without a server, the password, or where keys are dropped to make room', {

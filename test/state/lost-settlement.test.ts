@@ -1,16 +1,17 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Redis } from 'ioredis';
+import { until } from '../support/until.ts';
 import { verifies } from '../support/verifies.ts';
 import { FaultyWay } from './faulty-way.ts';
-import { eventually, noRedis, openShared, redisServer } from './support.ts';
+import { noRedis, openShared, redisServer } from './support.ts';
 
 const budgets = [{ key: 'month', limit: 100, ttl: 86_400_000 }];
 const own = { key: 'bob', interval: 1e-3, burst: 1e6 };
 
 test('redis: a settlement whose answer was lost is not charged a second time', {
   skip: noRedis,
-  timeout: 60_000,
+  timeout: 300_000,
 }, async (t) => {
   verifies('limits.fleet', 'limits.cost');
   const server = await redisServer(t);
@@ -24,7 +25,7 @@ test('redis: a settlement whose answer was lost is not charged a second time', {
   const [budget = ''] = await raw.keys('{innerkeep}budget:*');
   way.answer = () => undefined;
   const settled = store.settle({ id: 'a', amount: 60, actual: 40, budgets });
-  await eventually(async () => Number(await raw.hget(budget, 'spent')) > 0);
+  await until(async () => Number(await raw.hget(budget, 'spent')) > 0);
   way.answer = (bytes) => bytes;
   assert.equal((await settled).at(0)?.spent, 40);
   assert.deepEqual(await take(other, 'b', 61), { kind: 'budget', key: 'month', spent: 40, held: 0 });

@@ -3,11 +3,12 @@ import { describe, type TestContext, test } from 'node:test';
 import { Redis } from 'ioredis';
 import type { Taken } from '../../src/contract/limits.ts';
 import { StateUnavailable } from '../../src/contract/state-store.ts';
+import { until } from '../support/until.ts';
 import { verifies } from '../support/verifies.ts';
 import { FaultyWay } from './faulty-way.ts';
-import { eventually, noRedis, openShared, type RedisServer, redisServer, startRedis } from './support.ts';
+import { noRedis, openShared, type RedisServer, redisServer, startRedis } from './support.ts';
 
-const TIMED = { skip: noRedis, timeout: 60_000 };
+const TIMED = { skip: noRedis, timeout: 300_000 };
 const own = { key: 'alice', interval: 600_000, burst: 3 };
 const wide = { key: 'bob', interval: 1e-3, burst: 1e6 };
 const budgets = [{ key: 'month', limit: 100, ttl: 86_400_000 }];
@@ -32,7 +33,7 @@ type Scene = Awaited<ReturnType<typeof scene>>;
 /** Asks until the store can tell again; it must not let anything in before. */
 async function recovered(ask: () => Promise<Taken>): Promise<Taken> {
   let taken: Taken | Error = new StateUnavailable();
-  await eventually(async () => {
+  await until(async () => {
     taken = await ask().catch((error) => error);
     if (!(taken instanceof Error)) return true;
     assert.ok(refused(taken), String(taken));
@@ -108,7 +109,7 @@ const faults: readonly Fault[] = [
       const successor = await redisServer(t, '--replicaof', `127.0.0.1 ${server.port}`);
       const other = new Redis(successor.url);
       t.after(() => other.disconnect());
-      await eventually(async () => (await other.info('replication')).includes('master_link_status:up'));
+      await until(async () => (await other.info('replication')).includes('master_link_status:up'));
       await raw.replicaof('127.0.0.1', successor.port);
       return async () => {
         await other.replicaof('NO', 'ONE');
@@ -143,12 +144,12 @@ describe('a Redis that fails lets nobody through without a limit, is told of onc
         ]).flat();
         for (const one of await Promise.allSettled(asked))
           assert.ok(one.status === 'rejected' && refused(one.reason), JSON.stringify(one));
-        if (round === 'first') await eventually(() => events.length > 0);
+        if (round === 'first') await until(() => events.length > 0);
       }
       const settled = store.settle({ id: 'b', amount: 10, actual: 5, budgets });
       const began = performance.now();
       await end();
-      await eventually(() => events.length > 1);
+      await until(() => events.length > 1);
       t.diagnostic(`${name}: back after ${((performance.now() - began) / 1000).toFixed(1)} s`);
       assert.equal((await settled).at(0)?.spent, 45);
       assert.equal(await store.once('proof', 60_000), false);
@@ -158,7 +159,7 @@ describe('a Redis that fails lets nobody through without a limit, is told of onc
       // All that was asked for without an answer is given back, and nothing of it was charged.
       let last: Taken = { kind: 'taken', isProbe: false };
       let at = 0;
-      await eventually(async () => {
+      await until(async () => {
         last = await store.take(reserve(`${at++}`, 56));
         assert.equal(last.kind, 'budget', 'a budget of 100 bore 56 beside 45');
         return last.held === 0;
@@ -256,7 +257,7 @@ test('redis: what a dead gateway had reserved is given back to the others', TIME
   await dead.close();
   assert.equal((await alive.take(reserve('b', 30))).kind, 'budget');
   let at = 0;
-  await eventually(async () => {
+  await until(async () => {
     clock.at += 500;
     return (await alive.take(reserve(`c ${at++}`, 30))).kind === 'taken';
   });

@@ -1,11 +1,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { delimiter, join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { setTimeout } from 'node:timers/promises';
 import { openRedisStore, type RedisSettings } from '../../src/drivers/state-store/redis.ts';
+import { freePort } from '../support/free-port.ts';
 import { scratch } from '../support/scratch.ts';
 
 /** The reason to skip, where the component is absent. */
@@ -45,7 +44,12 @@ export async function startRedis(t: TestContext, port: number, args: readonly st
     await exited;
   };
   t.after(stop);
-  for await (const chunk of child.stdout) if (String(chunk).includes('Ready to accept connections')) break;
+  let said = '';
+  for await (const chunk of child.stdout.iterator({ destroyOnReturn: false })) {
+    said += chunk;
+    if (said.includes('Ready to accept connections')) break;
+  }
+  if (!said.includes('Ready to accept connections')) throw new Error(`redis-server: ${said}`);
   child.stdout.resume();
   return {
     url: `redis://127.0.0.1:${port}`,
@@ -54,19 +58,4 @@ export async function startRedis(t: TestContext, port: number, args: readonly st
     freeze: () => void child.kill('SIGSTOP'),
     thaw: () => void child.kill('SIGCONT'),
   };
-}
-
-/** Asks again until it is so. @throws when it is not after a minute: what waits for ever would keep its process */
-export async function eventually(isSo: () => Promise<boolean> | boolean): Promise<void> {
-  for (const end = performance.now() + 60_000; !(await isSo()); await setTimeout(20))
-    if (performance.now() > end) throw new Error(`not after a minute: ${isSo}`);
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  return typeof address === 'object' && address !== null ? address.port : 0;
 }

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { freePort } from './free-port.ts';
 import { type Product, Workspace } from './product.ts';
 import { files, home, read } from './tree.ts';
 
@@ -53,11 +54,11 @@ function onFreePorts(text: string): string {
 }
 
 /** Somebody else's server, over HTTP with sessions: the one that the example also runs in a sandbox. */
-function startRemote(workspace: Workspace): Promise<{ child: ChildProcess; port: number }> {
+async function startRemote(workspace: Workspace): Promise<{ child: ChildProcess; port: number }> {
   const path = 'node_modules/@modelcontextprotocol/server-everything/dist/index.js';
   const [found] = files(`examples/first-call/.innerkeep/store/*/${path}`);
   const entry = found ? join(home, found) : firstOf(workspace, path);
-  const port = 20_000 + (process.pid % 20_000);
+  const port = await freePort();
   const child = spawn(process.execPath, [entry, 'streamableHttp'], {
     env: { PATH: process.env.PATH, PORT: String(port) },
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -21,10 +21,10 @@ export function family(root: number): readonly Process[] {
   return found;
 }
 
-/** Resolves when none of them is left; rejects, naming them, when some are there after ten seconds. */
+/** Resolves when none of them is left; rejects, naming them, when some are there after two minutes. */
 export async function gone(pids: readonly number[]): Promise<void> {
   const left = (): readonly Process[] => processes().filter(({ pid }) => pids.includes(pid));
-  for (const end = Date.now() + 10_000; left().length > 0; await new Promise((resolve) => setTimeout(resolve, 20))) {
+  for (const end = Date.now() + 120_000; left().length > 0; await new Promise((resolve) => setTimeout(resolve, 20))) {
     if (Date.now() > end)
       throw new Error(
         `still there: ${left()

@@ -62,7 +62,8 @@ export class Workspace {
       complaints = `${complaints}${chunk}`.slice(-20_000);
     });
     return new Promise((resolve, reject) => {
-      child.once('exit', (code) => reject(new Error(`up: exit ${code}\n${complaints}`)));
+      // Not at its exit: what it complained of may still be in the pipe.
+      child.once('close', (code) => reject(new Error(`up: exit ${code}\n${complaints}`)));
       createInterface({ input: child.stdout }).on('line', (line) => {
         const event = JSON.parse(line) as Ready;
         if (event.event === 'ready') resolve(new Product(this, child, event, () => complaints));

@@ -6,6 +6,7 @@ import { after, before, test } from 'node:test';
 import { callText, post } from '../support/http.ts';
 import { family, gone } from '../support/processes.ts';
 import { type Product, Workspace } from '../support/product.ts';
+import { until } from '../support/until.ts';
 import { verifies } from '../support/verifies.ts';
 
 const config = `edge: { listen: "127.0.0.1:0" }
@@ -52,7 +53,8 @@ for (const [name, victim] of Object.entries(victims)) {
     const calls = texts.map((text) =>
       post(product, callText('hostile__slow', JSON.stringify({ text })), { token }).catch(() => undefined),
     );
-    await appears(join(workspace.dir, 'journal/calls'));
+    // The first call has reached its server.
+    await until(() => readFileSync(join(workspace.dir, 'journal/calls'), 'utf8') !== '');
     const everyone = family(product.pid).map(({ pid }) => pid);
     const pid = victim(product);
     assert.ok(pid !== undefined, `${name} was not found`);
@@ -71,9 +73,4 @@ for (const [name, victim] of Object.entries(victims)) {
       assert.ok(records.includes(createHash('sha256').update(params).digest('base64url')), `no intent for ${text}`);
     }
   });
-}
-
-/** The first call has reached its server. */
-async function appears(file: string): Promise<void> {
-  while (readFileSync(file, 'utf8') === '') await new Promise((resolve) => setTimeout(resolve, 10));
 }

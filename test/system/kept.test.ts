@@ -6,6 +6,7 @@ import { after, before, test } from 'node:test';
 import { callText, post } from '../support/http.ts';
 import { family } from '../support/processes.ts';
 import { type Product, Workspace } from '../support/product.ts';
+import { until } from '../support/until.ts';
 import { verifies } from '../support/verifies.ts';
 
 let workspace: Workspace;
@@ -91,11 +92,10 @@ test('the sandbox is gone when its session is ended by DELETE', async () => {
   const before = new Set(sandboxes().map(({ pid }) => pid));
   assert.ok(before.size > 0);
   assert.equal(await end(alice, session), 204);
-  const closing = Date.now() + 20_000;
-  while ([...before].every((pid) => sandboxes().some((process) => process.pid === pid))) {
-    assert.ok(Date.now() < closing, 'nothing has ended');
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
+  await until(() => {
+    const now = new Set(sandboxes().map(({ pid }) => pid));
+    return [...before].some((pid) => !now.has(pid));
+  });
   assert.equal((await note('read', alice, session)).status, 404);
 });
 

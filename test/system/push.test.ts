@@ -11,7 +11,7 @@ import { callText, post } from '../support/http.ts';
 import { type Product, type Ran, Workspace } from '../support/product.ts';
 import { verifies } from '../support/verifies.ts';
 
-const TIMED = { timeout: 120_000 };
+const TIMED = { timeout: 300_000 };
 const tool = (name: string, properties: object = {}) => ({
   name,
   inputSchema: { type: 'object', properties },

@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { after, before, test } from 'node:test';
 import { home, read } from '../support/tree.ts';
+import { until } from '../support/until.ts';
 
 /** The README's own commands, as they are written: `npm start` in one terminal, the marked blocks in another. */
 const blocks = [...read('README.md').matchAll(/<!-- run -->\n```sh\n([\s\S]*?)```/g)].map(([, code]) => String(code));
@@ -16,10 +17,10 @@ before(async () => {
       printed += chunk;
     });
   }
-  while (!/^self-check: /m.test(printed)) {
+  await until(() => {
     assert.equal(start.exitCode, null, printed);
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
+    return /^self-check: /m.test(printed);
+  });
 });
 after(async () => {
   if (start.exitCode !== null || start.pid === undefined) return;
@@ -32,7 +33,7 @@ async function shell(code: string): Promise<string> {
   const child = spawn('bash', ['-euo', 'pipefail', '-c', code], { cwd: home, stdio: ['ignore', 'pipe', 'pipe'] });
   let said = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (said += chunk));
-  const [code_] = await once(child, 'exit');
+  const [code_] = await once(child, 'close');
   assert.equal(code_, 0, `${code}\n${said}`);
   return said;
 }

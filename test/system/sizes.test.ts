@@ -8,7 +8,7 @@ import { post, type Reply } from '../support/http.ts';
 import { type Product, Workspace } from '../support/product.ts';
 import { verifies } from '../support/verifies.ts';
 
-const TIMED = { timeout: 120_000 };
+const TIMED = { timeout: 300_000 };
 const GIB = 2 ** 30;
 const BUDGET = 6 * 2 ** 20;
 /** What the reader of 2 MB of garbage gets (A8); numbered, so that a missing or doubled line shows. */

@@ -7,6 +7,7 @@ import { after, before, test } from 'node:test';
 import { post, type Reply } from '../support/http.ts';
 import { family } from '../support/processes.ts';
 import type { Product, Workspace } from '../support/product.ts';
+import { until } from '../support/until.ts';
 import { verifies } from '../support/verifies.ts';
 import { permit, SECRET, startWorker, TIMED } from './worker.ts';
 
@@ -296,9 +297,4 @@ function listen(params: object) {
   sent.on('error', () => {});
   sent.end(body);
   return { messages, end: () => sent.destroy() };
-}
-
-async function until(holds: () => Promise<boolean>): Promise<void> {
-  for (const end = Date.now() + 10_000; !(await holds()); await new Promise((resolve) => setTimeout(resolve, 20)))
-    assert.ok(Date.now() < end, `never: ${holds}`);
 }

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { type Product, Workspace } from '../support/product.ts';
 import { home } from '../support/tree.ts';
 
-export const TIMED = { timeout: 120_000 };
+export const TIMED = { timeout: 300_000 };
 export const SECRET = `ghp_${'a1B2c3D4e5'.repeat(4).slice(0, 36)}`;
 
 /** A policy that permits the tenant exactly these: `/say` is a tool of the worker, `#elicitation/create` what it asks. */

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { Client, StreamableHTTPClientTransport, UrlElicitationRequiredError } from '@modelcontextprotocol/client';
 import { callText, post } from '../support/http.ts';
+import { until } from '../support/until.ts';
 import { verifies } from '../support/verifies.ts';
 import { openHouse } from './support/authorized-house.ts';
 
@@ -169,7 +170,7 @@ test('what is withdrawn, or refused by its issuer, is gone: from our disk at onc
   const { url } = (await look()).error.data;
   assert.deepEqual(JSON.parse(await product.workspace.must('people', 'grants', '--json')).grants, []);
   assert.deepEqual(readdirSync(join(product.workspace.dir, '.innerkeep/grants')), ['key']);
-  while (!issuer.requests.includes('POST /token/revocation')) await new Promise((resolve) => setImmediate(resolve));
+  await until(() => issuer.requests.includes('POST /token/revocation'));
 
   await alice.authorize(url, issuer);
   assert.equal((await look()).result.content[0].text, 'alice@crm');

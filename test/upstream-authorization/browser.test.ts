@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { openBrowser, openPage, spkiAt, withoutChromium } from '../people/support/browser.ts';
 import { callText, post } from '../support/http.ts';
+import { until } from '../support/until.ts';
 import { verifies } from '../support/verifies.ts';
 import { openHouse } from './support/authorized-house.ts';
 
@@ -41,6 +42,8 @@ test('in a real browser: the page names all of it, a passkey leads to the issuer
   const framing = await page.context().newPage();
   await framing.goto(`${issuer.url}/interaction-none`).catch(() => undefined);
   await framing.setContent(`<iframe src="${url}"></iframe><iframe src="${origin}/oauth/account"></iframe>`);
-  await framing.waitForLoadState('networkidle');
-  for (const frame of framing.frames().slice(1)) assert.equal(frame.url(), 'chrome-error://chromewebdata/');
+  const framed = () => framing.frames().slice(1);
+  await until(
+    () => framed().length === 2 && framed().every((frame) => frame.url() === 'chrome-error://chromewebdata/'),
+  );
 });

@@ -5,6 +5,7 @@ import { callersUpstream } from '../../src/runtime/upstream/http/by-caller.ts';
 import { lease } from '../credentials/support.ts';
 import { events, keepingSessions, remoteServer } from '../runtime/remote-server.ts';
 import { aCall } from '../runtime/support.ts';
+import { until } from '../support/until.ts';
 import { verifies } from '../support/verifies.ts';
 
 /** A call of a subject with what was lent for it; the tool's name says both. */
@@ -83,8 +84,7 @@ test('a stream carries what is lent for it at each moment, with a proof of its o
   heard.length = 0;
   stop.abort();
   await over;
-  while (!heard.some(({ message }) => message.method === 'resources/unsubscribe'))
-    await new Promise((resolve) => setImmediate(resolve));
+  await until(() => heard.some(({ message }) => message.method === 'resources/unsubscribe'));
   assert.ok(
     heard.every(({ headers }) => headers.authorization === undefined || headers.authorization === 'DPoP second'),
   );

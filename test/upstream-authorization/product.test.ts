@@ -4,6 +4,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { freePort } from '../support/free-port.ts';
 import { callText, post } from '../support/http.ts';
 import { Workspace } from '../support/product.ts';
 import { verifies } from '../support/verifies.ts';
@@ -105,14 +106,3 @@ test('a remote server gets each caller’s own exchanged token, and nobody’s o
   for (const secret of [alice, bob, 'exchanged-1', 'exchanged-2', 'of-the-gateway'])
     assert.ok(!(log + product.stderr()).includes(secret), secret);
 });
-
-/** The issuer of callers is at the port that the configuration has to name beforehand. */
-function freePort(): Promise<number> {
-  const server = createServer();
-  return new Promise((resolve) => {
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => resolve(port));
-    });
-  });
-}

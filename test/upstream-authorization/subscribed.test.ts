@@ -5,9 +5,10 @@ import { test } from 'node:test';
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import { Agent, fetch as undiciFetch } from 'undici';
 import { events, json, keepingSessions, remoteServer } from '../runtime/remote-server.ts';
+import { freePort } from '../support/free-port.ts';
 import { Workspace } from '../support/product.ts';
+import { until } from '../support/until.ts';
 import { verifies } from '../support/verifies.ts';
-import { freePort } from './support/authorized-house.ts';
 import { exchangeIssuer } from './support/exchange-issuer.ts';
 
 test('a subscription at a server with auth carries its caller’s own token, and its news reach that caller alone', async (t) => {
@@ -93,5 +94,5 @@ test('a subscription at a server with auth carries its caller’s own token, and
     ['bob', 'crm'],
   ]);
   await Promise.all([alice, bob].map(({ client }) => client.unsubscribeResource({ uri: 'crm+note://1' })));
-  for (;;) if (JSON.parse(await workspace.must('secrets', 'leases', '--json')).leases.length === 0) break;
+  await until(async () => JSON.parse(await workspace.must('secrets', 'leases', '--json')).leases.length === 0);
 });

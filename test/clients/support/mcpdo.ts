@@ -26,7 +26,7 @@ export class Mcpdo {
     const said = { stdout: '', stderr: '' };
     child.stdout.on('data', (chunk) => (said.stdout += chunk));
     child.stderr.on('data', (chunk) => (said.stderr += chunk));
-    const code = await new Promise((resolve) => child.once('exit', resolve));
+    const code = await new Promise((resolve) => child.once('close', resolve));
     assert.equal(code, 0, `${argv.join(' ')}: ${said.stderr}${said.stdout}`);
     return said.stdout.startsWith('{') ? JSON.parse(said.stdout) : undefined;
   }

@@ -17,7 +17,7 @@ interface Context {
 const DOCUMENT = 'https://conformance-test.local/client-metadata.json';
 
 const url = String(process.argv[2]);
-const server: RemoteServer = { kind: 'remote', name: 'suite', url, deadline: 20_000, maxResult: 1_000_000 };
+const server: RemoteServer = { kind: 'remote', name: 'suite', url, deadline: 60_000, maxResult: 1_000_000 };
 const context: Context = JSON.parse(process.env.MCP_CONFORMANCE_CONTEXT ?? '{}');
 const upstream = new PersonalUpstream(server, {
   preRegistered: await knownClient(context),
@@ -25,7 +25,7 @@ const upstream = new PersonalUpstream(server, {
   browser: () => terminalBrowser((address) => void fetch(address).then((answer) => answer.text())),
 });
 try {
-  const { tools } = await upstream.use((remote) => remote.describe(AbortSignal.timeout(30_000)));
+  const { tools } = await upstream.use((remote) => remote.describe(AbortSignal.timeout(120_000)));
   for (const tool of tools) {
     const params = Buffer.from(JSON.stringify({ name: JSON.parse(tool).name, arguments: {} }));
     await upstream.use((remote) => remote.call(aCall({ method: 'tools/call', params })));

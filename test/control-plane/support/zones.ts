@@ -1,5 +1,4 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { home } from '../../support/tree.ts';
@@ -22,7 +21,8 @@ export class ZoneProcess {
       complaints = `${complaints}${chunk}`.slice(-50_000);
     });
     return new Promise((resolve, reject) => {
-      child.once('exit', (code) => reject(new Error(`${words.join(' ')}: exit ${code}\n${complaints}`)));
+      // Not at its exit: what it complained of may still be in the pipe.
+      child.once('close', (code) => reject(new Error(`${words.join(' ')}: exit ${code}\n${complaints}`)));
       createInterface({ input: child.stdout }).once('line', (line) =>
         resolve(new ZoneProcess(child, JSON.parse(line), () => complaints)),
       );
@@ -41,20 +41,4 @@ export class ZoneProcess {
     this.#child.kill(signal);
     await this.exited;
   }
-}
-
-/** A port of loopback that was free a moment ago. */
-export function freePort(): Promise<number> {
-  const server = createServer();
-  return new Promise((resolve) => {
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
-    });
-  });
-}
-
-/** Asks again until it is so; what it waits for has no bound but the test's. */
-export async function until(isSo: () => Promise<boolean> | boolean): Promise<void> {
-  while (!(await isSo())) await new Promise((resolve) => setTimeout(resolve, 50));
 }

@@ -32,7 +32,7 @@ export async function openDns(zone: Zone, port = 0): Promise<Dns> {
     socket.send(Buffer.concat([head, query.subarray(12, end + 4), ...(answers ?? [])]), from.port, from.address);
   });
   await new Promise<void>((resolve) => socket.bind(port, '127.0.0.1', resolve));
-  const resolver = new Resolver({ timeout: 2000, tries: 1 });
+  const resolver = new Resolver({ timeout: 60_000, tries: 1 });
   resolver.setServers([`127.0.0.1:${(socket.address() as AddressInfo).port}`]);
   return {
     asked,

@@ -2,10 +2,12 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { startRemote } from '../../clients/support/remote.ts';
-import { freePort, until, ZoneProcess } from '../../control-plane/support/zones.ts';
+import { ZoneProcess } from '../../control-plane/support/zones.ts';
 import { type RedisServer, redisServer } from '../../state/support.ts';
+import { freePort } from '../../support/free-port.ts';
 import { post } from '../../support/http.ts';
 import { Workspace } from '../../support/product.ts';
+import { until } from '../../support/until.ts';
 import { front } from './front.ts';
 
 const TOOLS = ['echo', 'deploy', 'summarise', 'where'];

@@ -13,7 +13,7 @@ const ACCEPT =
 export const WIDTH = 12;
 /** Where the edge is told to close, there is no silence to wait for; milliseconds. */
 export const CLOSE = 'Connection: close\r\n';
-export const PATIENT = 15_000;
+export const PATIENT = 60_000;
 
 /** A running product under fire, watched: its processes, its memory, and a client who must not notice anything. */
 export class Keep {

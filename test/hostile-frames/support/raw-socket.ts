@@ -65,7 +65,7 @@ export class RawSocket {
    * @param silence milliseconds after which it is `silent` instead
    * @throws when the connection was closed in the middle of a response, or what came is none
    */
-  async next(silence = 15_000): Promise<RawAnswer | 'closed' | 'silent'> {
+  async next(silence = 60_000): Promise<RawAnswer | 'closed' | 'silent'> {
     const end = Date.now() + silence;
     for (;;) {
       const answer = this.#take();
@@ -122,7 +122,7 @@ export async function converse(peer: Peer, data: string | Uint8Array, patience =
     socket.bodiless = typeof data === 'string' && data.startsWith('HEAD ');
     socket.write(data);
     for (let ended = false; ; ) {
-      const answer = await socket.next(ended ? 15_000 : patience);
+      const answer = await socket.next(ended ? 60_000 : patience);
       if (answer === 'closed') return answers;
       if (answer === 'silent') {
         if (ended) throw new Error('the connection outlives its client');

@@ -32,7 +32,7 @@ export interface Asking {
 export function gateway(
   t: TestContext,
   foreign: readonly TrustedIssuer[] = [],
-  { deadline = 2000, state }: { readonly deadline?: number; readonly state?: Pick<StateStore, 'once'> } = {},
+  { deadline = 60_000, state }: { readonly deadline?: number; readonly state?: Pick<StateStore, 'once'> } = {},
 ) {
   const clock = { at: Date.parse('2026-11-22T12:00:00Z') };
   const now = () => clock.at;

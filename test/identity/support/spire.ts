@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { freePort } from '../../state/support.ts';
+import { freePort } from '../../support/free-port.ts';
 import { scratch } from '../../support/scratch.ts';
 
 const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'innerkeep');
@@ -83,7 +83,7 @@ function start(t: TestContext, name: string, args: readonly string[]): ChildProc
 
 /** Asks until it is answered well; SPIRE has no other way to tell that it is ready. */
 async function healthy(ask: () => Promise<unknown>): Promise<void> {
-  for (let left = 150; ; left--) {
+  for (let left = 1000; ; left--) {
     try {
       await ask();
       return;

@@ -11,7 +11,7 @@ const modules = join(import.meta.dirname, '../../../node_modules');
 export function server(root: string, command: readonly string[]): SandboxedServer {
   // The sandbox's user reads it, as it reads the store.
   chmodSync(root, 0o755);
-  const limits = { memory: 256 << 20, deadline: 30_000, maxResult: 4 << 20 };
+  const limits = { memory: 256 << 20, deadline: 120_000, maxResult: 4 << 20 };
   return { kind: 'sandboxed', name: 'mine', driver: 'bubblewrap', root, command, mounts: [], ...limits };
 }
 

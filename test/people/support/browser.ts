@@ -10,6 +10,9 @@ const executablePath = (process.env.PATH ?? '')
   .map((folder) => join(folder, 'chromium'))
   .find((file) => existsSync(file));
 
+/** Milliseconds for a start, and for what a page is to come to. */
+const PATIENT = 180_000;
+
 /** For `skip`: the component's name where it is not there. */
 export const withoutChromium: string | false = executablePath === undefined && 'chromium is not there';
 
@@ -17,6 +20,7 @@ export const withoutChromium: string | false = executablePath === undefined && '
 export async function openBrowser(t: Pick<TestContext, 'after'>, spki: readonly string[]): Promise<Browser> {
   const browser = await chromium.launch({
     executablePath: String(executablePath),
+    timeout: PATIENT,
     args: [
       '--no-sandbox',
       '--disable-gpu',
@@ -45,6 +49,7 @@ export async function openPage(
   context: BrowserContext,
   isUserVerified = true,
 ): Promise<{ page: Page; authenticator: Authenticator }> {
+  context.setDefaultTimeout(PATIENT);
   const page = await context.newPage();
   const cdp = await context.newCDPSession(page);
   await cdp.send('WebAuthn.enable', { enableUI: false });

@@ -78,7 +78,7 @@ function initialize(id) {
     serverInfo: { name: manners, version: '1' },
   };
   if (manners === 'ancient') send({ id, result: { ...result, protocolVersion: '1999-01-01' } });
-  else if (manners === 'slow-handshake') setTimeout(() => send({ id, result }), 300);
+  else if (manners === 'slow-handshake') setTimeout(() => send({ id, result }), 1500);
   else if (manners === 'no-handshake') return;
   else if (manners === 'dies-idle') {
     send({ id, result });

@@ -8,7 +8,7 @@ import { readFileSync } from 'node:fs';
 process.on('SIGTERM', () => {});
 const { prelude, tools, targets } = JSON.parse(readFileSync(0, 'utf8'));
 for (const tool of tools) {
-  const { stdout, stderr, signal } = spawnSync('perl', ['-', ...targets], { input: prelude + tool, encoding: 'utf8', timeout: 10_000 });
+  const { stdout, stderr, signal } = spawnSync('perl', ['-', ...targets], { input: prelude + tool, encoding: 'utf8', timeout: 120_000 });
   console.log(JSON.stringify(stdout || 'died ' + signal + ' ' + stderr));
 }
 `;

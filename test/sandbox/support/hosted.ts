@@ -66,11 +66,6 @@ export function processesOf(pid: number): number {
   return new Set(members).size;
 }
 
-/** Waits for it, at most a minute: what comes after asserts it. */
-export async function until(holds: () => boolean): Promise<void> {
-  for (let turn = 0; turn < 6000 && !holds(); turn++) await new Promise((resolve) => setTimeout(resolve, 10));
-}
-
 export interface Held {
   readonly seen: string;
   readonly ended: Promise<Ran>;

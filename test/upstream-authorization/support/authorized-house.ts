@@ -1,11 +1,10 @@
 import { readFileSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { Agent, fetch as undiciFetch } from 'undici';
 import { asker } from '../../people/support/house.ts';
 import { Visitor } from '../../people/support/visitor.ts';
+import { freePort } from '../../support/free-port.ts';
 import { type Product, Workspace } from '../../support/product.ts';
 import { CLIENT, codeIssuer } from './code-issuer.ts';
 import { guardedServer } from './guarded-server.ts';
@@ -77,15 +76,4 @@ export async function openHouse(t: TestContext, { dpop = true, life = 300 } = {}
       return person;
     },
   };
-}
-
-/** Where the issuer sends people back to is on record there before we start. */
-export function freePort(): Promise<number> {
-  const server = createServer();
-  return new Promise((resolve) => {
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => resolve(port));
-    });
-  });
 }
