@@ -16,7 +16,7 @@ servers:
     command: [node, server.mjs]
     mounts: [{ from: ./data, to: /data, mode: ro }]
     max_result: 1MiB
-    sandbox: { memory: 192MiB, deadline: 5s }
+    sandbox: { memory: 192MiB, deadline: 10s }
 `;
 const tools =
   'write_outside read_host open_socket environment fork allocate hang garbage twice complain exit big secret fail remember nested echo';
@@ -98,7 +98,7 @@ test('a tool that allocates past its limit is killed, alone', async () => {
 });
 
 test('refuses what never answers, at its deadline', async () =>
-  refused(await call('hang'), 'isolation', /no answer within 5000 ms/));
+  refused(await call('hang'), 'isolation', /no answer within 10000 ms/));
 test('refuses an answer that is garbage', async () => refused(await call('garbage'), 'upstream', /not JSON/i));
 test('refuses an answer that two readers read differently', async () =>
   refused(await call('twice'), 'upstream', /duplicate/));
