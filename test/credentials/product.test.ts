@@ -174,7 +174,7 @@ suite('a credential that the product adds on the wire', { skip: absent('bubblewr
     assert.equal(JSON.stringify(lease).includes(VALUES.alice ?? ''), false);
     waiting.shift()?.();
     assert.equal((await slow).status, 200);
-    assert.deepEqual(await leases(), []);
+    await until(async () => (await leases()).length === 0);
     const records = (await workspace.must('audit', 'tail', '--incident', lease.incident)).trim().split('\n');
     const told = records.map((line) => JSON.parse(line)).map(({ event, detail }) => `${event} ${detail ?? ''}`.trim());
     assert.match(told.join('\n'), /^intent\nlease notes-api version 1 until 20\S+\n/);

@@ -25,7 +25,7 @@ before(async () => {
   product = await workspace.up();
   key = await holder();
   writeFileSync(join(workspace.dir, 'key.json'), JSON.stringify(key.jwk));
-  token = await product.token('--dpop-jwk', 'key.json');
+  token = await product.token('--dpop-jwk', join(workspace.dir, 'key.json'));
 });
 after(async () => {
   await product?.stop();
@@ -78,7 +78,7 @@ test('replayed, stolen, as a bearer token or with a thief’s key it gets the an
 
 test('a stream needs a proof of its own request, and ends when its token is taken back', async () => {
   verifies('authn.workload', 'authn.edge');
-  const mine = await product.token('--dpop-jwk', 'key.json');
+  const mine = await product.token('--dpop-jwk', join(workspace.dir, 'key.json'));
   const by = (htm: string): Record<string, string> => ({
     authorization: `DPoP ${mine}`,
     dpop: proof(key, { token: mine, htu: product.ready.mcp, htm, iat: Date.now() / 1000, claims: { nonce } }),
