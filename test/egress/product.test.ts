@@ -7,6 +7,7 @@ import { absent } from '../sandbox/support/hosted.ts';
 import { callText, post } from '../support/http.ts';
 import { type Product, Workspace } from '../support/product.ts';
 import { verifies } from '../support/verifies.ts';
+import { until } from '../support/until.ts';
 
 const config = `edge: { listen: "127.0.0.1:0" }
 admin: { listen: "127.0.0.1:0" }
@@ -77,7 +78,7 @@ suite('a tool with a way out, in the running product', { skip: absent('bubblewra
       { server, target, code, alert, subject },
       { server: 'fetcher', target: 'metadata.google.internal:80', code: 'host', alert: true, subject: undefined },
     );
-    assert.match(product.stderr(), /"event":"egress-alert".*metadata\.google\.internal:80/);
+    await until(() => /"event":"egress-alert".*metadata\.google\.internal:80/.test(product.stderr()));
   });
 });
 
