@@ -46,6 +46,7 @@ const blocks: readonly (readonly [Network, AddressClass])[] = (
     ['fd00:ec2::/32', 'metadata'],
     ['fd20:ce::254/128', 'metadata'],
     ['fd00:42::42/128', 'metadata'],
+    ['fd00:a9fe:a9fe::/64', 'metadata'],
     ['fd00:c1::a9fe:a9fe/128', 'metadata'],
     // `::` connects to this machine, as 0.0.0.0 does.
     ['::/127', 'loopback'],

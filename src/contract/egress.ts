@@ -93,7 +93,7 @@ export function ruleFor(rules: readonly EgressRule[], name: string, port: number
 
 /**
  * The class of an address that a rule's name must not have; undefined: it may.
- * @param own addresses of this machine: they lead to it, however public they are
+ * @param own addresses of this machine: they lead to it, whatever network they are of; only the loopback's can be opened
  */
 export function forbidden(
   address: string,
@@ -105,5 +105,6 @@ export function forbidden(
   if (network === undefined) return kind === 'public' ? (own.has(address) ? 'loopback' : undefined) : kind;
   const bytes = parseAddress(address);
   const inside = block !== undefined && bytes !== undefined && contains(block, bytes);
-  return inside && (kind === 'private' || kind === 'loopback') ? undefined : kind;
+  if (!inside || (kind !== 'private' && kind !== 'loopback')) return kind;
+  return kind === 'private' && own.has(address) ? 'loopback' : undefined;
 }

@@ -66,8 +66,8 @@ export const LONGEST_LEASE = 5 * 60 * 1000;
 
 /** What the path of a URL is made of here: RFC 3986 §3.3 without parameters. */
 const PATH = /^\/(?:[A-Za-z0-9._~!$&'()*+,=:@/-]|%[0-9A-Fa-f]{2})*$/;
-/** Encoded dots, slashes, backslashes, semicolons, percent signs and control characters. */
-const AMBIGUOUS = /%(?:2e|2f|5c|3b|25|7f|[01][0-9a-f])/i;
+/** Encoded dots, slashes, backslashes, semicolons, percent signs, control characters, and longer spellings of all these (RFC 3629 §3). */
+const AMBIGUOUS = /%(?:2e|2f|5c|3b|25|7f|c[01]|e0%[89]|f0%8|[01][0-9a-f])/i;
 
 /**
  * Whether everybody reads a path alike: no dot segments, empty segments, parameters, backslashes, and none of those

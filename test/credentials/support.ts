@@ -7,7 +7,7 @@ import { type Agent, createServer as createHttpsServer, request as httpsRequest,
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { type TLSSocket, connect as tlsConnect } from 'node:tls';
+import { createServer as createTlsServer, type TLSSocket, connect as tlsConnect } from 'node:tls';
 import type { Clock } from '../../src/contract/clock.ts';
 import type { Loan, WireLease, WireSecret, WireUse } from '../../src/contract/wire-secret.ts';
 import { authorityCertificate, leafCertificate } from '../../src/control-plane/pki/certificates.ts';
@@ -106,6 +106,19 @@ export async function openApi(answer: Respond, names: readonly string[]): Promis
       await new Promise((resolve) => server.close(resolve));
     },
   };
+}
+
+/** A host that answers every request with the same bytes, whether or not they are HTTP. */
+export async function rawApi(t: TestContext, answer: string) {
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const ca = await authorityCertificate(privateKey, Date.now());
+  const server = createTlsServer(await leafCertificate(privateKey, [API], Date.now()), (socket) => {
+    socket.on('error', () => {});
+    socket.once('data', () => socket.end(answer, 'latin1'));
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  t.after(() => server.close());
+  return { ca, port: (server.address() as AddressInfo).port };
 }
 
 /** One that is gone when the test ends. */

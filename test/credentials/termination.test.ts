@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { Agent } from 'node:https';
 import { suite, test } from 'node:test';
 import { verifies } from '../support/verifies.ts';
-import { API, ask, lease, loan, notes, SECRET, say, speak, terminating, testApi } from './support.ts';
+import { API, ask, lease, loan, notes, rawApi, SECRET, say, speak, terminating, testApi } from './support.ts';
 
 suite('what the egress proxy adds on the wire', () => {
   test('the credential reaches the API, and the answer comes back', async (t) => {
@@ -82,6 +82,9 @@ suite('what the egress proxy adds on the wire', () => {
     '/v1/..%3b/admin',
     '/v1/..\\admin',
     '/v1/..%5cadmin',
+    '/v1/%c0%ae%c0%ae/admin',
+    '/v1/%E0%80%AE%e0%80%ae/admin',
+    '/v1/..%F0%80%80%AFadmin',
     '/v1/%00',
     '/v1/%0a',
     '/v1/%',
@@ -302,6 +305,20 @@ suite('strict HTTP/1.1 inside', () => {
     await assert.rejects(ask(gate, '/v1/a'));
     assert.deepEqual(api.seen, []);
   });
+});
+
+suite('an answer that the parser takes, and that cannot be written anew,', () => {
+  const heads = ['000 OK', '099 OK', '101 Switching', '200 O\x01K', '200 O\x1b[2J', '200 \x7f'];
+  for (const head of heads)
+    test(`is a 502, and the proxy goes on: ${JSON.stringify(head)}`, async (t) => {
+      verifies('sandbox.egress');
+      const gate = await terminating(t, await rawApi(t, `HTTP/1.1 ${head}\r\nContent-Length: 2\r\n\r\nok`));
+      gate.terminator.lend(loan());
+      for (const method of ['GET', 'HEAD', 'POST'])
+        assert.equal((await ask(gate, '/v1/a', { method })).status, 502, method);
+      await gate.settled();
+      assert.equal(gate.reports.length, 3);
+    });
 });
 
 suite('TLS with the host', () => {

@@ -13,7 +13,7 @@ import { rule } from './support/way.ts';
 const classes = {
   public: ['8.8.8.8', '1.1.1.1', '172.15.255.255', '172.32.0.0', '100.63.0.1', '2606:4700::1111', '2a00:1450::1'],
   metadata: [
-    ...['169.254.169.254', '169.254.170.2', '100.100.100.200', '192.0.0.192', '168.63.129.16', 'fd00:ec2::254'],
+    ...['169.254.169.254', '169.254.170.2', '100.100.100.200', '192.0.0.192', '168.63.129.16', 'fd00:ec2::254', 'fd00:a9fe:a9fe::1'],
     ...['::ffff:169.254.169.254', '::a9fe:a9fe', '64:ff9b::a9fe:a9fe', '64:ff9b:1:a9fe:a9:fe00::', '2002:a9fe:a9fe::'],
     ...['2001:0:5db8:d822::5601:5601', '2a00::5efe:a9fe:a9fe', '::ffff:0:169.254.169.254'],
   ],
@@ -209,5 +209,14 @@ test('a network opens its own addresses and no others; metadata and link-local n
     assert.notEqual(forbidden(address, '10.1.0.0/16', none), undefined, address);
   assert.equal(forbidden('100.100.100.200', '100.64.0.0/10', none), 'metadata');
   assert.equal(forbidden('fd00:ec2::254', 'fd00::/8', none), 'metadata');
-  assert.equal(forbidden('8.8.8.8', undefined, new Set(['8.8.8.8'])), 'loopback');
+});
+
+test('an address of this machine is refused, public or in the network of a rule; its loopback is opened by name', () => {
+  verifies('sandbox.egress');
+  const own = new Set(['8.8.8.8', '10.1.2.3', 'fd12::5', '127.0.0.1']);
+  assert.equal(forbidden('8.8.8.8', undefined, own), 'loopback');
+  assert.equal(forbidden('10.1.2.3', '10.1.0.0/16', own), 'loopback');
+  assert.equal(forbidden('fd12::5', 'fd12::/16', own), 'loopback');
+  assert.equal(forbidden('10.1.2.4', '10.1.0.0/16', own), undefined);
+  assert.equal(forbidden('127.0.0.1', '127.0.0.0/8', own), undefined);
 });

@@ -105,10 +105,12 @@ test('a flood of attempts is told in part, and then in sum, with its alarm', () 
     () => {},
     () => now,
   );
-  const attempt = { via: 'connect', target: 'a\nb\x1b[2J', code: 'host', alert: false } as const;
+  const detail = `TLS for \x9b2J${'a'.repeat(16_000)}`;
+  const attempt = { via: 'connect', target: 'a\nb\x1b[2J', code: 'host', detail, alert: false } as const;
   for (let n = 0; n < 1000; n++) evidence.tell({ ...attempt, alert: n === 900 });
   assert.equal(told.length, 200);
   assert.equal(told[0]?.target, 'a\\x0ab\\x1b[2J');
+  assert.match(told[0]?.detail ?? '', /^TLS for \\x9b2Ja{200,300}$/);
   now = 61_000;
   evidence.tell(attempt);
   assert.match(told[200]?.detail ?? '', /^800 further/);

@@ -37,8 +37,9 @@ export class Evidence {
   tell(attempt: EgressAttempt): void {
     if (this.#now() - this.#since > PERIOD) this.sumUp();
     this.#count++;
+    const { target, detail } = attempt;
     if (this.#count > TOLD) this.#alert ||= attempt.alert;
-    else this.#tell({ ...attempt, target: printable(attempt.target) });
+    else this.#tell({ ...attempt, target: printable(target), ...(detail && { detail: printable(detail) }) });
   }
 
   /** Says how many there were in this period beyond those that were told, and begins another. */
@@ -58,6 +59,7 @@ export class Evidence {
   }
 }
 
+/** What a tool says may be a name of kilobytes in a ClientHello, and what a host says one in its certificate. */
 function printable(text: string): string {
   return text
     .slice(0, LONGEST)

@@ -84,7 +84,11 @@ export function onwardHeaders(
 }
 
 /** What of an answer cannot be let back: a sentence; undefined: nothing. */
-export function answerFault({ headers }: IncomingMessage, echoes: Echoes | undefined): string | undefined {
+export function answerFault(answer: IncomingMessage, echoes: Echoes | undefined): string | undefined {
+  const { headers, statusCode = 0, statusMessage = '' } = answer;
+  // The parser takes these, and whoever writes them throws (RFC 9112 §4).
+  if (statusCode < 200) return 'a status that ends no request';
+  if (/[^\t\x20-\x7e\x80-\xff]/.test(statusMessage)) return 'control characters in the reason phrase';
   const transfer = headers['transfer-encoding'];
   if (transfer !== undefined && transfer.toLowerCase() !== 'chunked') return 'a transfer coding other than chunked';
   const content = headers['content-encoding'];
