@@ -66,6 +66,9 @@ const machines = {
     fchmodat: 268,
     mknodat: 259,
     openat: 257,
+    fcntl: 72,
+    memfd_create: 319,
+    mmap: 9,
   },
   arm64: {
     machine: 0xc00000b7,
@@ -93,6 +96,9 @@ const machines = {
     fchmodat: 53,
     mknodat: 33,
     openat: 56,
+    fcntl: 25,
+    memfd_create: 279,
+    mmap: 222,
   },
 } as const;
 
@@ -174,12 +180,28 @@ for (const architecture of ['x64', 'arm64'] as const) {
     assert.equal(judge(437), ENOSYS, 'openat2 has its mode in memory');
   });
 
+  test(`${architecture}: no file is watched or leased by fcntl, and no page is a huge one`, () => {
+    verifies('sandbox.profile');
+    const [setLease, notify] = [1024, 1026];
+    for (const command of [setLease, notify, 2000, 0xffffffff]) assert.equal(judge(calls.fcntl, 3, command), EPERM);
+    const [setFlags, lock, openFileLock, duplicate, addSeals] = [4, 6, 37, 1030, 1033];
+    for (const command of [setFlags, lock, openFileLock, duplicate, addSeals])
+      assert.equal(judge(calls.fcntl, 3, command), ALLOW);
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: 0x7fffffff }), (flags) => {
+        assert.equal(judge(calls.memfd_create, 0, flags), (flags & 4) !== 0 ? EPERM : ALLOW);
+        assert.equal(judge(calls.mmap, 0, 4096, 3, flags), (flags & 0x40000) !== 0 ? EPERM : ALLOW);
+      }),
+    );
+  });
+
   test(`${architecture}: what the kernel cuts off an argument does not fool the filter`, () => {
     verifies('sandbox.profile');
     const high = 0xdeadbeef00000000n;
     assert.equal(judge(calls.ioctl, 0, high | 0x5412n), EPERM);
     assert.equal(judge(calls.socket, high | 40n, 1n, 0n), EPERM);
     assert.equal(judge(calls.prctl, high | 1n), EPERM);
+    assert.equal(judge(calls.fcntl, 3, high | 1026n), EPERM);
     fc.assert(
       fc.property(fc.bigInt({ min: 0n, max: (1n << 64n) - 1n }), (flags) => {
         assert.equal(judge(calls.clone, flags), (flags & 0x7e020000n) === 0n ? ALLOW : EPERM);

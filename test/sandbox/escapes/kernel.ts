@@ -60,6 +60,8 @@ export const kernel: readonly Attempt[] = [
   { of, tries: 'to compare processes', tool: 'call("kcmp", $$, $$, 2, 0, 0)' },
   { of, tries: 'to give pages to a pipe', tool: 'call("vmsplice", 1, 0, 0, 0)' },
   { of, tries: 'memory that the kernel cannot see', tool: 'call("memfd_secret", 0)' },
+  { of, tries: 'a file of huge pages', tool: 'call("memfd_create", "x", 4)', ...outside },
+  { of, tries: 'huge pages', tool: 'call("mmap", 0, 0x200000, 3, 0x40022, -1, 0)' },
   { of, tries: 'a message queue', tool: 'call("mq_open", "ik", 0x42, 0600, 0)' },
   { of, tries: 'shared memory of System V', tool: 'call("shmget", 0, 4096, 01600)', ...outside },
   { of, tries: 'a call that is newer than the list', tool: '$n{new} = 9999; call("new")' },

@@ -84,6 +84,20 @@ open(my $events, "<&=", $i); select(undef, undef, undef, 1); sysread($events, my
     ...outside,
   },
   {
+    of: 'kernel',
+    tries: 'to be signalled when another sandbox reads a shared file (F_NOTIFY)',
+    tool: `my ($folder) = $t{shared} =~ m{^(.*)/}; sysopen(my $f, $folder, O_RDONLY) or refused();
+$SIG{IO} = "IGNORE"; fcntl($f, 1026, 0x80000001) ? got("signals") : refused()`,
+    ...outside,
+  },
+  {
+    of: 'kernel',
+    tries: 'to keep whoever opens a file of its user waiting (F_SETLEASE)',
+    tool: `my $path = "/tmp/lease$$"; open(my $w, ">", $path) or refused(); close($w); open(my $f, "<", $path) or refused(); unlink($path);
+fcntl($f, 1024, 1) ? got("a lease") : refused()`,
+    ...outside,
+  },
+  {
     of,
     tries: 'to kill everything that it can',
     tool: '$SIG{TERM} = "IGNORE"; kill("TERM", -1); refused("only its own")',

@@ -82,6 +82,18 @@ const requests = [
 /** prctl options: dumpable, name, seccomp, bounding set (read), timer slack, subreaper, no_new_privs, tags, VMA names. */
 const options = [2, 3, 4, 15, 16, 21, 22, 23, 29, 30, 36, 37, 38, 39, 55, 56, 0x53564d41];
 
+/**
+ * fcntl commands: descriptors, flags, locks, who is signalled, pipe sizes, seals, write hints. Not F_SETLEASE, which keeps
+ * whoever opens a file of our user waiting, nor F_NOTIFY, which tells what inotify would.
+ */
+const commands = [
+  ...[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 15, 16, 36, 37, 38],
+  ...[1025, 1027, 1028, 1030, 1031, 1032, 1033, 1034, 1035, 1036, 1037, 1038],
+];
+/** MFD_HUGETLB and MAP_HUGETLB: the host's huge pages are in no memory limit. */
+const hugeFile = 0x4;
+const hugeMapping = 0x40000;
+
 const socketType: Program = [
   load(argument(1)),
   { code: AND, value: 0xf, yes: 0, no: 0 },
@@ -112,6 +124,9 @@ const judgements: Record<keyof typeof judged, Program> = {
   fchmod: modeIn(1),
   fchmodat: modeIn(2),
   creat: modeIn(1),
+  fcntl: [load(argument(1)), ...oneOf(commands, allow)],
+  memfd_create: [load(argument(1)), ...branch(JUMP_ANY_BIT, hugeFile, deny, allow)],
+  mmap: [load(argument(3)), ...branch(JUMP_ANY_BIT, hugeMapping, deny, allow)],
   mknod: modeIn(1),
   mknodat: modeIn(2),
   open: opening(1),
