@@ -13,6 +13,14 @@ export const coats: Readonly<Record<string, (text: string) => string>> = {
   base64url: (text) => Buffer.from(text).toString('base64url'),
   percent: (text) => `https://api.example/?next=${encodeURIComponent(text)}`,
   'JSON in a string': (text) => JSON.stringify({ note: text, of: 'a note' }),
+  'base64 in lines': (text) =>
+    Buffer.from(`${'a line before it\n'.repeat(4)}${text}`)
+      .toString('base64')
+      .replace(/.{64}/g, '$&\r\n'),
+  'nothing between its letters': (text) => [...text].join('\u200b'),
+  'colours of a terminal': (text) => [...text].map((char) => `\x1b[01;31m${char}\x1b[m`).join(''),
+  'full-width letters': (text) =>
+    text.replace(/[!-~]/g, (char) => String.fromCharCode(char.charCodeAt(0) + 0xfee0)),
   escapes: (text) => [...text].map((char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`).join(''),
 };
 
@@ -25,9 +33,13 @@ function readings(bytes: string): string[] {
   });
   return strings.flatMap((text) => [
     text,
+    text.replace(/\u200b|\x1b\[[\d;]*m/g, ''),
+    text.normalize('NFKC'),
     text.replace(/%([0-9a-f]{2})/gi, (_, hex) => String.fromCharCode(Number.parseInt(hex, 16))),
     text.replace(/\\u([0-9a-f]{4})/gi, (_, hex) => String.fromCharCode(Number.parseInt(hex, 16))),
-    ...text.split(/[^A-Za-z0-9+/_=-]+/).map((run) => Buffer.from(run, 'base64').toString('latin1')),
+    ...[text, text.replaceAll('\r\n', '')]
+      .flatMap((lines) => lines.split(/[^A-Za-z0-9+/_=-]+/))
+      .map((run) => Buffer.from(run, 'base64').toString('latin1')),
   ]);
 }
 

@@ -142,8 +142,14 @@ test('knows a secret by the name of its member, of its array, or of a sibling', 
 
 test('finds a card number that is a JSON number, and leaves other numbers alone', () => {
   assert.equal(sanitize(executed('{"n": 4000123412341234 }')).result, '{"n": "[redacted:card-number]" }');
+  for (const spelled of ['4.000123412341234e15', '400012341234123.4E+1', '4000123412341234.0', '0.4000123412341234e16'])
+    assert.equal(sanitize(executed(`{"n":${spelled}}`)).result, '{"n":"[redacted:card-number]"}');
   for (const number of [
     '4000123412341235',
+    '4.000123412341235e15',
+    '4.0001234123412345e15',
+    '4000123412341234e-30',
+    '4000123412341234e2',
     '4000123412341234.5',
     '0.4000123412341234',
     '1700000000000',

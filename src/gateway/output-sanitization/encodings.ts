@@ -7,6 +7,20 @@ const ESCAPE = /\\u00(?:2[013-9a-f]|[3467][0-9a-f]|5[0-9abd-f])|\\\//gi;
 const ANY_ESCAPE = /\\u00[0-7][0-9a-f]|\\[/nrt]/gi;
 const SHORT: Readonly<Record<string, string>> = { '\\/': '/', '\\n': '\n', '\\r': '\r', '\\t': '\t' };
 const PERCENT = /%[2-7][0-9a-f]/i;
+/** Base64 in lines (RFC 2045 §6.8, RFC 7468 §2), maybe indented. */
+const LINES = /[\w+/-]{60,76}(?:\r?\n[ \t]*[\w+/-]+)+={0,2}/y;
+/** What no reader sees: controls, with what of a terminal's colours follows them (ECMA-48 §5.4), and what no font draws. */
+const UNSEEN = /(?![\t\n\r])\p{Cc}(?:\[[0-?]*[ -/]*[@-~])?|\p{Default_Ignorable_Code_Point}/gu;
+/** Letters and digits in other shapes: full-width, circled, mathematical, raised, Arabic. */
+const SHAPED =
+  /[\u0660-\u0669\u06f0-\u06f9\u2070-\u209c\u2460-\u24ff\uff10-\uff19\uff21-\uff3a\uff3f\uff41-\uff5a\u{1d400}-\u{1d7ff}]/u;
+const HIDDEN = new RegExp(`${UNSEEN.source}|${SHAPED.source}`, 'u');
+/** What most texts are made of has nothing of these, and is known sooner. */
+const BEYOND = /[^\t\n\r\x20-\x7e]/;
+
+function hides(text: string): boolean {
+  return BEYOND.test(text) && HIDDEN.test(text);
+}
 
 /**
  * Shows what a text holds once encoded (base64 or base64url, percent signs, JSON escapes) to `redact`, and puts back,
@@ -18,9 +32,22 @@ export function replaceEncoded(text: string, redact: (decoded: string) => string
   return replaceEscaped(replaceEscaped(opened, ESCAPE, redact), ANY_ESCAPE, redact);
 }
 
-/** Whether there is anything encoded to be looked into. */
+/**
+ * Shows a text to `redact` as it is read: without what is not seen, and in plain letters and digits. The very same text
+ * where that shows nothing; else the text as it is read.
+ */
+export function replaceHidden(text: string, redact: (seen: string) => string): string {
+  if (!hides(text)) return text;
+  const drawn = text.replace(UNSEEN, '').normalize('NFKC');
+  // The last digit of their code points is their own, which NFKC leaves as they are.
+  const seen = drawn.replace(/[\u0660-\u0669\u06f0-\u06f9]/g, (digit) => String(digit.charCodeAt(0) & 0xf));
+  const clean = redact(seen);
+  return clean === seen ? text : clean;
+}
+
+/** Whether there is anything encoded or hidden to be looked into, also in the strings of a JSON text. */
 export function holdsEncoded(text: string): boolean {
-  if (text.includes('\\') && text.search(ANY_ESCAPE) !== -1) return true;
+  if ((text.includes('\\') && /\\[u/nrt]/i.test(text)) || hides(text)) return true;
   if (text.includes('%') && PERCENT.test(text)) return true;
   for (let run = nextRun(text, 0); run !== undefined; run = nextRun(text, run.end)) {
     const found = text.slice(run.start, run.end);
@@ -32,13 +59,25 @@ export function holdsEncoded(text: string): boolean {
 function replaceBase64(text: string, redact: (decoded: string) => string): string {
   let output = '';
   let copied = 0;
-  for (let run = nextRun(text, 0); run !== undefined; run = nextRun(text, run.end)) {
-    const replaced = inRun(text.slice(run.start, run.end), redact);
-    if (replaced === undefined) continue;
-    output += text.slice(copied, run.start) + replaced;
-    copied = run.end;
+  for (let run = nextRun(text, 0); run !== undefined; ) {
+    LINES.lastIndex = run.start;
+    const [lines] = LINES.exec(text) ?? [];
+    const end = lines === undefined ? run.end : run.start + lines.length;
+    const replaced = lines === undefined ? inRun(text.slice(run.start, end), redact) : inLines(lines, redact);
+    if (replaced !== undefined) {
+      output += text.slice(copied, run.start) + replaced;
+      copied = end;
+    }
+    run = nextRun(text, end);
   }
   return copied === 0 ? text : output + text.slice(copied);
+}
+
+/** What line ends cut is whole without them, and put back in lines of the same length. */
+function inLines(lines: string, redact: (decoded: string) => string): string | undefined {
+  const [between = ''] = /\s+/.exec(lines) ?? [];
+  const replaced = inRun(lines.replace(/\s/g, ''), redact);
+  return replaced?.match(new RegExp(`.{1,${lines.indexOf(between)}}`, 'g'))?.join(between);
 }
 
 /** What stands before base64 may be of its alphabet (a path): its groups of four begin at one of four places. */

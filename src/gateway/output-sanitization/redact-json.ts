@@ -8,14 +8,28 @@ import { TELLING } from './rules/assignments.ts';
  * is found the text comes back as it is; otherwise only the strings that held a secret are written anew.
  */
 export function redactJson(json: string): { readonly json: string; readonly findings: Findings } {
-  if (!mayHoldSecret(json) && !json.includes('"blob"')) return { json, findings: {} };
+  if (!mayHoldSecret(json) && !SCALED.test(json) && !json.includes('"blob"')) return { json, findings: {} };
   const redaction = new Redaction();
   const output = replaceStrings(json, {
     key: (text) => redaction.key(text),
     string: (text, place) => redaction.string(text, place),
-    number: (text) => redaction.plain(text),
+    number: (text) => redaction.number(text),
   });
   return { json: redaction.everywhere(output), findings: redaction.findings };
+}
+
+/** A number with an exponent, or a long one with a fraction of nothing. */
+const SCALED = /\d[eE]\+?\d|\.0(?<=\d{13}\.0)/;
+/** Digits: no card has more. */
+const LONGEST_CARD = 19;
+
+/** The digits of a whole number that is spelled with a fraction or an exponent. */
+function unscaled(text: string): string | undefined {
+  if (!SCALED.test(text)) return undefined;
+  const [, whole = '', fraction = '', exponent = ''] = /^-?(\d+)(?:\.(\d+))?(?:e([+-]?\d+))?$/i.exec(text) ?? [];
+  const [digits, point] = [whole + fraction, whole.length + Number(exponent)];
+  if (point < 1 || point > LONGEST_CARD + 1 || /[1-9]/.test(digits.slice(point))) return undefined;
+  return digits.slice(0, point).padEnd(point, '0').replace(/^0+/, '');
 }
 
 /** Learned values, and units of one: what is shorter may stand elsewhere by chance. */
@@ -55,6 +69,11 @@ class Redaction {
     if (result.text === text) return undefined;
     this.#count(result.findings);
     return result.text;
+  }
+
+  number(text: string): string | undefined {
+    const digits = unscaled(text);
+    return this.plain(text) ?? (digits && this.plain(digits));
   }
 
   /** Redacted keys are numbered from the second on, so that two do not become one. */

@@ -1,4 +1,4 @@
-import { holdsEncoded, replaceEncoded } from './encodings.ts';
+import { holdsEncoded, replaceEncoded, replaceHidden } from './encodings.ts';
 import { createFilter, everyRule, type Findings, type Learn } from './filter.ts';
 
 /** Replaces the secrets in a text by `[redacted:ID]`; the very same string where none is found. */
@@ -6,12 +6,13 @@ export function redact(text: string): string {
   return inspect(text).text;
 }
 
-/** The same, with what was found. What is encoded once (base64, percent signs, JSON escapes) is looked into. */
+/** The same, with what was found. What is encoded once (base64, percent signs, JSON escapes), or hidden among what is not seen, is looked into. */
 export function inspect(text: string, learn?: Learn): { readonly text: string; readonly findings: Findings } {
   const findings: Record<string, number> = {};
   // What is encoded first: one half of a secret may be, and the other not.
   const opened = replaceEncoded(text, (decoded) => filtered(decoded, findings, learn));
-  return { text: filtered(opened, findings, learn), findings };
+  const plain = filtered(opened, findings, learn);
+  return { text: replaceHidden(plain, (seen) => filtered(seen, findings, learn)), findings };
 }
 
 function filtered(text: string, findings: Record<string, number>, learn: Learn | undefined): string {

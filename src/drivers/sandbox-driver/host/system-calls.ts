@@ -5,7 +5,7 @@
  * What is not here fails with EPERM. Left out on purpose: whatever reaches other processes' memory (ptrace,
  * process_vm_*, kcmp, pidfd_getfd), the kernel's keyrings, bpf, perf and io_uring, userfaultfd, namespaces and
  * mounts, modules and kexec, clocks, System V and POSIX message IPC, NUMA policy, file handles, and inotify, which tells
- * when other sandboxes open a file that they share.
+ * when other sandboxes open a file that they share (as F_NOTIFY of fcntl does).
  */
 const unconditional = `
   accept 43 202, accept4 288 242, access 21 -, alarm 37 -, arch_prctl 158 -, bind 49 200, brk 12 214, capget 125 90,
