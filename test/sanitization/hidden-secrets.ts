@@ -19,8 +19,7 @@ export const coats: Readonly<Record<string, (text: string) => string>> = {
       .replace(/.{64}/g, '$&\r\n'),
   'nothing between its letters': (text) => [...text].join('\u200b'),
   'colours of a terminal': (text) => [...text].map((char) => `\x1b[01;31m${char}\x1b[m`).join(''),
-  'full-width letters': (text) =>
-    text.replace(/[!-~]/g, (char) => String.fromCharCode(char.charCodeAt(0) + 0xfee0)),
+  'full-width letters': (text) => text.replace(/[!-~]/g, (char) => String.fromCharCode(char.charCodeAt(0) + 0xfee0)),
   escapes: (text) => [...text].map((char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`).join(''),
 };
 
