@@ -74,10 +74,15 @@ export async function add(argv: readonly string[], io: Io, deps: AddDeps): Promi
   const server = own(config.servers, request.name);
   if (server === undefined) throw configError(file, `servers.${request.name} could not be written`);
   const store = new Store(config.state);
+  // Each of these can take a minute.
+  const begin = (what: string) => io.stderr(`${request.name}: ${what} …\n`);
+  if (server.url === undefined) begin('fetching its files and what vouches for them');
   const installed = await install(server, config, lock, store, request.acceptUnverified, deps);
   try {
     const runs = runtimeServer(request.name, server, installed.locked, config);
+    begin('asking it what it offers');
     const live = await deps.describe(runs, request.client);
+    begin('looking into how it starts, and into its files');
     const start = await startPin(runs, live, deps.bundle, deps.describe);
     const others = toolsOfOthers(lock, request.name);
     const locked = lockedServer({ ...installed.locked, ...(start && { start }) }, live, others);

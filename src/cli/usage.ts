@@ -78,7 +78,11 @@ export function usage(name?: string): string {
   const one = name === undefined ? undefined : commands[name];
   if (one !== undefined) return `innerkeep ${one[0]}\n\n${one[1]}\n\n${COMMON}`;
   const lines = Object.entries(commands).map(
-    ([command, [, text]]) => `  ${command.padEnd(11)}${text.split('\n', 1)[0]}\n`,
+    ([command, [, text]]) => `  ${command.padEnd(11)}${firstSentence(text)}\n`,
   );
   return `innerkeep COMMAND [--help] | --version\n\n${lines.join('')}\n${COMMON}`;
+}
+
+function firstSentence(text: string): string {
+  return text.replaceAll('\n', ' ').replace(/(?<=\.) .*$/, '');
 }
