@@ -6,8 +6,8 @@ import type { AuditRecord } from '../../src/contract/audit-sink.ts';
 import { absent } from '../sandbox/support/hosted.ts';
 import { callText, post } from '../support/http.ts';
 import { type Product, Workspace } from '../support/product.ts';
-import { verifies } from '../support/verifies.ts';
 import { until } from '../support/until.ts';
+import { verifies } from '../support/verifies.ts';
 
 const config = `edge: { listen: "127.0.0.1:0" }
 admin: { listen: "127.0.0.1:0" }
