@@ -26,10 +26,10 @@ const series = (name: string, target: Target, concurrency: number, calls: number
   ...{ times: [], cpu: [], rps: [] },
 });
 const all = [1, 16].flatMap((concurrency) => [
-  series('direct', targets.direct, concurrency, 1500, []),
-  series('bare TLS proxy', targets.proxy, concurrency, 1500, [proxyPid]),
-  series('innerkeep to HTTP', targets.http, concurrency, 1500, ours),
-  series('innerkeep to a sandbox', targets.sandboxed, concurrency === 1 ? 1 : 4, 40, ours),
+  series('direct', targets.direct, concurrency, 1000, []),
+  series('bare TLS proxy', targets.proxy, concurrency, 1000, [proxyPid]),
+  series('innerkeep to HTTP', targets.http, concurrency, 1000, ours),
+  series('innerkeep to a sandbox', targets.sandboxed, concurrency === 1 ? 1 : 4, 20, ours),
 ]);
 
 try {

@@ -19,21 +19,32 @@ export function residentBytes(pids: readonly number[]): number {
   );
 }
 
-/** A process and those that it started, as far as they have `innerkeep`'s own entry file in their command line. */
-export function zones(root: number): number[] {
-  const children = readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .map((name) => ({ pid: Number(name), line: about(name) }))
-    .filter(({ line }) => line.parent === root && /zone-(gateway|runtime)/.test(line.command));
-  return [root, ...children.map(({ pid }) => pid)];
+/**
+ * The processes of a running `innerkeep up`: itself, and the zones below it, sandboxes excepted.
+ * @throws Error naming a zone that has no process
+ */
+export function zones(up: number): number[] {
+  const found = new Map<number, string>([[up, 'up']]);
+  const processes = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+  // Zone 0 starts the others, and may have a higher number than they.
+  for (let before = 0; before < found.size; ) {
+    before = found.size;
+    for (const pid of processes) {
+      const { parent, zone } = about(pid);
+      if (zone !== undefined && found.has(parent)) found.set(Number(pid), zone);
+    }
+  }
+  for (const zone of ['control', 'gateway', 'runtime'])
+    if (![...found.values()].includes(zone)) throw new Error(`no process of zone-${zone} below ${up}`);
+  return [...found.keys()];
 }
 
-function about(pid: string): { parent: number; command: string } {
+function about(pid: string): { parent: number; zone?: string | undefined } {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
     const parent = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
-    return { parent, command: readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ') };
+    return { parent, zone: /\0zone-(\w+)\0/.exec(readFileSync(`/proc/${pid}/cmdline`, 'latin1'))?.[1] };
   } catch {
-    return { parent: 0, command: '' };
+    return { parent: 0 };
   }
 }
