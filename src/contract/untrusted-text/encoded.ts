@@ -7,7 +7,7 @@ const GLANCE = 96;
 /** What base64, hexadecimal, percent signs, entities and tag characters in a text say, as far as they say words. */
 export function encodedTexts(text: string): string[] {
   const found: string[] = [];
-  for (const [run] of text.matchAll(RUN)) {
+  for (const run of text.match(RUN) ?? []) {
     for (const decode of decodersOf(run)) {
       if (!isProse(decode(run.slice(0, GLANCE)))) continue;
       found.push(decode(run));

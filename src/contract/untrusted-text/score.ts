@@ -48,7 +48,8 @@ export function suspicion(text: string, of: 'descriptor' | 'result'): Suspicion 
 const ENCODED = 0.5;
 
 function readOnce(text: string, of: 'descriptor' | 'result'): Suspicion {
-  const reader = new Reader(of);
+  const reader = readers[of];
+  reader.begin();
   readWords(fold(text), reader.see);
   return reader.best;
 }
@@ -83,9 +84,14 @@ function planOf(of: 'descriptor' | 'result'): Plan {
 }
 
 const NEVER = -1e9;
+const NONE: Suspicion = { score: 0, reasons: [] };
 
+/** Reads one text after another; each begins so far behind the one before that no rule reaches from one into the other. */
 class Reader {
-  best: Suspicion = { score: 0, reasons: [] };
+  best = NONE;
+  readonly #apart: number;
+  #from = 0;
+  #last = 0;
   readonly #plan: Plan;
   /** Of each step: where it was taken last, and where that course of its rule began. */
   readonly #reached: Float64Array;
@@ -97,6 +103,7 @@ class Reader {
 
   constructor(of: 'descriptor' | 'result') {
     this.#plan = plans[of];
+    this.#apart = 1 + Math.max(WINDOW, ...this.#plan.rules.flatMap(({ steps }) => steps.map(({ within }) => within)));
     const { rules: own, starts } = this.#plan;
     const steps = starts.at(-1) ?? 0;
     this.#reached = new Float64Array(steps).fill(NEVER);
@@ -105,7 +112,14 @@ class Reader {
     this.#weights = new Float64Array(own.length);
   }
 
-  readonly see = (meanings: readonly Meaning[], place: number): void => {
+  begin(): void {
+    this.best = NONE;
+    this.#from = this.#last + this.#apart;
+  }
+
+  readonly see = (meanings: readonly Meaning[], at: number): void => {
+    const place = this.#from + at;
+    this.#last = place;
     for (const meaning of meanings) {
       if (meaning === 'mention') this.#mentioned = place;
       const steps = this.#plan.watching.get(meaning);
@@ -151,3 +165,5 @@ class Reader {
     if (score > this.best.score) this.best = { score, reasons: [...reasons] };
   }
 }
+
+const readers = { descriptor: new Reader('descriptor'), result: new Reader('result') } as const;
