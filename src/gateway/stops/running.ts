@@ -6,7 +6,7 @@ import { StoppableCaller } from './stoppable.ts';
 
 /** The calls that run at this gateway, and what of them the operator has stopped. Outlives bundles. */
 export class Running {
-  readonly #calls = new Map<AbortController, Admitted>();
+  readonly #calls = new Map<StoppableCaller, Admitted>();
   readonly #isGood: (subject: Subject) => boolean;
   #stops: readonly Stop[] = [];
 
@@ -32,21 +32,22 @@ export class Running {
   ): Promise<Executed> {
     // It may have been stopped while its intent was written.
     this.demand(call);
-    const switched = new AbortController();
-    this.#calls.set(switched, call);
+    const stoppable = new StoppableCaller(caller);
+    this.#calls.set(stoppable, call);
     try {
-      return await execute(call, new StoppableCaller(caller, switched.signal));
+      return await execute(call, stoppable);
     } catch (error) {
-      throw switched.signal.aborted ? stopped() : error;
+      throw stoppable.isStopped ? stopped() : error;
     } finally {
-      this.#calls.delete(switched);
+      stoppable.over();
+      this.#calls.delete(stoppable);
     }
   }
 
   /** From now on this is stopped, and what of it runs ends. */
   stop(stops: readonly Stop[]): void {
     this.#stops = stops;
-    for (const [switched, call] of [...this.#calls]) if (isStopped(call, stops)) switched.abort(stopped());
+    for (const [stoppable, call] of [...this.#calls]) if (isStopped(call, stops)) stoppable.stop(stopped());
   }
 }
 
