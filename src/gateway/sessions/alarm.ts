@@ -1,4 +1,7 @@
-import { type Clock, LONGEST_TIMER } from '../../contract/clock.ts';
+import type { Clock } from '../../contract/clock.ts';
+
+/** Milliseconds after which a far time is looked at again: timers of one length share a list, others cost one each. */
+const LOOK_AGAIN = 60_000;
 
 /** Rings once, at a time that may move: a time that moved away costs nothing until the old one has come. */
 export class Alarm {
@@ -22,10 +25,7 @@ export class Alarm {
     if (due >= this.#armed) return;
     this.stop();
     this.#armed = due;
-    this.#cancel = this.#clock.setTimer(
-      () => this.#wake(),
-      Math.min(Math.max(due - this.#clock.now(), 0), LONGEST_TIMER),
-    );
+    this.#cancel = this.#clock.setTimer(() => this.#wake(), Math.min(Math.max(due - this.#clock.now(), 0), LOOK_AGAIN));
   }
 
   stop(): void {
