@@ -82,15 +82,16 @@ export function furnish(
   if (unusable !== undefined) throw new Error(`${unusable.server}: ${unusable.error.message}`);
 
   const byName = new Map(servers.map((server) => [server.pins.name, server]));
+  const ofAction = (action: string) => byName.get(/^[^/#]+/.exec(action)?.[0] ?? '');
   const seen = visibility({ engine, now: Date.now });
   const catalogue = createCatalogue(servers);
   const visible = (...[subject, action]: Parameters<Parameters<typeof createVisibility>[1]>): Soon<boolean> => {
-    const server = byName.get(action.split(/[/#]/, 1)[0] ?? '');
+    const server = ofAction(action);
     return server !== undefined && seen(subject, action, server);
   };
   /** What a call seeks and does not find is a decision too. */
   const unseen: IdentifyDeps['unseen'] = (call, action) => {
-    const server = byName.get(action.split(/[/#]/, 1)[0] ?? '');
+    const server = ofAction(action);
     if (server === undefined) return;
     const anywhere = { ipRisk: undefined, session: NO_HISTORY };
     recent.remember(call, factsOf(call.subject, action, server, Date.now(), anywhere));
@@ -167,7 +168,7 @@ export function furnish(
   });
   const identify = identifyStage({ catalogue, visibility: shown, visible, unseen, decodeHeader });
   const judge = (asked: Asked): Soon<boolean> => {
-    const server = byName.get(asked.action.split(/[/#]/, 1)[0] ?? '');
+    const server = ofAction(asked.action);
     if (server === undefined || !sameTenant(asked.tenant, server)) return false;
     if (!('arguments' in asked)) return engine.visible(asked);
     return when(engine.decide(asked), ({ allow, notCanonical }) => allow && notCanonical === undefined);

@@ -65,13 +65,12 @@ export function createVisibility({ servers, tool }: Catalogue, visible: Visible)
       return listable.map(({ pins }) => pins.name);
     },
     admit: async ({ arrived, subject, frame }) => {
+      if (arrived.server === undefined) return;
       // The common case first: who may see the tool that it calls need not be asked about all others.
       const name = frame.method === 'tools/call' ? frame.params?.name : undefined;
       const called = typeof name === 'string' ? tool(arrived.server, name) : undefined;
       if (called !== undefined && (await visible(subject, called.action))) return;
-      if (arrived.server !== undefined && (await shown(subject, arrived.server)).length === 0) {
-        throw new Refusal('unknown', `server ${arrived.server}`);
-      }
+      if ((await shown(subject, arrived.server)).length === 0) throw new Refusal('unknown', `server ${arrived.server}`);
     },
   };
 }

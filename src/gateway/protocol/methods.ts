@@ -48,10 +48,13 @@ const methods: ReadonlyMap<string, Row> = new Map<string, Row>([
 /** @throws Refusal unknown-method, for what the frame's revision does not have */
 export function answeredBy(frame: Frame): AnsweredBy {
   const row = methods.get(frame.method);
-  const eras = ['both', frame.modern ? 'modern' : 'legacy', frame.revision];
-  if (row === undefined || ![row.era].flat().some((era) => eras.includes(era)))
-    throw new Refusal('unknown-method', frame.method);
+  if (row === undefined || !isOf(row, frame)) throw new Refusal('unknown-method', frame.method);
   return row.by;
+}
+
+function isOf({ era }: Row, { modern, revision }: Frame): boolean {
+  if (Array.isArray(era)) return era.includes(revision);
+  return era === 'both' || era === (modern ? 'modern' : 'legacy') || era === revision;
 }
 
 /** The member of params that `Mcp-Name` must repeat. */
