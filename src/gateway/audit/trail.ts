@@ -45,7 +45,7 @@ export class AuditTrail {
   constructor(deps: AuditDeps, arrived: Arrived, bundle: number) {
     this.#deps = deps;
     this.#at = arrived.at;
-    this.#facts = { incident: arrived.incident, remote: arrived.remote, bundle };
+    this.#facts = { time: '', incident: arrived.incident, remote: arrived.remote, bundle };
   }
 
   authenticated(call: Pick<Authenticated, 'subject'>): void {
@@ -139,7 +139,8 @@ export class AuditTrail {
 
   async #write(facts: Pick<AuditRecord, 'event'> & Partial<AuditRecord>): Promise<void> {
     const now = this.#deps.now();
-    const record = { time: new Date(now).toISOString(), ...this.#facts, ...facts, ms: now - this.#at };
+    // What is spread first is copied as it lies; its empty time has kept the first place for this one.
+    const record = { ...this.#facts, ...facts, time: new Date(now).toISOString(), ms: now - this.#at };
     try {
       await this.#deps.sink.append(record);
     } catch (error) {
