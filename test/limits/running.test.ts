@@ -76,3 +76,20 @@ test('what waited while its token was revoked does not begin, whatever it was le
     refused,
   );
 });
+
+test('a client that goes ends its call, also one that had gone before, and neither is called stopped', async () => {
+  const running = new Running(() => true);
+  const client = new AbortController();
+  const leaving = { ...caller, signal: client.signal };
+  const over = running.run(admitted, leaving, (_, { signal }) => {
+    assert.ok(!signal.aborted);
+    return new Promise<Executed>((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+  });
+  const left = new Error('left');
+  client.abort(left);
+  await assert.rejects(over, left);
+  await assert.rejects(
+    running.run(admitted, leaving, async (_, { signal }) => signal.throwIfAborted() ?? assert.fail('it went on')),
+    left,
+  );
+});
