@@ -88,8 +88,9 @@ test('a client that goes ends its call, also one that had gone before, and neith
   const left = new Error('left');
   client.abort(left);
   await assert.rejects(over, left);
-  await assert.rejects(
-    running.run(admitted, leaving, async (_, { signal }) => signal.throwIfAborted() ?? assert.fail('it went on')),
-    left,
-  );
+  const late = running.run(admitted, leaving, async (_, { signal }) => {
+    signal.throwIfAborted();
+    return assert.fail('it went on');
+  });
+  await assert.rejects(late, left);
 });
