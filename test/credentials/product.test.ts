@@ -27,6 +27,8 @@ servers:
     command: [node, server.mjs]
     mounts: [{ from: ./out, to: /out, mode: rw }]
     sandbox:
+      # A tool that looks through all of its memory takes its time on a busy machine.
+      deadline: 5m
       egress:
         - { host: ${API}, port: ${port}, network: 127.0.0.0/8, ca: ./api.pem }
         - { host: ${OTHER}, port: ${port}, network: 127.0.0.0/8, ca: ./api.pem, inspect: true }
