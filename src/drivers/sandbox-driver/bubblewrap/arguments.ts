@@ -1,13 +1,13 @@
 import { lstatSync } from 'node:fs';
 import type { SandboxProfile } from '../../../contract/sandbox-driver.ts';
-import { declaredPaths, egressPaths, type Machine, type Reachable, systemDirectories } from '../host/machine.ts';
+import { declaredPaths, egressPaths, type Machine, type Reachable } from '../host/machine.ts';
 import { etcFiles, fileArguments, type OwnFile } from '../host/own-files.ts';
 import { environment, relayCommand } from '../host/way-out.ts';
 
 /** Descriptors that bubblewrap is started with, beside the server's own three; from `files` on those of `ownFiles`. */
-export const descriptors = { seccomp: 3, ready: 4, files: 5 } as const;
+export const descriptors = { seccomp: 3, files: 4 } as const;
 
-/** At most five: the inner gate closes as many descriptors. */
+/** At most five: the inner gate closes as many descriptors, and the one that the options come from. */
 export function ownFiles(profile: SandboxProfile): OwnFile[] {
   const files = etcFiles(profile);
   if (profile.wayOut === undefined) return files;
@@ -16,12 +16,12 @@ export function ownFiles(profile: SandboxProfile): OwnFile[] {
 }
 
 /**
- * The server's first program. It lowers what is inherited by all that follows and reports on `ready` that the sandbox
- * is complete: by then everything in it is bound to the driver's life. Only when that is answered does it become the
- * server, with no descriptor left but the three.
+ * The server's first program. It lowers what is inherited by all that follows and reports, as the first line of the
+ * server's output, that the sandbox is complete: by then everything in it is bound to the driver's life. Only when that
+ * is answered does it become the server, with no descriptor left but the three.
  */
 export const innerGate =
-  'ulimit -c 0; ulimit -n 4096; echo ready >&4; read -r go || exit 1; exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-; exec "$@"';
+  'ulimit -c 0; ulimit -n 4096; echo ready; read -r go || exit 1; exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-; exec "$@"';
 
 /** What /proc shows of the host's kernel to everybody; what only root may read is closed by its mode. */
 const kernelFiles = ['cmdline', 'config.gz', 'kallsyms', 'key-users', 'keys', 'modules', 'mtrr', 'sched_debug'];
@@ -35,6 +35,7 @@ export function maskedPaths(): string[] {
 
 /** What is alike in all sandboxes of this machine. */
 export interface Layout {
+  readonly system: readonly string[];
   readonly masked: readonly string[];
   readonly devices: readonly string[];
 }
@@ -64,7 +65,7 @@ export function bubblewrapCommand(
   return [
     ...[bubblewrap, '--disable-userns', '--assert-userns-disabled', ...unprivileged],
     ...variables({ ...usualVariables, ...(wayOut && environment(wayOut)) }),
-    ...systemDirectories(''),
+    ...layout.system,
     ...['--proc', '/proc'],
     ...fileArguments(files, descriptors.files, ''),
     ...processes(layout.masked),

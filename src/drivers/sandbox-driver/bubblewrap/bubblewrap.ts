@@ -2,11 +2,11 @@ import { closeSync, openSync } from 'node:fs';
 import type { Sandbox, SandboxDriver, SandboxProbe, SandboxProfile } from '../../../contract/sandbox-driver.ts';
 import { anonymousFile } from '../host/descriptors.ts';
 import { launch } from '../host/gated-process.ts';
-import { findProgram, type Machine, type MachineOptions, prepareMachine } from '../host/machine.ts';
+import { findProgram, type Machine, type MachineOptions, prepareMachine, systemDirectories } from '../host/machine.ts';
 import { OwnFiles } from '../host/own-files.ts';
 import { probeSandbox } from '../host/probe.ts';
 import { seccompFilter } from '../host/seccomp-filter.ts';
-import { bubblewrapCommand, descriptors, devices, type Layout, maskedPaths, ownFiles } from './arguments.ts';
+import { bubblewrapCommand, devices, type Layout, maskedPaths, ownFiles } from './arguments.ts';
 import { mends } from './mends.ts';
 
 /** bubblewrap's two own processes in the group, beside the server's; what they need of memory is next to nothing. */
@@ -51,7 +51,7 @@ function prepare(options: MachineOptions): Host {
   return {
     machine,
     bubblewrap: findBubblewrap(),
-    layout: { masked: maskedPaths(), devices: devices(machine) },
+    layout: { system: systemDirectories(''), masked: maskedPaths(), devices: devices(machine) },
     seccomp: anonymousFile(seccompFilter(arch)),
     files: new OwnFiles(),
   };
@@ -65,20 +65,8 @@ async function startOn(host: Host, profile: SandboxProfile, id: string): Promise
   try {
     opened.push(openSync(host.seccomp, 'r'));
     opened.push(...host.files.open(files, profile));
-    const [seccomp = -1, ...rest] = opened;
     const group = machine.group(profile, own);
-    const extra = [seccomp, 'pipe', ...rest] as const;
-    const { uid } = machine;
-    return launch({
-      id,
-      driver: 'bubblewrap',
-      command,
-      uid,
-      extra,
-      ready: descriptors.ready,
-      group,
-      patience,
-    });
+    return launch({ id, driver: 'bubblewrap', command, uid: machine.uid, extra: opened, ready: 1, group, patience });
   } finally {
     // The process that was started has its own by now.
     for (const descriptor of opened) closeSync(descriptor);

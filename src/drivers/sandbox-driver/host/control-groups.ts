@@ -126,7 +126,7 @@ function create({ version, parents }: Hierarchies, name: string, limits: GroupLi
   let populated = directories;
   const group: Group = {
     add: async (pid) => {
-      for (const directory of directories) await move(pid, directory);
+      await Promise.all(directories.map((directory) => move(pid, directory)));
       populated = [memory];
     },
     members: () => members(memory),

@@ -7,7 +7,7 @@ import { findProgram, type Machine, type MachineOptions, prepareMachine } from '
 import { OwnFiles } from '../../host/own-files.ts';
 import { probeSandbox } from '../../host/probe.ts';
 import { sandboxMakerFilter, seccompFilter } from '../../host/seccomp-filter.ts';
-import { descriptors, devices, maskedPaths } from '../arguments.ts';
+import { devices, maskedPaths } from '../arguments.ts';
 import { mends } from '../mends.ts';
 import { nurseryCommand, nurseryFiles, pythonFile } from './arguments.ts';
 import { type Doors, openDoors, socketName } from './doors.ts';
@@ -128,12 +128,7 @@ async function openNursery(host: Host, profile: SandboxProfile, file: string | n
   try {
     opened.push(openSync(host.outerFilter, 'r'));
     opened.push(...host.files.open(files, profile));
-    const [seccomp = -1, ...rest] = opened;
-    const extra = [seccomp, 'pipe', ...rest] as const;
-    const launching = launch({
-      ...{ id, driver, command, uid: machine.uid, extra },
-      ...{ ready: descriptors.ready, group, patience },
-    });
+    const launching = launch({ id, driver, command, uid: machine.uid, extra: opened, ready: 1, group, patience });
     const settings = { file, masked: host.masked, filter: host.filter };
     return await Nursery.open(await launching, group, doors, settings, importing);
   } finally {
