@@ -70,6 +70,34 @@ export const shapes: Readonly<Record<string, Shape>> = {
       ),
     },
   },
+  'a paper with hyphens that do not break': {
+    properties: { body: text },
+    args: {
+      body: 'β‑carotene, α‑synuclein and IL‑1β (κB‑dependent); NF‑κB, γδ T‑cells, ΔG°, μ‑opioid; IFN‑γ, PPARγ, p38α. '.repeat(
+        8,
+      ),
+    },
+  },
+  formulas: {
+    properties: { body: text },
+    args: { body: '∀ε>0 ∃δ>0: |x−a|<δ ⇒ |f(x)−L|<ε; ∑ᵢ xᵢ² ≤ λ·‖x‖², x∈ℝⁿ, ∇f(x)=Ax−b, π≈3.14, σ²=Var(X). '.repeat(7) },
+  },
+  'Russian with product names': {
+    properties: { body: text },
+    args: {
+      body: 'Сервис nginx перезапущен, API-ключ и URL в файле config.yaml; TCP-порт 8443, см. README. IT‑отдел. '.repeat(
+        7,
+      ),
+    },
+  },
+  'Vietnamese, decomposed': {
+    properties: { body: text },
+    args: {
+      body: 'Biên bản cuộc họp nằm trên ổ đĩa dùng chung, như thường lệ; xin xem trước thứ Sáu. '
+        .normalize('NFD')
+        .repeat(9),
+    },
+  },
   'emoji in a row': { properties: { body: text }, args: { body: '👩‍👩‍👧 ❤️ 👍🏽 🏴󠁧󠁢󠁷󠁬󠁳󠁿 ok, '.repeat(10) } },
   Chinese: {
     properties: { body: text },

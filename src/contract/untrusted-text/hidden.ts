@@ -1,4 +1,4 @@
-import { LOOKALIKES } from './lookalikes.ts';
+import { findMixedWord } from './mixed-words.ts';
 
 export interface Hidden {
   readonly kind: 'bidi' | 'invisible' | 'tag' | 'selector' | 'control' | 'lookalike';
@@ -33,6 +33,13 @@ const FLAG = /\u{1f3f4}[\u{e0030}-\u{e0039}\u{e0061}-\u{e007a}]{2,6}\u{e007f}/gu
 export function findHidden(text: string): Hidden | undefined {
   if (!NOT_PLAIN.test(text)) return undefined;
   return findSuspect(text) ?? findLookalike(text);
+}
+
+function findLookalike(text: string): Hidden | undefined {
+  const at = findMixedWord(text);
+  return at === undefined
+    ? undefined
+    : { kind: 'lookalike', at, why: 'a word of Latin letters with letters among them that only look it' };
 }
 
 function findSuspect(text: string): Hidden | undefined {
@@ -131,64 +138,4 @@ function before(text: string, at: number): string {
 function after(text: string, at: number): string {
   const code = text.codePointAt(at);
   return code === undefined ? '' : String.fromCodePoint(code);
-}
-
-const WORD = /[\p{L}\p{M}\p{N}_]{1,256}/gu;
-/** Alphabets whose letters are drawn like Latin ones, and are never of one word with them; letters of full width, and of mathematics. */
-const STRANGE =
-  /[\p{Script=Armn}\p{Script=Cher}\p{Script=Lisu}\p{Script=Copt}\p{Script=Dsrt}\p{Script=Glag}\p{Script=Goth}\p{Script=Osge}\uff21-\uff3a\uff41-\uff5a\u{1d400}-\u{1d7ff}]/u;
-/**
- * Outside of Latin, Asian scripts, punctuation, symbols and emoji, none of which has such a letter. One is in every word
- * that is mixed, and so is a Latin letter with another of no ASCII next to it.
- */
-const ALIEN =
-  /[^\x00-\u024f\u0590-\u109f\u1e00-\u1eff\u2010-\u205e\u20a0-\u20bf\u2190-\u27bf\u3000-\ua48f\uac00-\ud7a3\ud83c-\ud83e\udc00-\udfff]/;
-const NEIGHBOURS = /[A-Za-z][0-9_]*[^\x00-\x7f]|[^\x00-\x7f][0-9_]*[A-Za-z]/g;
-
-/** Looks only at what stands between spaces around such neighbours: most words have none. */
-function findLookalike(text: string): Hidden | undefined {
-  NEIGHBOURS.lastIndex = 0;
-  if (!NEIGHBOURS.test(text) || !ALIEN.test(text)) return undefined;
-  NEIGHBOURS.lastIndex = 0;
-  while (NEIGHBOURS.test(text)) {
-    const within = NEIGHBOURS.lastIndex - 1;
-    const start = text.lastIndexOf(' ', within) + 1;
-    const space = text.indexOf(' ', within);
-    const end = space < 0 ? text.length : space;
-    const at = mixedWord(text.slice(start, end));
-    if (at !== undefined)
-      return {
-        kind: 'lookalike',
-        at: start + at,
-        why: 'a word of Latin letters with letters among them that only look it',
-      };
-    NEIGHBOURS.lastIndex = end;
-  }
-  return undefined;
-}
-
-function mixedWord(text: string): number | undefined {
-  if (!ALIEN.test(text)) return undefined;
-  WORD.lastIndex = 0;
-  for (let found = WORD.exec(text); found !== null; found = WORD.exec(text)) {
-    const [word] = found;
-    if (/[a-z]/i.test(word) && /[^\x00-\x7f]/.test(word) && isMixed(word)) return found.index;
-  }
-  return undefined;
-}
-
-function isMixed(word: string): boolean {
-  if (STRANGE.test(word)) return true;
-  const cyrillic = word.match(/\p{Script=Cyrl}/gu);
-  if (cyrillic?.every(isLookalike)) return true;
-  // `TNFα`, `βcarotene`: Greek letters stand at the ends of words of science, not between their letters.
-  const [, inner = ''] = INNER.exec(word) ?? [];
-  return inner.match(/\p{Script=Grek}/gu)?.some(isLookalike) ?? false;
-}
-
-/** What stands between the first and the last Latin letter of a word. */
-const INNER = /[a-z](.*)[a-z]/iu;
-
-function isLookalike(letter: string): boolean {
-  return Object.hasOwn(LOOKALIKES, letter.toLowerCase());
 }

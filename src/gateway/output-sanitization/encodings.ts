@@ -152,7 +152,11 @@ function openedPercent(word: string, from: string, redact: (decoded: string) => 
   if (!PERCENT.test(word)) return word;
   const decoded = from.replace(/%([0-9a-f]{2})/gi, (_, hex) => String.fromCharCode(Number.parseInt(hex, 16)));
   const clean = redact(decoded);
-  return clean === decoded ? word : clean.replace(/[^!-~]|[<>]/g, (char) => encodeURIComponent(char));
+  return clean === decoded ? word : clean.replace(/[<>\x00-\x20\x7f-\xff]/g, percent);
+}
+
+function percent(byte: string): string {
+  return `%${byte.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`;
 }
 
 function replaceEscaped(text: string, escapes: RegExp, redact: (decoded: string) => string): string {

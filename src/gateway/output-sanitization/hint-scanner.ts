@@ -1,20 +1,26 @@
-import type { Rule } from './rule.ts';
+import { REACH, type Rule } from './rule.ts';
 
 /** A text that leads to rules wherever it stands. */
 export interface Hint {
   readonly text: string;
   /** In any letter case; `text` is lower case then. */
   readonly folded: boolean;
-  readonly next: RegExp;
-  readonly lead: RegExp | undefined;
-  /** A letter, a digit or a low line before it makes it another word. */
+  /** A letter or digit before it makes it another word. */
   readonly bounded: boolean;
+  /** One for each character of ASCII that may follow; of all others any may. */
+  readonly next: Uint8Array;
+  /** So many follow, */
+  readonly least: number;
+  /** and then this one. */
+  readonly then: string;
   readonly rules: readonly Rule[];
 }
 
 /** Bits of a class of characters. */
 const CLASS = 6;
 const GRAMS = 1 << (3 * CLASS);
+/** Added to the number of a list that has a hint which may stand behind a letter or digit. */
+const ANYWHERE = 1 << 15;
 /** Bytes that are looked at at a time. */
 const BLOCK = 1 << 16;
 
@@ -26,26 +32,27 @@ const BLOCK = 1 << 16;
 export class HintScanner {
   /** For each three classes: which of `#lists` may begin with them; 0: none. */
   readonly #grams = new Uint16Array(GRAMS);
-  readonly #lists: (readonly Hint[])[] = [[]];
-  /** For each of `#lists` and each class: whether one of its hints may go on with it. */
-  readonly #fourth: Uint8Array;
+  readonly #lists: readonly (readonly Hint[])[];
+  /** For each of them that stands for three classes, and each fourth class: which of `#lists` may begin with the four; 0: none. */
+  readonly #fourth: Uint16Array;
   readonly #bytes = Buffer.alloc(BLOCK);
 
   constructor(rules: readonly Rule[]) {
+    const lists = new Lists();
     const byGram = new Map<number, Hint[]>();
     for (const hint of merge(rules.flatMap((rule) => rule.hints.map((text) => toHint(rule, text)))))
       for (const gram of gramsOf(hint)) byGram.set(gram, [...(byGram.get(gram) ?? []), hint]);
-    const known = new Map<string, number>();
-    const ids = new Map<Hint, number>();
-    for (const [gram, hints] of byGram) {
-      const key = hints.map((hint) => idOf(ids, hint)).join();
-      const list = known.get(key) ?? this.#lists.push(hints) - 1;
-      known.set(key, list);
-      this.#grams[gram] = list;
+    for (const [gram, hints] of byGram) this.#grams[gram] = lists.idOf(hints);
+    const threes = [...lists.all];
+    this.#fourth = new Uint16Array(threes.length << CLASS);
+    for (const [list, hints] of threes.entries()) {
+      const byFourth = new Map<number, Hint[]>();
+      for (const hint of hints)
+        for (const kind of classesAt(hint, 3)) byFourth.set(kind, [...(byFourth.get(kind) ?? []), hint]);
+      for (const [kind, own] of byFourth)
+        this.#fourth[(list << CLASS) | kind] = lists.idOf(own) | (own.every(({ bounded }) => bounded) ? 0 : ANYWHERE);
     }
-    this.#fourth = new Uint8Array(this.#lists.length << CLASS);
-    for (const [list, hints] of this.#lists.entries())
-      for (const hint of hints) for (const kind of fourthOf(hint)) this.#fourth[(list << CLASS) | kind] = 1;
+    this.#lists = lists.all;
   }
 
   /** Shows each place from `from` on, and before `to`, at which a hint stands, until `visit` returns true. */
@@ -58,40 +65,58 @@ export class HintScanner {
     }
   }
 
+  /** A small loop, since every byte of all answers is in it: the next three that may begin a hint, and a fourth that may go on. */
   #scanBlock(text: string, start: number, length: number, visit: (hint: Hint, at: number) => boolean): boolean {
     const [grams, fourth, bytes] = [this.#grams, this.#fourth, this.#bytes];
-    for (let at = nextGram(bytes, 2, length, grams, fourth); at < length; ) {
+    let gram = (classAt(bytes, 0) << CLASS) | classAt(bytes, 1);
+    for (let at = 2; at < length; at++) {
+      gram = ((gram << CLASS) | classAt(bytes, at)) & (GRAMS - 1);
+      const three = grams[gram] ?? 0;
+      if (three === 0) continue;
+      // Behind the last byte of a block nothing is known.
+      const list = at + 1 === length ? three | ANYWHERE : (fourth[(three << CLASS) | classAt(bytes, at + 1)] ?? 0);
+      if (list === 0) continue;
       const place = start + at - 2;
-      for (const hint of this.#lists[grams[gramAt(bytes, at)] ?? 0] ?? [])
-        if (matches(hint, text, place) && visit(hint, place)) return true;
-      at = nextGram(bytes, at + 1, length, grams, fourth);
+      if (list < ANYWHERE && isWord(text.charCodeAt(place - 1))) continue;
+      if (this.#visit(list & ~ANYWHERE, text, place, visit)) return true;
+    }
+    return false;
+  }
+
+  #visit(list: number, text: string, place: number, visit: (hint: Hint, at: number) => boolean): boolean {
+    const hints = this.#lists[list] ?? [];
+    for (let index = 0; index < hints.length; index++) {
+      const hint = hints[index];
+      if (hint !== undefined && matches(hint, text, place) && visit(hint, place)) return true;
     }
     return false;
   }
 }
 
-/** The three classes that end at that byte. */
-function gramAt(bytes: Uint8Array, at: number): number {
-  const first = CLASSES[bytes[at - 2] ?? 0] ?? 0;
-  const second = CLASSES[bytes[at - 1] ?? 0] ?? 0;
-  return (first << (2 * CLASS)) | (second << CLASS) | (CLASSES[bytes[at] ?? 0] ?? 0);
-}
+/** Lists of hints, each once. */
+class Lists {
+  readonly all: (readonly Hint[])[] = [[]];
+  readonly #known = new Map<string, number>();
+  readonly #hints = new Map<Hint, number>();
 
-/** The next byte with which three may begin a hint, and a fourth go on; a small loop, since every byte of all answers is in it. */
-function nextGram(bytes: Uint8Array, from: number, length: number, grams: Uint16Array, fourth: Uint8Array): number {
-  if (from >= length) return length;
-  let gram = gramAt(bytes, from - 1);
-  for (let at = from; at < length; at++) {
-    gram = ((gram << CLASS) | (CLASSES[bytes[at] ?? 0] ?? 0)) & (GRAMS - 1);
-    const list = grams[gram] ?? 0;
-    if (list === 0) continue;
-    // Behind the last byte of a block nothing is known.
-    if (at + 1 === length || fourth[(list << CLASS) | (CLASSES[bytes[at + 1] ?? 0] ?? 0)] === 1) return at;
+  idOf(hints: readonly Hint[]): number {
+    const key = hints.map((hint) => this.#numberOf(hint)).join();
+    const id = this.#known.get(key) ?? this.all.push(hints) - 1;
+    this.#known.set(key, id);
+    return id;
   }
-  return length;
+
+  #numberOf(hint: Hint): number {
+    const id = this.#hints.get(hint) ?? this.#hints.size;
+    this.#hints.set(hint, id);
+    return id;
+  }
 }
 
-const ANY = /[\s\S]/;
+function classAt(bytes: Uint8Array, at: number): number {
+  return CLASSES[bytes[at] ?? 0] ?? 0;
+}
+
 const ASCII = [...Array(128).keys()];
 
 /** Class 0: what is in no hint. */
@@ -109,50 +134,52 @@ function toHint(rule: Rule, text: string): Hint {
   return {
     text: folded ? text.toLowerCase() : text,
     folded,
-    next: rule.next ?? ANY,
-    lead: rule.lead,
     bounded: rule.bounded === true,
+    next: Uint8Array.from(ASCII, (code) => (rule.next?.test(String.fromCharCode(code)) === false ? 0 : 1)),
+    least: rule.least ?? 0,
+    then: rule.then ?? '',
     rules: [rule],
   };
-}
-
-function idOf(ids: Map<Hint, number>, hint: Hint): number {
-  const id = ids.get(hint) ?? ids.size;
-  ids.set(hint, id);
-  return id;
 }
 
 function gramsOf(hint: Hint): ReadonlySet<number> {
   let grams = [0];
   for (const index of [0, 1, 2]) {
-    const own = new Set(wanted(hint, index).map((code) => CLASSES[code] ?? 0));
-    grams = grams.flatMap((gram) => [...own].map((kind) => (gram << CLASS) | kind));
+    const kinds = [...classesAt(hint, index)];
+    grams = grams.flatMap((gram) => kinds.map((kind) => (gram << CLASS) | kind));
   }
   return new Set(grams);
 }
 
-/** Classes of what may stand behind the first three characters of a hint. */
-function fourthOf(hint: Hint): readonly number[] {
-  return wanted(hint, 3).map((code) => CLASSES[code] ?? 0);
+/** Classes of what may stand at that index of a hint, or behind it. */
+function classesAt({ text, next }: Hint, index: number): ReadonlySet<number> {
+  const codes = index < text.length ? [text.charCodeAt(index)] : [...ASCII.filter((code) => next[code] === 1), 0xff];
+  return new Set(codes.map((code) => CLASSES[code] ?? 0));
 }
 
-/** The characters that may stand at that index of a hint, or behind it. */
-function wanted({ text, next }: Hint, index: number): readonly number[] {
-  return index < text.length
-    ? [text.charCodeAt(index)]
-    : [...ASCII.filter((code) => next.test(String.fromCharCode(code))), 0xff];
+function matches(hint: Hint, text: string, at: number): boolean {
+  if (hint.bounded && at > 0 && isWord(text.charCodeAt(at - 1))) return false;
+  if (!(hint.folded ? startsFolded(text, hint.text, at) : starts(text, hint.text, at))) return false;
+  return hint.least === 0 || goesOn(hint, text, at + hint.text.length);
 }
 
-function matches({ text: wanted, folded, bounded, lead }: Hint, text: string, at: number): boolean {
-  if (bounded && at > 0 && isWord(text.charCodeAt(at - 1))) return false;
-  if (!(folded ? startsFolded(text, wanted, at) : text.startsWith(wanted, at))) return false;
-  if (lead === undefined) return true;
-  lead.lastIndex = at;
-  return lead.test(text);
+/** No pattern looks further than `REACH`. */
+function goesOn({ next, least, then }: Hint, text: string, from: number): boolean {
+  const limit = Math.min(text.length, from + REACH);
+  let at = from;
+  while (at < limit && (next[text.charCodeAt(at)] ?? 1) === 1) at++;
+  return at - from >= least && (at === from + REACH || starts(text, then, at));
 }
 
 function isWord(code: number): boolean {
   return (code >= 0x30 && code <= 0x39) || (code >= 0x41 && code <= 0x5a) || (code >= 0x61 && code <= 0x7a);
+}
+
+/** `startsWith`, which in so hot a place costs more than these few units. */
+function starts(text: string, wanted: string, at: number): boolean {
+  for (let index = 0; index < wanted.length; index++)
+    if (text.charCodeAt(at + index) !== wanted.charCodeAt(index)) return false;
+  return true;
 }
 
 function startsFolded(text: string, wanted: string, at: number): boolean {
@@ -167,7 +194,7 @@ function startsFolded(text: string, wanted: string, at: number): boolean {
 function merge(hints: readonly Hint[]): readonly Hint[] {
   const merged = new Map<string, Hint>();
   for (const hint of hints) {
-    const key = `${hint.text}\n${hint.folded}\n${hint.bounded}\n${hint.lead?.source ?? ''}`;
+    const key = [hint.text, hint.folded, hint.bounded, hint.next, hint.least, hint.then].join('\n');
     const known = merged.get(key);
     merged.set(key, known === undefined ? hint : { ...known, rules: [...known.rules, ...hint.rules] });
   }

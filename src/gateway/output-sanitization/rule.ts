@@ -6,10 +6,12 @@ export interface Rule {
   readonly hints: readonly string[];
   /** A letter or digit before a hint makes it another word. */
   readonly bounded?: boolean;
-  /** Where hints alone are everywhere: what each character right behind one must be, up to the fourth of hint and all, */
+  /** Where hints alone are everywhere: what each character behind one must be (of ASCII; any other may), */
   readonly next?: RegExp;
-  /** and, sticky, what must follow from the hint's own beginning on. */
-  readonly lead?: RegExp;
+  /** how many of them there are, at least, */
+  readonly least?: number;
+  /** and what stands behind the last. None of the three may ask for more than `pattern` does. */
+  readonly then?: string;
   /**
    * Sticky, and tried at a hint. The secret is what it matches, or group 1, which then ends the match. With the
    * flag `i`, hints too are found in any letter case.

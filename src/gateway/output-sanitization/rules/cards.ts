@@ -25,8 +25,8 @@ export const cards: readonly Rule[] = [
     id: 'card-number',
     hints: ['2', '3', '4', '5', '6', '8'],
     bounded: true,
-    next: /\d/,
-    lead: /(?<![\w.])\d{4}[ \u00a0\u2009\u2010-\u2014\u202f-]?\d{4}/y,
+    next: /[\d -]/,
+    least: 12,
     measure: cardLength,
     pattern:
       /(?<![\w.])(?:\d{13,19}|\d{4}([ \u00a0\u2009\u2010-\u2014\u202f-])\d{4,6}(?:\1\d{1,7}){1,3})(?![\w]|\.\d)/y,

@@ -124,9 +124,8 @@ export const cloud: readonly Rule[] = [
     // The same with its members in another order.
     id: 'kubernetes-secret',
     hints: ['data:\n', 'data:\r\n'],
-    lead: /(?:(?<=(?:^|\n)[ \t]{0,8}string)d|(?<=(?:^|\n)[ \t]{0,8})d)ata:\r?\n[ \t]/iy,
     pattern:
-      /data:\r?\n((?:[ \t]+(?![ \t]|kind:|metadata:|type:)[^\n]{1,400}\n){1,16})(?=(?:(?!---)[^\n]{0,120}\n){0,8}?[ \t]{0,8}kind:[ \t]["']?secret["']?[ \t]*(?:\r?\n|$))/iy,
+      /(?:(?<=(?:^|\n)[ \t]{0,8}string)d|(?<=(?:^|\n)[ \t]{0,8})d)ata:\r?\n((?:[ \t]+(?![ \t]|kind:|metadata:|type:)[^\n]{1,400}\n){1,16})(?=(?:(?!---)[^\n]{0,120}\n){0,8}?[ \t]{0,8}kind:[ \t]["']?secret["']?[ \t]*(?:\r?\n|$))/iy,
     validate: holdsValue,
     examples: [
       'apiVersion: v1\ndata:\n«  password: {mixed:22}==\n»kind: Secret\n',

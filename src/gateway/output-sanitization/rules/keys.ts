@@ -40,7 +40,9 @@ export const keys: readonly Rule[] = [
   {
     id: 'url-password',
     hints: ['://'],
-    lead: /:\/\/[^\s/?#:@"'<>\\]{0,128}:[^\s/?#@"'<>\\]{1,256}@/y,
+    next: /[^\s/?#@"'<>\\]/,
+    least: 2,
+    then: '@',
     pattern: /:\/\/[^\s/?#:@"'<>\\]{0,128}:([^\s/?#@"'<>\\]{1,256})(?=@[A-Za-z0-9[_$%{.-])/y,
     validate: (secret) => !isPlaceholder(secret),
     examples: [

@@ -1,0 +1,80 @@
+import { LOOKALIKES } from './lookalikes.ts';
+
+/** What a UTF-16 unit does to the word that it is in; 0: nothing. */
+const ENDS = 1;
+const LATIN = 2;
+/** Without one no word is mixed. */
+const ALIEN = 4;
+
+const KINDS = kinds();
+
+function kinds(): Uint8Array {
+  const all = new Uint8Array(0x1_0000);
+  // Neither letter, mark nor digit; what is not in this list is taken for a part of a word, and looked at again.
+  fill(all, ENDS, '0-2f 3a-40 5b-5e 60-60 7b-a9 ab-b1 d7-d7 f7-f7 2010-205e 20a0-20cf 2190-245f 2500-2775 3000-3004');
+  fill(all, LATIN, '41-5a 61-7a');
+  // The blocks of `STRANGE`, and the first units of its pairs.
+  fill(all, ALIEN, '3e2-3ef 530-58f 13a0-13ff 2c00-2c5f 2c80-2cff a4d0-a4ff ab70-abbf fb13-fb17 ff21-ff3a ff41-ff5a');
+  fill(all, ALIEN, 'd800-d801 d807-d807 d835-d835 d838-d838');
+  for (const letter of Object.keys(LOOKALIKES).filter((one) => /[\p{Script=Cyrl}\p{Script=Grek}]/u.test(one)))
+    for (const form of [letter, letter.toUpperCase()]) all[form.charCodeAt(0)] = ALIEN;
+  return all;
+}
+
+function fill(all: Uint8Array, kind: number, ranges: string): void {
+  for (const range of ranges.split(' ')) {
+    const [first = 0, last = 0] = range.split('-').map((hex) => Number.parseInt(hex, 16));
+    all.fill(kind, first, last + 1);
+  }
+}
+
+/**
+ * Where the first word stands in which letters that only look Latin mix with Latin ones (UTS #39). One pass over the
+ * units says which words have both, and only those are looked at.
+ */
+export function findMixedWord(text: string): number | undefined {
+  let seen = 0;
+  let start = 0;
+  for (let at = 0; at <= text.length; at++) {
+    const kind = at === text.length ? ENDS : (KINDS[text.charCodeAt(at)] ?? 0);
+    if (kind !== ENDS) {
+      seen |= kind;
+      continue;
+    }
+    const found = seen === (LATIN | ALIEN) ? mixedWord(text.slice(start, at)) : undefined;
+    if (found !== undefined) return start + found;
+    seen = 0;
+    start = at + 1;
+  }
+  return undefined;
+}
+
+const WORD = /[\p{L}\p{M}\p{N}_]{1,256}/gu;
+/** Alphabets whose letters are drawn like Latin ones, and are never of one word with them; letters of full width, and of mathematics. */
+const STRANGE =
+  /[\p{Script=Armn}\p{Script=Cher}\p{Script=Lisu}\p{Script=Copt}\p{Script=Dsrt}\p{Script=Glag}\p{Script=Goth}\p{Script=Osge}\uff21-\uff3a\uff41-\uff5a\u{1d400}-\u{1d7ff}]/u;
+
+function mixedWord(text: string): number | undefined {
+  WORD.lastIndex = 0;
+  for (let found = WORD.exec(text); found !== null; found = WORD.exec(text)) {
+    const [word] = found;
+    if (/[a-z]/i.test(word) && /[^\x00-\x7f]/.test(word) && isMixed(word)) return found.index;
+  }
+  return undefined;
+}
+
+function isMixed(word: string): boolean {
+  if (STRANGE.test(word)) return true;
+  const cyrillic = word.match(/\p{Script=Cyrl}/gu);
+  if (cyrillic?.every(isLookalike)) return true;
+  // `TNFα`, `βcarotene`: Greek letters stand at the ends of words of science, not between their letters.
+  const [, inner = ''] = INNER.exec(word) ?? [];
+  return inner.match(/\p{Script=Grek}/gu)?.some(isLookalike) ?? false;
+}
+
+/** What stands between the first and the last Latin letter of a word. */
+const INNER = /[a-z](.*)[a-z]/iu;
+
+function isLookalike(letter: string): boolean {
+  return Object.hasOwn(LOOKALIKES, letter.toLowerCase());
+}
