@@ -136,6 +136,23 @@ test('never holds back more than a window', () => {
   assert.equal(given + filter.end().length, taken);
 });
 
+test('finds a secret behind any character that is neither letter nor digit of ASCII', () => {
+  verifies('output.secrets');
+  const { text, secret } = sampleOf('ghp_{mixed:36}');
+  // The low bytes of U+0131, U+0441 and U+4E61 are those of a digit and of letters.
+  for (const before of ['ı', 'с', '乡', 'é', '😀', '-', ' ']) {
+    assert.ok(!redact(before + text).includes(secret), before);
+    assert.ok(!streamed([before, text]).includes(secret), before);
+  }
+});
+
+test('a word with percent signs and an emoji keeps both, and loses the secret', () => {
+  verifies('output.secrets');
+  const { text } = sampleOf('ghp_{mixed:36}');
+  const output = redact(`https://x.example/?q=caf%C3%A9&next=${text.replace('_', '%5F')}😀 next`);
+  assert.equal(output, 'https://x.example/?q=caf%C3%A9&next=[redacted:github-token]😀 next');
+});
+
 test('text without a secret comes back as the very same text', () => {
   fc.assert(
     fc.property(fc.array(fc.string({ unit: 'grapheme' })), (parts) => {

@@ -23,6 +23,8 @@ const attacks: Readonly<Record<string, string>> = {
   Greek: 'micr\u03bfsoft',
   Armenian: '\u0570ello',
   wide: 'adm\uff49n',
+  'behind accents': 'cafe\u0301_p\u0430y',
+  'mathematics behind a dash': '\u2011\u{1d41a}dmin',
   'spelt out': '!\u200b\u200c\u200b\u200c\u200c',
 };
 
@@ -37,6 +39,9 @@ const honest: Readonly<Record<string, string>> = {
   science: 'TNFα, βcarotene, µm, kΩ, Δt',
   German: 'Donau\u00addampf\u00adschiff',
   Vietnamese: 'Tiếng Việt',
+  'Vietnamese, decomposed': 'Tiếng Việt'.normalize('NFD'),
+  pharmacy: 'NF‑κB‑dependent, IL‑1β, PPARγ',
+  formulas: 'x∈ℝⁿ, σ²=Var(X), |x−a|<δ',
   family: '\u{1f468}\u200d\u{1f469}\u200d\u{1f467}',
   skin: '\u{1f44d}\u{1f3fd}',
   heart: '\u2764\ufe0f',

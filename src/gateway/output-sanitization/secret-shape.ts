@@ -78,7 +78,7 @@ export function isGenuine(secret: string): boolean {
 
 /** Code or a reference to a secret rather than the secret: `process.env.TOKEN`, `config.get`, a path, a URL, a date. */
 const REFERENCE =
-  /^(?:process\.env|os\.environ|env\.|secrets?\.|vault:|ref\+|arn:|--|\.{0,2}\/|~\/|\d{4}-\d{2}-\d{2}|v?\d+\.\d+\.\d+|(?:sha\d{1,3}|md5)[-:=])|^[A-Za-z_]+(?:\.[A-Za-z_]+)+$|[()[\]{}]|:\/\//;
+  /^(?:process\.env|os\.environ|env\.|secrets?\.|vault:|ref\+|arn:|--|\.{0,2}\/(?![A-Za-z0-9+/]{20,}=)|~\/|\d{4}-\d{2}-\d{2}|v?\d+\.\d+\.\d+|(?:sha\d{1,3}|md5)[-:=])|^[A-Za-z_]+(?:\.[A-Za-z_]+)+$|[()[\]{}]|:\/\//;
 
 /** A format of its own, whose own rule has the last word: Telegram's `NUMBER:A…`. */
 const OWN_FORMAT = /^\d+:A/;
