@@ -86,7 +86,7 @@ export const assignments: readonly Rule[] = [
       ].flatMap((word) => ['', '_', '-', '.'].map((by) => `${word}${by}key`)),
     ],
     pattern: new RegExp(`(?:${SECRETS})${NAME_END}${OPERATOR}${VALUE}`, 'iy'),
-    validate: (value, context) => looksRandom(value) && isAssigned(context),
+    validate: (value, context) => looksRandom(value) && isAssigned(context) && !(isSaid(context) && !/\d/.test(value)),
     rest: REST,
     examples: [
       'client_secret = "«{mixed:32}»"',
@@ -114,6 +114,7 @@ export const assignments: readonly Rule[] = [
       'api_key: abcdefghijklmnopqrstuvwxyz0123',
       'token_digest: sha256-{mixed:43}=',
       'secret = curve448.secret_value',
+      'if token is Name.Other:',
     ],
   },
 ];
