@@ -40,6 +40,12 @@ const syntax = fc.constantFrom<(name: string, value: string) => string>(
   (n, v) => `${n} := "${v}"`,
   (n, v) => `'${n}' => '${v}'`,
   (n, v) => `{\\"${n}\\":\\"${v}\\"}`,
+  (n, v) => `- name: ${n}\n  value: ${v}`,
+  (n, v) => `{"name":"${n}","value":"${v}"}`,
+  (n, v) => `ENV ${n} ${v}`,
+  (n, v) => `#define ${n} "${v}"`,
+  (n, v) => `static ${n}: &str = "${v}";`,
+  (n, v) => `public string ${n} { get; set; } = "${v}";`,
 );
 
 const value = fc.oneof(

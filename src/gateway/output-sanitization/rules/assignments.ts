@@ -10,7 +10,7 @@ const VALUE = String.raw`([^\s"'\x60<>,;\\]{5,255}[^\s"'\x60<>,;\\)\]}])`;
 const REST = /[A-Za-z0-9_\-+/=.~]*/y;
 
 const PASSWORDS =
-  'password|passwd|passphrase|passwort|kennwort|wachtwoord|contrase(?:ñ|n)a|mot de passe|pwd|passcode|[_-]pw(?=["\'\\s:=])|[_-]pass(?=["\'\\s:=])|["\']pass(?=["\'])';
+  'password|passwd|passphrase|passwort|kennwort|wachtwoord|contrase[^\\s=:]{1,2}a|mot de passe|pwd|passcode|[_-]pw(?=["\'\\s:=])|[_-]pass(?=["\'\\s:=])|["\']pass(?=\\\\{0,3}["\'])';
 const SECRETS =
   'secret(?!ar)|token(?!i[sz])|api[_.-]?key|access[_.-]?key|credential|creds(?![a-z])|_auth(?=["\'\\s:=])|(?:auth|private|encryption|signing|license|account|secret|master|service)[_.-]?key(?!ing|board|word)';
 
@@ -19,7 +19,20 @@ export const assignments: readonly Rule[] = [
   {
     id: 'password',
     hints: [
-      ...['password', 'passwd', 'passphrase', 'pwd', 'passcode', '_pw', '-pw', '_pass', '-pass', '"pass"', "'pass'"],
+      ...[
+        'password',
+        'passwd',
+        'passphrase',
+        'pwd',
+        'passcode',
+        '_pw',
+        '-pw',
+        '_pass',
+        '-pass',
+        '"pass"',
+        '"pass\\"',
+        "'pass'",
+      ],
       ...['passwort', 'kennwort', 'wachtwoord', 'contrase', 'mot de passe'],
     ],
     pattern: new RegExp(`(?:${PASSWORDS})${NAME_END}${OPERATOR}${VALUE}`, 'iy'),
@@ -34,7 +47,7 @@ export const assignments: readonly Rule[] = [
       '{"user":"a","pass":"«{mixed:12}7x»"}',
       'Passwort: «{mixed:9}!4»',
       'mot de passe : «{mixed:9}!4»',
-      'contraseña: «{mixed:9}!4»',
+      'contrasena: «{mixed:9}!4»',
       'machine x.example login bob password «{mixed:12}7x»',
       'The password is «{mixed:5}-{digits:3}-{mixed:5}».',
       '<add key="ClearTextPassword" value="«{mixed:9}!4»" />',
@@ -135,7 +148,7 @@ function isAssigned({ before, matched }: Context): boolean {
   const named = matched.replace(/^mot de /i, '');
   const [last = ''] = /^[A-Za-z0-9_.-]*/.exec(named) ?? [];
   const isDeclared =
-    first.startsWith('--') || /(?:(?:ENV|#[ \t]{0,4}define|login \S{1,40})[ \t]{1,8})[A-Z0-9_]*$/.test(before);
+    first.startsWith('--') || /(?:(?:ENV|#[ \t]{0,4}define|login \S{1,40})[ \t]{1,8})[A-Za-z0-9_.-]*$/.test(before);
   const hasOperator =
     /^[^\s=:>,]*["'\]\\`]{0,8}(?:\s[A-Za-z*&]{2,10}(?=\s?=)|\s?\{[^}]*\})?\s*(?:[=:>,?.+|-]|["'\\]*value|is[\s:])/.test(
       named,
