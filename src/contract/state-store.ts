@@ -49,6 +49,11 @@ export interface Records {
   write(kind: string, id: string, text: string, ttl: number, over?: Kept | null): Promise<boolean>;
   /** @throws StateUnavailable */
   remove(kind: string, id: string): Promise<void>;
+  /**
+   * Has records written that a store may have lost which was away or emptied, before anybody is let through by it again.
+   * Absent: it loses nothing that its process does not lose, too.
+   */
+  refill?(write: (records: Omit<Records, 'refill'>) => Promise<void>): void;
 }
 
 export interface Kept {

@@ -19,6 +19,8 @@ export interface UpstreamSession {
   readonly key: string;
   /** Aborted when it is over. */
   readonly ended: AbortSignal;
+  /** Another gateway had it before, and took with it what it knew of it. */
+  readonly isTakenUp?: boolean;
 }
 
 /** The lists of a server whose elements are reviewed one by one. */

@@ -14,7 +14,7 @@ import type { GatewayOpening, IssuerAnswer, IssuerRequest, Rehearsal } from '../
 import { profilesOf } from '../control-plane/packages/profile.ts';
 import { edgeBudget, recordAttempt } from '../gateway/audit/trail.ts';
 import { authenticateStage } from '../gateway/authentication/stage.ts';
-import { Histories } from '../gateway/authorization/history.ts';
+import { Histories } from '../gateway/authorization/histories.ts';
 import { openBundle } from '../gateway/bundles/open-bundle.ts';
 import { RecentDecisions, rehearse } from '../gateway/decisions/recent.ts';
 import { HeldCalls, holding } from '../gateway/execution/held-calls.ts';
@@ -162,7 +162,7 @@ export class GatewayZone {
       flights: new Flights(),
       state,
       running: this.#running,
-      histories: new Histories(Date.now),
+      histories: new Histories(Date.now, home === undefined ? undefined : state.records),
       spent: (spendings) => void ground.send({ kind: 'spent', spendings }),
       turned: (turned) => this.#outbox.tell({ kind: 'turned', turned }),
       recent: new RecentDecisions(),

@@ -7,6 +7,7 @@ import { isStopped } from '../contract/stops.ts';
 import type { Admitted } from '../contract/tool-call.ts';
 import { AuditTrail } from '../gateway/audit/trail.ts';
 import { authorizeStage, type Decide, decision, visibility } from '../gateway/authorization/authorize.ts';
+import { historyUse } from '../gateway/authorization/history-use.ts';
 import { ipRiskBy } from '../gateway/authorization/ip-risk.ts';
 import { argumentsOf, factsOf, NO_HISTORY } from '../gateway/authorization/question.ts';
 import { demandScope } from '../gateway/authorization/scopes.ts';
@@ -76,6 +77,7 @@ export function furnish(
     lender,
     confirm,
   } = standing;
+  const used = historyUse(bundle);
   const { led, pace, contexts, remainders, state, running, histories, recent, audit, fault } = standing;
   const inputs = compileInputs(servers);
   const [unusable] = inputs.refused;
@@ -114,7 +116,10 @@ export function furnish(
     },
     suspect: suspectedOf,
     keepsBack: (server) => byName.get(server)?.suspected === 'quarantine',
-    heard: ({ subject }, session) => histories.read(subject, session, 'suspected'),
+    heard: ({ subject, arrived }, session) => {
+      const told = histories.read(subject, session, 'suspected', used);
+      if (told instanceof Promise) told.catch((error) => fault(error, arrived.incident));
+    },
     attempted: (call, attempt) => {
       const trail = new AuditTrail(audit, call.arrived, bundle.version);
       trail.authenticated(call);
@@ -159,6 +164,7 @@ export function furnish(
     ...authorization,
     asked: (call, question) => recent.remember(call, question),
     histories,
+    historyUse: used,
     clock,
     confirm,
   });
@@ -253,7 +259,7 @@ export function furnish(
     },
     screen: async (call, { subject }, { session }) => {
       const screened = await screen(call);
-      if (screened.suspected !== undefined) histories.read(subject, session, 'suspected');
+      if (screened.suspected !== undefined) await histories.read(subject, session, 'suspected', used);
       return screened;
     },
     sanitize: sanitizeStage({

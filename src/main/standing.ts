@@ -2,7 +2,7 @@ import type { Clock } from '../contract/clock.ts';
 import type { Soon } from '../contract/soon.ts';
 import type { Admitted } from '../contract/tool-call.ts';
 import type { authenticateStage } from '../gateway/authentication/stage.ts';
-import type { Histories } from '../gateway/authorization/history.ts';
+import type { Histories } from '../gateway/authorization/histories.ts';
 import type { Asked, RecentDecisions } from '../gateway/decisions/recent.ts';
 import type { Catalogue } from '../gateway/descriptors/catalogue.ts';
 import type { HeldCalls } from '../gateway/execution/held-calls.ts';

@@ -1,6 +1,4 @@
 import assert from 'node:assert/strict';
-import { readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { Redis } from 'ioredis';
 import { noRedis } from '../state/support.ts';
@@ -32,14 +30,7 @@ async function fleetOf(t: TestContext) {
   const fleet = await Fleet.start(t, {
     config: 'limits: { per_subject: { rate: 1000000/s, burst: 1000000 } }\n',
     policy,
-    async prepare(workspace) {
-      await workspace.must('add', till.url, '--name', 'till', '--yes');
-      const file = join(workspace.dir, 'innerkeep.yaml');
-      const lines = readFileSync(file, 'utf8').split('\n');
-      const at = lines.findIndex((line) => line.includes(till.url));
-      const indent = /^ */.exec(lines[at] ?? '')?.[0] ?? '';
-      writeFileSync(file, lines.toSpliced(at + 1, 0, `${indent}tools: { ${TOOLS} }`).join('\n'));
-    },
+    prepare: (workspace) => till.addTo(workspace, TOOLS),
   });
   const token = await fleet.token('persephone', '--tenant', 'zephyr');
   const wire = new Wire(fleet, token, 24);

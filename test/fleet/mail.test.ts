@@ -58,7 +58,8 @@ test('mail: the store reads nothing; what is changed, shown again, or to somebod
   const [atTwo, atThree] = [hear(two.mail), hear(three.mail)];
   const thief = new Redis(url);
   const publisher = new Redis(url);
-  t.after(() => [thief, publisher].map((redis) => redis.disconnect()));
+  const listener = new Redis(url);
+  t.after(() => [thief, publisher, listener].map((redis) => redis.disconnect()));
   await thief.psubscribe('innerkeep:mail:*');
   const next = async (): Promise<readonly [string, string]> =>
     (await once(thief, 'pmessage')).slice(1) as [string, string];
@@ -89,6 +90,13 @@ test('mail: the store reads nothing; what is changed, shown again, or to somebod
   assert.deepEqual(atThree.heard, []);
 
   assert.deepEqual([...(await one.mail.others())].sort(), [two.mail.me, three.mail.me, stranger.mail.me].sort());
+  // Whoever has not the fleet's key to names is no replica, though he is there.
+  const [prefix, mine] = [channel.slice(0, -two.mail.me.length), two.mail.me];
+  await listener.subscribe(
+    `${prefix}nobody-of-that-n`,
+    `${prefix}${mine.slice(0, -1)}${mine.endsWith('A') ? 'B' : 'A'}`,
+  );
+  assert.equal((await one.mail.others()).length, 3);
   // Whoever listens to all would count as being there.
   await thief.punsubscribe();
   await three.close();

@@ -6,9 +6,9 @@ import { Refusal } from '../../src/contract/refusal.ts';
 import { Confirmations } from '../../src/control-plane/issuer/step-up/confirmations.ts';
 import { loadCedar } from '../../src/drivers/policy-engine/cedar/load.ts';
 import { authorizeStage } from '../../src/gateway/authorization/authorize.ts';
-import { Histories } from '../../src/gateway/authorization/history.ts';
+import { Histories } from '../../src/gateway/authorization/histories.ts';
 import { verifies } from '../support/verifies.ts';
-import { nobody, validated } from './calls.ts';
+import { historyUse, nobody, validated } from './calls.ts';
 import { decide, engineOf, question, server, tool } from './support.ts';
 
 const bank: GatewayServer = {
@@ -42,7 +42,7 @@ function house(text: string) {
     },
   };
   const authorize = authorizeStage({
-    ...{ engine, servers: [bank], now, ipRisk: () => undefined, histories: new Histories(now), clock },
+    ...{ engine, servers: [bank], now, ipRisk: () => undefined, histories: new Histories(now), historyUse, clock },
     confirm: async (call) => zone0.ask(call),
   });
   const pay = async (args: JsonObject, client: object = {}, name = 'pay') => {

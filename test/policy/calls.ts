@@ -5,6 +5,14 @@ import { noEvents } from '../support/calls.ts';
 /** A client without a session, whom nobody can ask anything. */
 export const nobody = { session: undefined, ask: undefined, capabilities: {}, signal: new AbortController().signal };
 
+/** Policies that look at all that a session has done. */
+export const historyUse = {
+  asked: true,
+  counted: true,
+  labels: ['private', 'untrusted', 'external', 'suspected'],
+  away: false,
+};
+
 /** A call of a tool that has come as far as the authorization. */
 export function validated(who: string, server: string, name: string, args: JsonObject = {}): Validated {
   const subject: Subject = {

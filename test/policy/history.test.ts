@@ -5,9 +5,9 @@ import type { GatewayServer } from '../../src/contract/bundle.ts';
 import { Refusal } from '../../src/contract/refusal.ts';
 import { loadCedar } from '../../src/drivers/policy-engine/cedar/load.ts';
 import { authorizeStage } from '../../src/gateway/authorization/authorize.ts';
-import { Histories } from '../../src/gateway/authorization/history.ts';
+import { Histories } from '../../src/gateway/authorization/histories.ts';
 import { verifies } from '../support/verifies.ts';
-import { nobody, validated } from './calls.ts';
+import { historyUse, nobody, validated } from './calls.ts';
 import { decide, engineOf, server, tool } from './support.ts';
 
 const mail: GatewayServer = {
@@ -32,7 +32,15 @@ function house() {
   const now = () => clock.now;
   const histories = new Histories(now);
   const unasked = { clock: { now, setTimer: () => () => undefined }, confirm: () => Promise.reject() };
-  const authorize = authorizeStage({ engine, servers: [mail], now, ipRisk: () => undefined, histories, ...unasked });
+  const authorize = authorizeStage({
+    engine,
+    servers: [mail],
+    now,
+    ipRisk: () => undefined,
+    histories,
+    historyUse,
+    ...unasked,
+  });
   const session = (key: string) => {
     const over = new AbortController();
     return { over, session: { key, ended: over.signal, notify: () => undefined } };
@@ -115,11 +123,19 @@ test('a text that was suspected labels its session, also where no tool declares 
   const { histories, session } = house();
   const [one, two] = [session('1').session, session('2').session];
   const { subject } = validated('alice', 'mail', 'send');
-  histories.read(subject, one, 'suspected');
+  histories.read(subject, one, 'suspected', historyUse);
   assert.deepEqual([histories.of(subject, one).reads, histories.of(subject, two).reads], [['suspected'], []]);
   const now = () => Date.UTC(2026, 10, 29);
   const unasked = { clock: { now, setTimer: () => () => undefined }, confirm: () => Promise.reject() };
-  const authorize = authorizeStage({ engine, servers: [mail], now, ipRisk: () => undefined, histories, ...unasked });
+  const authorize = authorizeStage({
+    engine,
+    servers: [mail],
+    now,
+    ipRisk: () => undefined,
+    histories,
+    historyUse,
+    ...unasked,
+  });
   const send = (of: typeof one) => () => authorize(validated('alice', 'mail', 'send'), { ...nobody, session: of });
   assert.throws(send(one), (error) => error instanceof Refusal && error.code === 'policy');
   assert.doesNotThrow(send(two));

@@ -3,9 +3,9 @@ import { test } from 'node:test';
 import type { PolicyEngine, Verdict } from '../../src/contract/policy-engine.ts';
 import { Refusal } from '../../src/contract/refusal.ts';
 import { authorizeStage } from '../../src/gateway/authorization/authorize.ts';
-import { Histories } from '../../src/gateway/authorization/history.ts';
+import { Histories } from '../../src/gateway/authorization/histories.ts';
 import { verifies } from '../support/verifies.ts';
-import { nobody, validated } from './calls.ts';
+import { historyUse, nobody, validated } from './calls.ts';
 import { server, tool } from './support.ts';
 
 const bank = { pins: server('bank', [tool('pay', {})]), tools: {}, deadline: 1, maxResult: 1 };
@@ -17,7 +17,7 @@ function later(decide: PolicyEngine['decide']) {
   const engine: PolicyEngine = { decide, visible: () => true };
   const histories = new Histories(() => 0);
   const authorize = authorizeStage({
-    ...{ engine, servers: [bank], now: () => 0, ipRisk: () => undefined, histories },
+    ...{ engine, servers: [bank], now: () => 0, ipRisk: () => undefined, histories, historyUse },
     ...unasked,
   });
   return async (who: string) => {

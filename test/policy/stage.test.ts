@@ -15,11 +15,11 @@ import {
   Validated,
 } from '../../src/contract/tool-call.ts';
 import { authorizeStage, visibility } from '../../src/gateway/authorization/authorize.ts';
-import { Histories } from '../../src/gateway/authorization/history.ts';
+import { Histories } from '../../src/gateway/authorization/histories.ts';
 import { refusalAnswer } from '../../src/gateway/protocol/respond.ts';
 import { noEvents } from '../support/calls.ts';
 import { verifies } from '../support/verifies.ts';
-import { nobody } from './calls.ts';
+import { historyUse, nobody } from './calls.ts';
 import { engineOf, files, PUBLIC_FILES } from './support.ts';
 
 const NOON = Date.UTC(2026, 10, 22, 12, 30);
@@ -77,7 +77,15 @@ function refusal(run: () => unknown): Refusal {
 function stage(server: GatewayServer, engine: PolicyEngine = engineOf(PUBLIC_FILES)) {
   const histories = new Histories(() => NOON);
   const unasked = { clock: { now: () => NOON, setTimer: () => () => undefined }, confirm: () => Promise.reject() };
-  const deps = { engine, servers: [server], now: () => NOON, ipRisk: () => undefined, histories, ...unasked };
+  const deps = {
+    engine,
+    servers: [server],
+    now: () => NOON,
+    ipRisk: () => undefined,
+    histories,
+    historyUse,
+    ...unasked,
+  };
   const authorize = authorizeStage(deps);
   return (validated: Validated): Authorized => {
     const authorized = authorize(validated, nobody);

@@ -231,7 +231,7 @@ test(
   async (t) => {
     verifies('limits.fleet');
     const server: RedisServer = await redisServer(t);
-    const [one, other] = [await openShared(server.url, { fill: 0 }), await openShared(server.url, { fill: 0 })];
+    const [one, other] = [await openShared(server.url, { fill: 3000 }), await openShared(server.url, { fill: 3000 })];
     t.after(() => Promise.all([one.close(), other.close()]));
     assert.equal((await one.take(reserve('a', 40))).kind, 'taken');
     await one.settle({ id: 'a', amount: 40, actual: 40, budgets });
@@ -243,6 +243,32 @@ test(
     const last = await recovered(() => one.take(reserve('d', 36)));
     assert.deepEqual(last, { kind: 'budget', key: 'month', spent: 65, held: 0 });
     assert.equal((await other.take(reserve('e', 35))).kind, 'taken');
+  },
+);
+
+test(
+  'redis: a breaker that is open stays open in a store that was emptied, though who opened it is dead',
+  TIMED,
+  async (t) => {
+    verifies('limits.fleet', 'limits.breaker');
+    const server = await redisServer(t);
+    const raw = new Redis(server.url);
+    const [one, other] = [await openShared(server.url, { fill: 0 }), await openShared(server.url, { fill: 0 })];
+    t.after(() => Promise.all([one.close(), other.close(), raw.disconnect()]));
+    const watch = (id: number) => ({ id: `${id}`, levels: [{ key: 'till/pay', party: `tenant ${id % 3}` }] });
+    const turned = [];
+    for (let id = 0; turned.length === 0 && id < 100; id++) {
+      assert.equal((await one.take({ own: wide, further: [], watch: watch(id) })).kind, 'taken');
+      turned.push(...(await one.observe(watch(id), { slow: false, fault: true })));
+    }
+    assert.equal(turned[0]?.to, 'open');
+    const ask = () => other.take({ own: wide, further: [], watch: watch(100) });
+    const before = await ask();
+    await one.close();
+    await raw.flushall();
+    const after = await recovered(ask);
+    assert.ok(before.kind === 'open' && after.kind === 'open', JSON.stringify([before, after]));
+    assert.ok(after.wait <= before.wait);
   },
 );
 

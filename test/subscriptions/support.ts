@@ -17,7 +17,7 @@ import {
 import type { UpstreamListening } from '../../src/contract/upstream.ts';
 import { loadCedar } from '../../src/drivers/policy-engine/cedar/load.ts';
 import { authorizeStage, decision, visibility } from '../../src/gateway/authorization/authorize.ts';
-import { Histories } from '../../src/gateway/authorization/history.ts';
+import { Histories } from '../../src/gateway/authorization/histories.ts';
 import { createCatalogue } from '../../src/gateway/descriptors/catalogue.ts';
 import { identifyStage } from '../../src/gateway/descriptors/identify.ts';
 import { listDigests } from '../../src/gateway/descriptors/lists.ts';
@@ -26,7 +26,7 @@ import { validateStage } from '../../src/gateway/input-validation/validate.ts';
 import { redactJson } from '../../src/gateway/output-sanitization/redact-json.ts';
 import { Subscriptions, type SubscriptionsDeps, type View } from '../../src/gateway/subscriptions/subscriptions.ts';
 import { server } from '../edge/bench.ts';
-import { nobody } from '../policy/calls.ts';
+import { historyUse, nobody } from '../policy/calls.ts';
 import { worldWith } from '../policy/support.ts';
 import { noEvents } from '../support/calls.ts';
 
@@ -146,7 +146,7 @@ export function house(policies: string, servers = [server('files', ['read', 'wri
   const identify = identifyStage({ catalogue, visibility: shown, visible, decodeHeader: (value) => value });
   const validate = validateStage({ inputs: new Map() });
   const unasked = { clock: { now, setTimer: () => () => undefined }, confirm: () => Promise.reject() };
-  const stage = authorizeStage({ ...authorization, ...unasked, histories: new Histories(now) });
+  const stage = authorizeStage({ ...authorization, ...unasked, histories: new Histories(now), historyUse });
   return {
     view,
     admit: async (call: Framed) => {

@@ -70,7 +70,8 @@ export async function openRedisStore(url: string, settings: RedisSettings): Prom
   const once = new RedisOnce(shared, name);
   const limits = new RedisLimits(shared, name, settings.spent ?? []);
   const seals = new Seals(settings.seals);
-  const records = new RedisRecords(redis, (work) => shared.use(() => tell(work)), name, seals);
+  const recordsBy = (use: Shared['use']) => new RedisRecords(redis, use, name, seals);
+  const records = recordsBy((work) => shared.use(() => tell(work)));
   const mail = new RedisMail(redis, name, seals);
   const close = async (): Promise<void> => {
     mail.close();
@@ -93,7 +94,13 @@ export async function openRedisStore(url: string, settings: RedisSettings): Prom
     take: (demand) => limits.take(demand),
     settle: (settlement) => limits.settle(settlement),
     observe: (watch, seen) => limits.observe(watch, seen),
-    records,
+    records: {
+      read: (...what) => records.read(...what),
+      write: (...what) => records.write(...what),
+      remove: (...what) => records.remove(...what),
+      // Whoever fills it does not wait until it is full.
+      refill: (write) => shared.join(() => write(recordsBy(tell))),
+    },
     mail: {
       me: mail.me,
       send: (to, message) => tell(() => mail.send(to, message)),

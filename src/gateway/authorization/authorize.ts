@@ -7,7 +7,8 @@ import { resourceOf, templatesByAction } from '../../contract/resource-mapping.t
 import { type Soon, when } from '../../contract/soon.ts';
 import { Authorized, type Subject, type Validated } from '../../contract/tool-call.ts';
 import { type ApprovalDeps, approval } from './approvals.ts';
-import type { Histories } from './history.ts';
+import type { Histories, Judged } from './histories.ts';
+import type { HistoryUse } from './history-use.ts';
 import { argumentsOf, type Circumstances, factsOf, NO_HISTORY, toolFacts } from './question.ts';
 import { demandScope } from './scopes.ts';
 import { sameTenant } from './tenancy.ts';
@@ -26,6 +27,7 @@ interface Placed extends AuthorizationDeps {
 
 interface StageDeps extends Placed, ApprovalDeps {
   readonly histories: Histories;
+  readonly historyUse: HistoryUse;
   /** Is told of each question before a person has been asked anything about its call. */
   readonly asked?: (call: Validated, question: Question) => void;
 }
@@ -50,10 +52,10 @@ export function authorizeStage(deps: StageDeps): (call: Validated, caller: Askin
       throw new Refusal(code, `${target.server} is not of the tenant ${subject.tenant}`);
     }
     const tell = approved === undefined ? (question: Question) => deps.asked?.(call, question) : undefined;
-    const outcome = deps.histories.inTurn(subject, caller.session, () => {
-      const known = { ipRisk: deps.ipRisk(arrived.remote), session: deps.histories.of(subject, caller.session) };
+    const outcome = deps.histories.judge(subject, caller.session, deps.historyUse, (session) => {
+      const known = { ipRisk: deps.ipRisk(arrived.remote), session };
       const verdict = judge(subject, server, target.action, argumentsOf(target, call.params), known, tell);
-      return when(verdict, (given) => conclude(call, server, caller.session, given, approved));
+      return when(verdict, (given) => conclude(call, server, given, approved));
     });
     return when(outcome, (given) => {
       if (given instanceof Authorized) return given;
@@ -67,10 +69,9 @@ export function authorizeStage(deps: StageDeps): (call: Validated, caller: Askin
   const conclude = (
     call: Validated,
     server: GatewayServer,
-    session: Asking['session'],
     verdict: Verdict,
     approved: Approved | undefined,
-  ): Authorized | Approver => {
+  ): Judged<Authorized | Approver> => {
     const { subject, target } = call;
     const { ask } = verdict;
     if (verdict.notCanonical !== undefined) throw new Refusal('validation', verdict.detail);
@@ -79,10 +80,12 @@ export function authorizeStage(deps: StageDeps): (call: Validated, caller: Askin
     demandScope(subject, target.server, target.action);
     if (ask !== undefined && !isLifted) {
       if (approved !== undefined) throw new Refusal('approval-call', `${verdict.detail}, meanwhile`);
-      return ask;
+      return { outcome: ask };
     }
-    deps.histories.enter(subject, session, target.action, toolFacts(server, target.action), isLifted);
-    return new Authorized(call, isLifted && approved ? { ...verdict, approval: approved.by } : verdict);
+    return {
+      outcome: new Authorized(call, isLifted && approved ? { ...verdict, approval: approved.by } : verdict),
+      entry: { action: target.action, tool: toolFacts(server, target.action), approved: isLifted },
+    };
   };
   return (call, caller) => authorize(call, caller);
 }

@@ -30,6 +30,7 @@ export interface SessionOpening {
 export class Session<S extends Streams = Streams> implements CallerSession {
   readonly id: string;
   readonly key: string;
+  readonly isTakenUp: boolean;
   readonly revision: Revision;
   /** The one server that it was opened at; undefined: all of them. */
   readonly server: string | undefined;
@@ -50,11 +51,12 @@ export class Session<S extends Streams = Streams> implements CallerSession {
   #seen: number;
 
   constructor(
-    { id, key = randomUUID(), call, revision, clock, limits, onEnd }: SessionOpening,
+    { id, key, call, revision, clock, limits, onEnd }: SessionOpening,
     streams: (deps: StreamDeps) => S,
   ) {
     this.id = id;
-    this.key = key;
+    this.key = key ?? randomUUID();
+    this.isTakenUp = key !== undefined;
     this.revision = revision;
     this.server = call.arrived.server;
     this.#transport = call.arrived.transport;

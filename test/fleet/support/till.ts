@@ -1,6 +1,9 @@
 import { once } from 'node:events';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type ServerResponse } from 'node:http';
+import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import type { Workspace } from '../../support/product.ts';
 
 /** A remote server of the test's: `hold` answers when it is told to, its other tools at once. */
 export class Till {
@@ -31,6 +34,16 @@ export class Till {
     this.url = `http://127.0.0.1:${port}/mcp`;
   }
 
+  /** @param tools their settings, as the configuration has them */
+  async addTo(workspace: Workspace, tools: string): Promise<void> {
+    await workspace.must('add', this.url, '--name', 'till', '--yes');
+    const file = join(workspace.dir, 'innerkeep.yaml');
+    const lines = readFileSync(file, 'utf8').split('\n');
+    const at = lines.findIndex((line) => line.includes(this.url));
+    const indent = /^ */.exec(lines[at] ?? '')?.[0] ?? '';
+    writeFileSync(file, lines.toSpliced(at + 1, 0, `${indent}tools: { ${tools} }`).join('\n'));
+  }
+
   answer({ id, method, params }: { id?: number; method: string; params: never }, response: ServerResponse): void {
     if (id === undefined) return void response.writeHead(202).end();
     const reply = (result: object) => {
@@ -42,10 +55,11 @@ export class Till {
     if (method === 'initialize')
       reply({ protocolVersion: '2025-11-25', capabilities: { tools: {} }, serverInfo: { name: 'till', version: '1' } });
     else if (method === 'tools/list')
-      reply({ tools: ['echo', 'pay', 'hold'].map((tool) => ({ name: tool, inputSchema })) });
+      reply({ tools: ['echo', 'pay', 'hold'].map((tool) => ({ name: tool, inputSchema, execution })) });
     else if (name === 'hold') this.held.push(() => reply(said));
     else reply(said);
   }
 }
 
 const inputSchema = { type: 'object', properties: { text: { type: 'string' } } };
+const execution = { taskSupport: 'optional' };

@@ -12,12 +12,14 @@ import {
 import { type Spent, StateUnavailable } from '../../../contract/state-store.ts';
 import { allOf } from '../../../contract/token-buckets.ts';
 import { Allowance } from './allowance.ts';
-import { breakerKeys, observed, turnedBy } from './breakers.ts';
+import { breakerKeys, evidenceText, OpenBreakers, observed, turnedBy } from './breakers.ts';
 import type { Reply } from './scripts.ts';
 import { CHUNK, PREFIX, type Shared } from './shared.ts';
 
-/** Settlements that wait for the store. Each belongs to a call that was in flight. */
-const WAITING = 50_000;
+/** Reservations of calls that are in flight, or whose settlement waits for the store: more are not made. */
+const MOST = 10_000;
+/** Settlements that are on their way to the store at a time: each has to be answered within a second. */
+const AT_ONCE = 100;
 /** Settlements that the store need not remember any more, and is told so with one other. */
 const FORGOTTEN = 100;
 
@@ -41,6 +43,7 @@ export class RedisLimits {
   /** Settlements whose answers have been heard. */
   readonly #heard: string[] = [];
   readonly #allowance = new Allowance();
+  readonly #open = new OpenBreakers();
 
   constructor(shared: Shared, name: (key: string) => string, known: readonly Spent[]) {
     this.#shared = shared;
@@ -53,6 +56,9 @@ export class RedisLimits {
   }
 
   async take(demand: Demand): Promise<Taken> {
+    // What is spent must be remembered until the store has heard of it.
+    if (demand.reserve !== undefined && this.#held.size >= MOST)
+      throw new StateUnavailable(`${MOST} settlements wait for the store`);
     try {
       await this.#shared.demand();
     } catch (error) {
@@ -69,16 +75,20 @@ export class RedisLimits {
       ...[breakers.length, watch?.id ?? '', BREAKER.probe],
       ...buckets.flatMap(rateOf),
     ];
-    if (reserve === undefined) return verdict(await this.#shared.ask('take', keys, args), demand, buckets);
+    const taken = (reply: Reply): Taken => {
+      const told = verdict(reply, demand, buckets);
+      if (told.kind === 'open') this.#open.learn(told.key, told.wait, String(reply[3] ?? '0 0 0'));
+      return told;
+    };
+    if (reserve === undefined) return taken(await this.#shared.ask('take', keys, args));
     keys.push(...reserve.budgets.map(({ key }) => this.#budgetKey(key)));
     const reservation = [reserve.id, this.#recordOf(reserve), reserve.amount];
     const bounds = reserve.budgets.flatMap(({ limit, ttl }) => [limit, ttl]);
     this.#held.set(reserve.id, reserve);
     try {
-      const reply = await this.#shared.ask('take', keys, [...args, ...reservation, ...bounds]);
-      const taken = verdict(reply, demand, buckets);
-      if (taken.kind !== 'taken') this.#held.delete(reserve.id);
-      return taken;
+      const told = taken(await this.#shared.ask('take', keys, [...args, ...reservation, ...bounds]));
+      if (told.kind !== 'taken') this.#held.delete(reserve.id);
+      return told;
     } catch (error) {
       // When the store can tell again, it is not reserved any more.
       void this.#settle({ ...reserve, actual: 0 }, true);
@@ -95,13 +105,14 @@ export class RedisLimits {
   async observe(watch: Watch, seen: Seen | undefined): Promise<readonly Turned[]> {
     await this.#shared.demand();
     const keys = breakerKeys(PREFIX, this.#name, watch);
-    return turnedBy(watch, await this.#shared.ask('observe', keys, observed(this.#name, watch, seen)));
+    const turned = turnedBy(watch, await this.#shared.ask('observe', keys, observed(this.#name, watch, seen)));
+    for (const { key, to, evidence } of turned)
+      if (to === 'open') this.#open.learn(key, BREAKER.open, evidenceText(evidence));
+    return turned;
   }
 
   #settle(settlement: Settlement, inDoubt: boolean): Promise<readonly Spending[]> {
     return new Promise((resolve) => {
-      // It is given back when this process ends, and costs others nothing but room.
-      if (this.#waiting.size >= WAITING) return resolve([]);
       this.#waiting.set(settlement.id, { settlement, inDoubt, isUnheard: false, resolve });
       if (!this.#shared.isAway) void this.#send(settlement.id).catch(() => undefined);
     });
@@ -116,8 +127,8 @@ export class RedisLimits {
 
   async #sendAll(): Promise<void> {
     const all = [...this.#waiting.keys()];
-    for (let at = 0; at < all.length; at += CHUNK)
-      await Promise.all(all.slice(at, at + CHUNK).map((id) => this.#send(id)));
+    for (let at = 0; at < all.length; at += AT_ONCE)
+      await Promise.all(all.slice(at, at + AT_ONCE).map((id) => this.#send(id)));
   }
 
   async #send(id: string): Promise<void> {
@@ -167,6 +178,14 @@ export class RedisLimits {
       const args = [...known.flatMap(([, { spent: amount, until }]) => [amount, until - now]), ...reserved];
       await this.#shared.restore('restore', keys, args);
     }
+    const open = this.#open.all;
+    const keys = open.map(({ key }) => `${PREFIX}breaker:${this.#name(key)}`);
+    const args = open.flatMap(({ left, evidence }) => [left, evidence]);
+    if (open.length > 0) await this.#shared.restore('reopen', keys, [BREAKER.forgotten, ...args]);
+    await this.#repay();
+  }
+
+  async #repay(): Promise<void> {
     const { owed } = this.#allowance;
     if (owed === undefined) return;
     const keys = [`${PREFIX}mark:${owed.mark}`, ...owed.debts.map(({ key }) => this.#bucketKey(key))];

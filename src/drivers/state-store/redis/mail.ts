@@ -3,6 +3,9 @@ import type { Redis } from 'ioredis';
 import type { Mail, MailReceiver } from '../../../contract/mail.ts';
 import type { Seals } from './seals.ts';
 
+/** Of a replica's name: random bytes, and characters of the keyed digest that follows them. */
+const NONCE = 6;
+const TAG = 8;
 const ENVELOPE = /^([\w-]{16})\.([1-9]\d{0,15})\.(.*)$/s;
 
 /** What was sent to one name. */
@@ -21,11 +24,12 @@ interface Sent {
  * what is missing is told.
  */
 export class RedisMail implements Mail {
-  readonly me = randomBytes(12).toString('base64url');
+  readonly me: string;
   readonly #redis: Redis;
   /** A connection that is subscribed can do nothing else. */
   readonly #subscriber: Redis;
   readonly #prefix: string;
+  readonly #name: (name: string) => string;
   readonly #seals: Seals;
   readonly #sent = new Map<string, Sent>();
   /** Number of the newest message from each replica. */
@@ -35,6 +39,8 @@ export class RedisMail implements Mail {
   /** @param name hides names: gateways of another fleet, by the same Redis, have other channels */
   constructor(redis: Redis, name: (name: string) => string, seals: Seals) {
     this.#redis = redis;
+    this.#name = name;
+    this.me = this.#called(randomBytes(NONCE).toString('base64url'));
     // The library would do it itself, and die of it where it fails.
     this.#subscriber = redis.duplicate({ autoResubscribe: false });
     this.#prefix = `innerkeep:mail:${name('mail')}:`;
@@ -81,7 +87,13 @@ export class RedisMail implements Mail {
 
   async others(): Promise<readonly string[]> {
     const channels = await this.#redis.pubsub('CHANNELS', `${this.#prefix}*`);
-    return channels.map((channel) => String(channel).slice(this.#prefix.length)).filter((name) => name !== this.me);
+    const names = channels.map((channel) => String(channel).slice(this.#prefix.length));
+    return names.filter((name) => name !== this.me && name === this.#called(name.slice(0, -TAG)));
+  }
+
+  /** The name that begins so: only who has the fleet's key can make one up, and others are not taken for replicas. */
+  #called(nonce: string): string {
+    return nonce + this.#name(`replica ${nonce}`).slice(0, TAG);
   }
 
   async #subscribe(): Promise<void> {

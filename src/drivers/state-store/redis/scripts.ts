@@ -6,7 +6,7 @@ import { StateUnavailable } from '../../../contract/state-store.ts';
 const text = (name: string): string => readFileSync(join(import.meta.dirname, `${name}.lua`), 'utf8');
 const clock = text('clock');
 
-const names = ['take', 'settle', 'observe', 'tick', 'once', 'begin', 'restore', 'repay'] as const;
+const names = ['take', 'settle', 'observe', 'tick', 'once', 'begin', 'restore', 'reopen', 'repay'] as const;
 export type ScriptName = (typeof names)[number];
 export type Reply = readonly (string | number)[];
 

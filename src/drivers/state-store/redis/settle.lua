@@ -1,8 +1,11 @@
 -- KEYS: clock, the holder's reservations, those that were given back because the holder seemed dead, those that are over,
 -- budgets. ARGV: wall, epoch, id, amount, actual, ttl of each budget, then ids that are not to be remembered any more. What is
 -- over is remembered until the holder knows it: one that has not heard the answer restores what it had reserved, and asks
--- again; and what was given up unheard may still be on its way. What neither list has was settled before.
-if not advance() then return {'epoch'} end
+-- again; and what was given up unheard may still be on its way. What neither list has was settled before. Nothing is added to
+-- what others have yet to restore: of that, the greatest counts.
+local at, ready = advance()
+if not at then return {'epoch'} end
+if not ready then return {'filling'} end
 local over = redis.call('HEXISTS', KEYS[4], ARGV[3]) == 1
 redis.call('HSET', KEYS[4], ARGV[3], '')
 redis.call('PEXPIRE', KEYS[4], 86400000)

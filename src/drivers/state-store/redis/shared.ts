@@ -14,8 +14,8 @@ export const CHUNK = 1000;
 const TICK = 250;
 /** Milliseconds without a tick after which a holder counts as dead. */
 const LEASE = 3000;
-/** Milliseconds that an empty store waits for what its gateways still know: some ticks. */
-const FILL = 1500;
+/** Milliseconds that an empty store waits for what its gateways still know: until the last has tried again to reach it, and some ticks. */
+const FILL = 2500;
 
 export interface SharedSettings {
   /** A wall clock to take for the server's own. */

@@ -36,10 +36,10 @@ if longest > 0 then return {'rate', which, string.format('%.17g', longest)} end
 local tried = {}
 for i = 1, breakers do
   local key = KEYS[3 + buckets + i]
-  local known = redis.call('HMGET', key, 'until', 'lease')
+  local known = redis.call('HMGET', key, 'until', 'lease', 'evidence')
   if known[1] then
     local wait = math.max(tonumber(known[1]), tonumber(known[2] or 0)) - at
-    if wait > 0 then return {'open', i, string.format('%.17g', wait)} end
+    if wait > 0 then return {'open', i, string.format('%.17g', wait), known[3]} end
     tried[#tried + 1] = key
   end
 end
