@@ -5,7 +5,7 @@ export class GatewayAlerts {
   readonly #open = new Map<string, ReadonlyMap<string, string>>();
 
   /** @param about what it is about; there is one of each. @param detail undefined: it is over */
-  set(gateway: string, about: 'audit' | 'registry', detail: string | undefined): void {
+  set(gateway: string, about: 'audit' | 'registry' | 'budgets' | 'pages', detail: string | undefined): void {
     const all = new Map(this.#open.get(gateway));
     if (detail === undefined) all.delete(about);
     else all.set(about, detail);

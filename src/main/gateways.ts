@@ -3,10 +3,12 @@ import { join } from 'node:path';
 import type { Turned } from '../contract/breaker.ts';
 import type { GatewayBundle } from '../contract/bundle.ts';
 import type { LinkAddress } from '../contract/control-link.ts';
+import type { Spending } from '../contract/limits.ts';
 import type { GatewayOpening, Rehearsal } from '../contract/zone-link.ts';
 import { type Account, SpentFile } from '../control-plane/budgets/spent-file.ts';
 import type { Config } from '../control-plane/config/load.ts';
 import { type ConfigError, SafetyError } from '../control-plane/config/problem.ts';
+import { HourlyShare } from '../control-plane/gateways/hourly-share.ts';
 import type { Issuer } from '../control-plane/issuer/issuer.ts';
 import { AuditCopy } from '../control-plane/observability/audit-copy.ts';
 import type { Pki } from '../control-plane/pki/pki.ts';
@@ -25,6 +27,9 @@ import { noStateStore, notListening } from './start-faults.ts';
 
 /** Milliseconds for gateways to be met. */
 const PATIENCE = 5000;
+/** Budgets that nobody has heard of, and turns of breakers, that one gateway may tell of in an hour. */
+const NEW_ACCOUNTS = 100_000;
+const TURNS = 200;
 
 /** All gateways of this zone 0, and the one bundle that they are to serve by. */
 export class Gateways {
@@ -71,8 +76,7 @@ export class Gateways {
           known: (held) => registry.has(held),
           signed: (envelope, held) => this.#age.isSigned(envelope, held),
           astray: (held, signed) => this.#alerts.set(name, 'registry', this.#age.astray(name, held, signed)),
-          spent: (spendings) => spent.add(spendings),
-          turned,
+          ...this.#bounded(name, turned),
           fault: (gateway, error) => complain(`gateway ${gateway}: ${error instanceof Error ? error.message : error}`),
         }),
     );
@@ -95,6 +99,29 @@ export class Gateways {
         (error: unknown) => complain(`no new certificate: ${String(error)}`),
       );
     });
+  }
+
+  /** What one gateway tells of money and breakers, within what it may tell in an hour. */
+  #bounded(name: string, turned: (turned: readonly Turned[]) => void) {
+    const share = (most: number, about: 'budgets' | 'pages') =>
+      new HourlyShare(
+        most,
+        () => performance.now(),
+        (isExceeded) =>
+          this.#alerts.set(
+            name,
+            about,
+            isExceeded ? `more than ${most} new ${about} within an hour: others are dropped` : undefined,
+          ),
+      );
+    const [accounts, pages] = [share(NEW_ACCOUNTS, 'budgets'), share(TURNS, 'pages')];
+    return {
+      spent: (spendings: readonly Spending[]) => {
+        const known = spendings.filter((one) => this.#spent.knows(one));
+        this.#spent.add([...known, ...accounts.admit(spendings.filter((one) => !this.#spent.knows(one)))]);
+      },
+      turned: (all: readonly Turned[]) => turned(pages.admit(all)),
+    };
   }
 
   /** The port of all edges; of the gateway that runs here once it is open. @throws ConfigError, SafetyError */

@@ -95,6 +95,16 @@ test('a session whose replica is gone is taken up once, with what its client had
   assert.notEqual(await other.elsewhere(call()), undefined);
 });
 
+test('a session that has subscribed ends with its replica: whoever goes on with it is told, and would else hear nothing', async () => {
+  const { one, two, three } = fleet();
+  const [session, other] = [await open(one), await open(one)];
+  await one.subscribes(request('1', { session }).call);
+  for (const id of [session, other]) await two.takeUp(request('2', { session: id }).call, 'one');
+  assert.throws(() => two.attend(request('3', { session }).call), refused('unknown-session'));
+  assert.equal(await three.elsewhere(request('4', { session }).call), undefined);
+  assert.equal(await three.elsewhere(request('4', { session: other }).call), 'two');
+});
+
 test('the stream for what belongs to no call goes on at another replica, by an event id of this session alone', async () => {
   const { one, two } = fleet();
   const [session, foreign] = [await open(one), await open(one)];

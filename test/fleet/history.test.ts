@@ -46,6 +46,12 @@ test('what has been read is known at every gateway, whichever has died', {
   };
   const call = (wire: Wire, what: object, at: number) => told(modern(wire, 'tools/call', what, {}, at));
 
+  const forget = async (): Promise<void> => {
+    const raw = new Redis(fleet.redis.url);
+    await raw.flushall();
+    raw.disconnect();
+  };
+
   await t.test('refuses an external write to a client without a session that has read elsewhere', async () => {
     verifies('limits.fleet', 'authz.question');
     const [alice, bob] = [await wireOf('alice'), await wireOf('bob')];
@@ -62,9 +68,7 @@ test('what has been read is known at every gateway, whichever has died', {
     const [carol, dave] = [await wireOf('carol'), await wireOf('dave')];
     assert.equal(await call(carol, PRIVATE, 0), 'ok');
     assert.equal(await call(carol, UNTRUSTED, 1), 'ok');
-    const raw = new Redis(fleet.redis.url);
-    await raw.flushall();
-    raw.disconnect();
+    await forget();
     const seen = new Set<string>();
     await eventually(async () => {
       const answer = await call(carol, SEND, 2);
@@ -72,7 +76,21 @@ test('what has been read is known at every gateway, whichever has died', {
       return answer === 'policy';
     });
     assert.equal(seen.has('ok'), false, [...seen].join());
-    assert.equal(await call(dave, SEND, 2), 'ok');
+    // Before the store is full again, nobody is let through.
+    await eventually(async () => (await call(dave, SEND, 2)) === 'ok');
+  });
+
+  await t.test('what is stopped stays stopped at each gateway, whatever the store has forgotten', async () => {
+    verifies('limits.fleet', 'limits.breaker');
+    const dave = await wireOf('dave');
+    await fleet.workspace.must('stop', '--tool', 'old/echo');
+    for (const at of [0, 1, 2]) await eventually(async () => (await call(dave, SEND, at)) === 'breaker');
+    await forget();
+    // Others pass again: the store is full.
+    await eventually(async () => (await call(dave, PRIVATE, 0)) === 'ok');
+    for (const at of [0, 1, 2]) assert.equal(await call(dave, SEND, at), 'breaker', `replica ${at}`);
+    await fleet.workspace.must('resume', '--tool', 'old/echo');
+    for (const at of [0, 1, 2]) await eventually(async () => (await call(dave, SEND, at)) === 'ok');
   });
 
   await t.test('refuses it in a session whose gateway was killed since it has read', async () => {

@@ -44,6 +44,10 @@ export class SpentFile {
     return [...this.#accounts.values()].filter(({ until }) => until > this.#now());
   }
 
+  knows({ key }: Spending): boolean {
+    return this.#accounts.has(key);
+  }
+
   add(spendings: readonly Spending[]): void {
     for (const { key, spent, limit, ttl } of spendings) {
       const before = this.#accounts.get(key)?.spent ?? 0;

@@ -19,6 +19,8 @@ export interface SessionRecord {
   readonly until: number;
   readonly capabilities: JsonObject;
   readonly logLevel?: string;
+  /** What it is told of is known to its home alone. */
+  readonly isSubscribed?: boolean;
 }
 
 /** A session that is here, as the directory sees it. */
@@ -102,8 +104,8 @@ export class Directory {
       const record = found && recordOf(found);
       if (found === undefined || record === undefined || record.home !== from || isForeign(record, call))
         return undefined;
-      // HTTP+SSE has one stream, which was there, and cannot be resumed.
-      if (record.transport === 'sse') {
+      // HTTP+SSE has one stream, which was there, and cannot be resumed. A client that would hear nothing any more has to know.
+      if (record.transport === 'sse' || record.isSubscribed) {
         await this.#deps.records.remove(KIND, id);
         return undefined;
       }

@@ -37,6 +37,7 @@ export class Session<S extends Streams = Streams> implements CallerSession {
   readonly streams: S;
   capabilities: JsonObject = {};
   logLevel: string | undefined;
+  isSubscribed = false;
   readonly #transport: Arrived['transport'];
   readonly #clock: Clock;
   readonly #limits: SessionLimits;
@@ -50,10 +51,7 @@ export class Session<S extends Streams = Streams> implements CallerSession {
   #until: number;
   #seen: number;
 
-  constructor(
-    { id, key, call, revision, clock, limits, onEnd }: SessionOpening,
-    streams: (deps: StreamDeps) => S,
-  ) {
+  constructor({ id, key, call, revision, clock, limits, onEnd }: SessionOpening, streams: (deps: StreamDeps) => S) {
     this.id = id;
     this.key = key ?? randomUUID();
     this.isTakenUp = key !== undefined;
@@ -81,11 +79,12 @@ export class Session<S extends Streams = Streams> implements CallerSession {
 
   /** What another replica would need, to go on with it. */
   get record(): Listed['record'] {
-    const { key, revision, server, capabilities, logLevel } = this;
+    const { key, revision, server, capabilities, logLevel, isSubscribed } = this;
     return {
       ...{ key, revision, transport: this.#transport, subject: this.#subject, until: this.#until, capabilities },
       ...(server !== undefined && { server }),
       ...(logLevel !== undefined && { logLevel }),
+      ...(isSubscribed && { isSubscribed }),
     };
   }
 

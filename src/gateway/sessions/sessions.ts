@@ -111,6 +111,14 @@ export class Sessions {
     await this.announced(id);
   }
 
+  /** A session subscribes to something: it ends with this replica, for nobody else will know of what. @throws Refusal unavailable */
+  subscribes(call: Bearer): Promise<void> | undefined {
+    const session = this.#registry.peek(sessionId(call) ?? '', call);
+    if (session === undefined || session.isSubscribed) return undefined;
+    session.isSubscribed = true;
+    return this.announced(session.id);
+  }
+
   /** The store was away, and may know nothing any more. */
   announceAll(): void {
     this.#directory?.forget();
