@@ -3,7 +3,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { Redis } from 'ioredis';
-import { eventually, noRedis } from '../state/support.ts';
+import { noRedis } from '../state/support.ts';
+import { until } from '../support/until.ts';
 import { verifies } from '../support/verifies.ts';
 import { end, LegacySession, modern } from './support/attempts.ts';
 import { Fleet, policy } from './support/fleet.ts';
@@ -70,27 +71,27 @@ test('what has been read is known at every gateway, whichever has died', {
     assert.equal(await call(carol, UNTRUSTED, 1), 'ok');
     await forget();
     const seen = new Set<string>();
-    await eventually(async () => {
+    await until(async () => {
       const answer = await call(carol, SEND, 2);
       seen.add(answer);
       return answer === 'policy';
     });
     assert.equal(seen.has('ok'), false, [...seen].join());
     // Before the store is full again, nobody is let through.
-    await eventually(async () => (await call(dave, SEND, 2)) === 'ok');
+    await until(async () => (await call(dave, SEND, 2)) === 'ok');
   });
 
   await t.test('what is stopped stays stopped at each gateway, whatever the store has forgotten', async () => {
     verifies('limits.fleet', 'limits.breaker');
     const dave = await wireOf('dave');
     await fleet.workspace.must('stop', '--tool', 'old/echo');
-    for (const at of [0, 1, 2]) await eventually(async () => (await call(dave, SEND, at)) === 'breaker');
+    for (const at of [0, 1, 2]) await until(async () => (await call(dave, SEND, at)) === 'breaker');
     await forget();
     // Others pass again: the store is full.
-    await eventually(async () => (await call(dave, PRIVATE, 0)) === 'ok');
+    await until(async () => (await call(dave, PRIVATE, 0)) === 'ok');
     for (const at of [0, 1, 2]) assert.equal(await call(dave, SEND, at), 'breaker', `replica ${at}`);
     await fleet.workspace.must('resume', '--tool', 'old/echo');
-    for (const at of [0, 1, 2]) await eventually(async () => (await call(dave, SEND, at)) === 'ok');
+    for (const at of [0, 1, 2]) await until(async () => (await call(dave, SEND, at)) === 'ok');
   });
 
   await t.test('refuses it in a session whose gateway was killed since it has read', async () => {

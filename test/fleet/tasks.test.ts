@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { eventually, noRedis } from '../state/support.ts';
+import { noRedis } from '../state/support.ts';
+import { until } from '../support/until.ts';
 import { verifies } from '../support/verifies.ts';
 import { end, modern, result, text } from './support/attempts.ts';
 import { Fleet } from './support/fleet.ts';
@@ -68,7 +69,7 @@ test('tasks of both eras at three gateways behind one address', { skip: noRedis,
         await result(hers.about('cancel', stopped, 2));
         for (const at of AT) assert.equal((await result(hers.about('get', stopped, at))).status, 'cancelled');
         for (const answer of till.held.splice(0)) answer();
-        await eventually(async () => (await result(hers.about('get', made, 2))).status === 'completed');
+        await until(async () => (await result(hers.about('get', made, 2))).status === 'completed');
         for (const at of AT) {
           const told: Json = await result(hers.about(asked, made, at));
           assert.equal(text(asked === 'get' ? told.result : told), `it said ${name}`);
@@ -125,7 +126,7 @@ test('tasks of both eras at three gateways behind one address', { skip: noRedis,
           assert.equal(await codeOf(after.about(what, newest, at)), NOT_FOUND, what);
       }
       for (const at of [1, 2, 1])
-        await eventually(async () => {
+        await until(async () => {
           const told = await oneMore(at);
           assert.ok(['ok', 'budget', 'Not available'].includes(told), told);
           return told === 'ok';
