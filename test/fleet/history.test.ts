@@ -27,7 +27,7 @@ async function told(answer: Promise<Answer>): Promise<string> {
 
 test('what has been read is known at every gateway, whichever has died', {
   skip: noRedis,
-  timeout: 300_000,
+  timeout: 600_000,
 }, async (t) => {
   const till = await Till.start(t);
   const fleet = await Fleet.start(t, {

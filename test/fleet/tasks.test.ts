@@ -14,7 +14,7 @@ const NOT_FOUND = -32602;
 const permit = (tool: string): string =>
   `permit (principal in Tenant::"acme", action == Action::"till/${tool}", resource == Tenant::"acme");\n`;
 
-test('tasks of both eras at three gateways behind one address', { skip: noRedis, timeout: 300_000 }, async (t) => {
+test('tasks of both eras at three gateways behind one address', { skip: noRedis, timeout: 600_000 }, async (t) => {
   const till = await Till.start(t);
   const fleet = await Fleet.start(t, {
     policy: permit('echo') + permit('hold'),
