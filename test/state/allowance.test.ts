@@ -142,7 +142,7 @@ test(
 
 test(
   'redis: refuses what costs money where no more settlements can wait for the store; those that do are all counted later',
-  TIMED,
+  { ...TIMED, timeout: 300_000 },
   async (t) => {
     verifies('limits.fleet', 'limits.cost');
     const { store, leave, back } = await gone(t);
