@@ -273,7 +273,7 @@ export function furnish(
     },
     subscribe: async (call, caller) => {
       const un = call.frame.method === 'resources/unsubscribe';
-      if (!un) await sessions.subscribes(call);
+      if (!un) await sessions.subscribes(caller.session);
       const result = await (un ? subscriptions.unsubscribe(call, caller) : subscriptions.subscribe(call, caller));
       return resultAnswer(call.frame, result);
     },

@@ -98,7 +98,7 @@ test('a session whose replica is gone is taken up once, with what its client had
 test('a session that has subscribed ends with its replica: whoever goes on with it is told, and would else hear nothing', async () => {
   const { one, two, three } = fleet();
   const [session, other] = [await open(one), await open(one)];
-  await one.subscribes(request('1', { session }).call);
+  await one.subscribes(one.attend(request('1', { session }).call).caller.session);
   for (const id of [session, other]) await two.takeUp(request('2', { session: id }).call, 'one');
   assert.throws(() => two.attend(request('3', { session }).call), refused('unknown-session'));
   assert.equal(await three.elsewhere(request('4', { session }).call), undefined);

@@ -140,33 +140,32 @@ test(
   },
 );
 
-test(
-  'redis: refuses what costs money where no more settlements can wait for the store; those that do are all counted later',
-  { ...TIMED, timeout: 300_000 },
-  async (t) => {
-    verifies('limits.fleet', 'limits.cost');
-    const { store, leave, back } = await gone(t);
-    await leave();
-    const own: Bucket = { key: 'alice', interval: 1e-3, burst: 1e6 };
-    const [wide, many] = [{ share: 1, daily: 1e9 }, 10_000];
-    const [month] = [{ key: 'month', limit: 1e9, ttl: 86_400_000 }];
-    const priced = (id: number) => ({
-      own,
-      further: [],
-      away: wide,
-      reserve: { id: `${id}`, amount: 2, budgets: [month] },
-    });
-    const settled: Promise<unknown>[] = [];
-    for (let id = 0; id < many; id++) {
-      assert.equal((await store.take(priced(id))).kind, 'taken');
-      settled.push(store.settle({ ...priced(id).reserve, actual: 1 }));
-    }
-    await assert.rejects(store.take(priced(many)), /10000 settlements wait/);
-    assert.equal((await store.take({ own, further: [], away: wide })).kind, 'taken');
-    await back();
-    await Promise.all(settled);
-    assert.equal((await store.take(priced(many + 1))).kind, 'taken');
-    const spent = await store.settle({ ...priced(many + 1).reserve, actual: 0 });
-    assert.equal(spent.at(0)?.spent, many);
-  },
-);
+test('redis: refuses what costs money where no more settlements can wait for the store; those that do are all counted later', {
+  ...TIMED,
+  timeout: 300_000,
+}, async (t) => {
+  verifies('limits.fleet', 'limits.cost');
+  const { store, leave, back } = await gone(t);
+  await leave();
+  const own: Bucket = { key: 'alice', interval: 1e-3, burst: 1e6 };
+  const [wide, many] = [{ share: 1, daily: 1e9 }, 10_000];
+  const [month] = [{ key: 'month', limit: 1e9, ttl: 86_400_000 }];
+  const priced = (id: number) => ({
+    own,
+    further: [],
+    away: wide,
+    reserve: { id: `${id}`, amount: 2, budgets: [month] },
+  });
+  const settled: Promise<unknown>[] = [];
+  for (let id = 0; id < many; id++) {
+    assert.equal((await store.take(priced(id))).kind, 'taken');
+    settled.push(store.settle({ ...priced(id).reserve, actual: 1 }));
+  }
+  await assert.rejects(store.take(priced(many)), /10000 settlements wait/);
+  assert.equal((await store.take({ own, further: [], away: wide })).kind, 'taken');
+  await back();
+  await Promise.all(settled);
+  assert.equal((await store.take(priced(many + 1))).kind, 'taken');
+  const spent = await store.settle({ ...priced(many + 1).reserve, actual: 0 });
+  assert.equal(spent.at(0)?.spent, many);
+});

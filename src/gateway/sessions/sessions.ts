@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Answer } from '../../contract/answer.ts';
-import type { Attendance } from '../../contract/caller.ts';
+import type { Attendance, CallerSession } from '../../contract/caller.ts';
 import type { Clock } from '../../contract/clock.ts';
 import { Refusal } from '../../contract/refusal.ts';
 import type { Records } from '../../contract/state-store.ts';
@@ -112,9 +112,8 @@ export class Sessions {
   }
 
   /** A session subscribes to something: it ends with this replica, for nobody else will know of what. @throws Refusal unavailable */
-  subscribes(call: Bearer): Promise<void> | undefined {
-    const session = this.#registry.peek(sessionId(call) ?? '', call);
-    if (session === undefined || session.isSubscribed) return undefined;
+  subscribes(session: CallerSession | undefined): Promise<void> | undefined {
+    if (!(session instanceof Session) || session.isSubscribed) return undefined;
     session.isSubscribed = true;
     return this.announced(session.id);
   }
