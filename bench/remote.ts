@@ -7,6 +7,7 @@ import { headersOf } from '../src/runtime/upstream/http/headers.ts';
 import { SideChannel } from '../src/runtime/upstream/http/side.ts';
 import { Watch } from '../src/runtime/upstream/http/watch.ts';
 import { HeldCalls, StreamCount, type Wire } from '../src/runtime/upstream/http/wire.ts';
+import { StaleLists } from '../src/runtime/upstream/stale-lists.ts';
 
 const ROUNDS = 9;
 const CALLS = 20_000;
@@ -45,6 +46,7 @@ const wire: Wire = {
   side: new SideChannel(target),
   held: new HeldCalls(),
   streams: new StreamCount(),
+  stale: new StaleLists(),
   maxResult: 4 << 20,
   nextId: () => ++id,
 };

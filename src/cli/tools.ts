@@ -50,7 +50,8 @@ interface Found {
 
 /**
  * `tools ls [SERVER]`: the pinned descriptors. `tools diff [SERVER]`: what servers say now against them.
- * `tools approve [SERVER[/TOOL]]`: pins what they say now. `tools reject [SERVER[/TOOL]]`: the pins stay as they are.
+ * `tools approve [SERVER[/TOOL]]`: pins what they say now. `tools approve SERVER --again`: what
+ * it had said otherwise in between, and now says as pinned, may be called again. `tools reject [SERVER[/TOOL]]`: the pins stay as they are.
  * @returns 0; 1 when `diff` finds a difference
  * @throws UsageError, ConfigError (exit 2), SafetyError (exit 3)
  */
@@ -60,6 +61,7 @@ export async function tools(argv: readonly string[], io: Io, deps: ToolsDeps): P
     {
       yes: { type: 'boolean', default: false },
       'accept-suspected': { type: 'boolean', default: false },
+      again: { type: 'boolean', default: false },
       client: { type: 'string' },
     },
     2,
@@ -91,8 +93,9 @@ export async function tools(argv: readonly string[], io: Io, deps: ToolsDeps): P
         io.stderr(printable(`${name}: ${message}; ${mend}`).concat('\n'));
     return found.some(({ changes }) => changes.length > 0) ? 1 : 0;
   }
+  if (values.again && (only === undefined || tool !== undefined)) throw new UsageError('tools approve SERVER --again');
   const unseen = values.yes && !values['accept-suspected'];
-  return approve(found, tool, { yes: values.yes, unseen }, lock, config, io, deps);
+  return approve(found, tool, { yes: values.yes, unseen, again: values.again }, lock, config, io, deps);
 }
 
 async function ask(
@@ -162,14 +165,14 @@ function print(found: readonly Found[], io: Io): void {
 async function approve(
   found: readonly Found[],
   tool: string | undefined,
-  { yes, unseen }: { readonly yes: boolean; readonly unseen: boolean },
+  { yes, unseen, again }: { readonly yes: boolean; readonly unseen: boolean; readonly again: boolean },
   lock: Lock,
   config: Config,
   io: Io,
   deps: ToolsDeps,
 ): Promise<number> {
   const person = 'ask' in deps ? deps.ask : personAtTerminal();
-  const changed = found.filter(({ changes }) => changes.length > 0);
+  const changed = again ? found : found.filter(({ changes }) => changes.length > 0);
   print(found, io);
   if (changed.length === 0) return 0;
   const approved = changed.map(({ name, locked, live }) => {
@@ -179,7 +182,11 @@ async function approve(
   for (const { name, pins } of approved)
     demandServable(deps.inspect, name, pins.tools, config.servers[name]?.tools ?? {});
   const next = approved.reduce(
-    (before, { name, locked, pins }) => withLocked(before, name, withPins(locked, pins, toolsOfOthers(lock, name))),
+    (before, { name, locked, pins }) =>
+      withLocked(before, name, {
+        ...withPins(locked, pins, toolsOfOthers(lock, name)),
+        ...(again && { reviews: (locked.reviews ?? 0) + 1 }),
+      }),
     lock,
   );
   for (const { name, locked } of approved)

@@ -37,7 +37,7 @@ const commands: Readonly<Record<string, readonly [synopsis: string, text: string
     'Who may sign in at the embedded issuer, with passkeys; and what people have authorized us for at remote servers.\ninvite: a link, alone on stdout, by which one person enrols one passkey, once. There is no other way in.\nwithdraw: takes back what a person authorized, at one server or all; the issuers are told, where they can be.',
   ],
   tools: [
-    'tools ls | diff | approve [SERVER[/TOOL]] | reject [SERVER] [--yes] [--accept-suspected] [--client FILE]',
+    'tools ls | diff | approve [SERVER[/TOOL]] | reject [SERVER] [--yes] [--accept-suspected] [--again] [--client FILE]',
     'Descriptors and their pins.',
   ],
   policy: [

@@ -15,6 +15,8 @@ export interface PinnedServer {
   readonly capabilities: JsonObject;
   readonly serverInfo: JsonObject;
   readonly instructions?: string;
+  /** How often a person has let it be called again after it had said something else; absent: never. */
+  readonly reviews?: number;
   readonly tools: readonly PinnedDescriptor[];
   readonly prompts: readonly PinnedDescriptor[];
   readonly resourceTemplates: readonly PinnedDescriptor[];

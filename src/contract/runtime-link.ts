@@ -26,6 +26,7 @@ export type ToRuntime =
       readonly leases?: readonly WireLease[];
       readonly asTask?: true;
       readonly reviewed?: Reviewed;
+      readonly pinned?: string;
     }
   /** A session that calls have named is over. */
   | { readonly kind: 'session-over'; readonly id: number; readonly session: string }
@@ -56,6 +57,8 @@ export type FromRuntime =
   | { readonly kind: 'used'; readonly id: number; readonly use: WireUse }
   /** What the server made of the call, before its end. */
   | { readonly kind: 'served'; readonly id: number; readonly served: Served }
+  /** body: the JSON of what its server says of itself (Said), which is not what was reviewed. */
+  | { readonly kind: 'differs'; readonly id: number }
   /** The server has made a task of the call. */
   | { readonly kind: 'deferred'; readonly id: number }
   /** The call runs in this sandbox, which is kept for its session. */

@@ -1,4 +1,5 @@
 import type { EgressAttempt } from './egress.ts';
+import type { Said } from './said.ts';
 import type { Loan } from './wire-secret.ts';
 
 /** The end of one JSON-RPC request: the raw JSON of its `result` or of its `error`. */
@@ -23,15 +24,14 @@ export interface UpstreamSession {
   readonly isTakenUp?: boolean;
 }
 
-/** The lists of a server whose elements are reviewed one by one. */
-export type ListName = 'tools' | 'prompts';
-
 /** The descriptor that a call was judged by. */
 export interface Reviewed {
-  readonly list: ListName;
+  readonly list: 'tools' | 'prompts';
   readonly name: string;
   /** Of its raw JSON text, as in PinnedDescriptor. */
   readonly digest: string;
+  /** How often a person has let it be called again after the server had changed it; absent: never. */
+  readonly review?: number;
 }
 
 /** What a server made of a call that it had. */
@@ -49,6 +49,8 @@ export interface UpstreamCall {
   readonly params: Uint8Array;
   /** The call is refused where the server says otherwise of it now; absent: it is about none. */
   readonly reviewed?: Reviewed | undefined;
+  /** `sha256-BASE64` of the JSON of all that was reviewed of the server (Said); absent: nothing to compare. */
+  readonly pinned?: string | undefined;
   /** What must not be shared between subjects is keyed by this. */
   readonly subject: string;
   /** Whose calls wait in one row where there is no room; absent: nobody's own. */
@@ -76,6 +78,8 @@ export interface UpstreamCall {
   ask(request: ServerRequest): Promise<RpcAnswer>;
   /** Receives each attempt to get out of the server's sandbox in mid-call, where it has one. */
   attempted?(attempt: EgressAttempt): void;
+  /** Receives once what the server says of itself where that is not what was reviewed. */
+  differs?(said: Said): void;
   /** The call runs in a sandbox that is kept for its session, which has it from its first call on. */
   kept?(sandbox: string): void;
   /** Tells it before the call's end; the last one counts. Not called where the server never had it. */

@@ -49,6 +49,7 @@ import { stepUpStage } from '../gateway/step-up/stage.ts';
 import type { View } from '../gateway/subscriptions/subscriptions.ts';
 import { guard } from '../gateway/transport/guard.ts';
 import { asFailure } from '../runtime/upstream/upstream.ts';
+import { asReviewed, difference } from './as-reviewed.ts';
 import { limitRooms } from './limit-rooms.ts';
 import type { Furnished, Standing } from './standing.ts';
 
@@ -103,6 +104,7 @@ export function furnish(
   const answerLifecycle = lifecycle({ version: packageJson.version, servers: shown.servers });
   const authorization = { engine, servers, now: Date.now, ipRisk: ipRiskBy(bundle.ipRisk) };
   const decide = decision(authorization);
+  const reviewed = new Map(servers.map(({ pins }) => [pins.name, asReviewed(pins)]));
   const embedding: Embedding = {
     mayAsk: ({ subject, target, arrived }, method) =>
       decide(subject, target.server, actionOf(target.server, method), {}, arrived.remote),
@@ -131,6 +133,14 @@ export function furnish(
       trail.authenticated(call);
       trail.identified(call);
       trail.shared(call.target.server, sandbox).catch((error) => fault(error, call.arrived.incident));
+    },
+    asReviewed: (server) => reviewed.get(server),
+    differs: (call, said) => {
+      const { server } = call.target;
+      const known = reviewed.get(server);
+      if (known === undefined) return;
+      const trail = new AuditTrail(audit, call.arrived, bundle.version);
+      trail.drifted(server, difference(known, said)).catch((error) => fault(error, call.arrived.incident));
     },
   };
   const lending: Lending = {

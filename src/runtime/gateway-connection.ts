@@ -4,6 +4,7 @@ import { BatchedWriter } from '../contract/batched-writer.ts';
 import type { EgressAttempt } from '../contract/egress.ts';
 import { isObject, type Json } from '../contract/json.ts';
 import { encodeFrame, FrameReader, type LinkFrame, type ToRuntime } from '../contract/runtime-link.ts';
+import type { Said } from '../contract/said.ts';
 import { parseStrict } from '../contract/strict-json.ts';
 import type { RpcAnswer, Served, ServerRequest, UpstreamSession } from '../contract/upstream.ts';
 import type { WireUse } from '../contract/wire-secret.ts';
@@ -108,7 +109,19 @@ export class GatewayConnection {
   }
 
   async #call(head: Frame<'call'>, params: Uint8Array, { controller, asks }: Running): Promise<Uint8Array> {
-    const { id, server, method, subject, party, capabilities, logLevel, asTask = false, leases, reviewed } = head;
+    const {
+      id,
+      server,
+      method,
+      subject,
+      party,
+      capabilities,
+      logLevel,
+      asTask = false,
+      leases,
+      reviewed,
+      pinned,
+    } = head;
     if (!METHODS.has(method)) throw new UpstreamFailure('upstream', `no such method here: ${method}`);
     if (!isObject(parseStrict(Buffer.from(capabilities)).value))
       throw new RangeError('capabilities that are no object');
@@ -126,11 +139,13 @@ export class GatewayConnection {
     const loan = leases && { leases, used };
     const served = (what: Served) => this.#send(encodeFrame({ kind: 'served', id, served: what }));
     const kept = (sandbox: string) => this.#send(encodeFrame({ kind: 'kept', id, sandbox }));
+    const differs = (said: Said) => this.#send(encodeFrame({ kind: 'differs', id }, JSON.stringify(said)));
     const session = this.#session(head.session);
     const told = { method, params, subject, party, session, capabilities, logLevel, headers: [], asTask, loan };
     const { kind, raw } = await this.#asSigned(head).call({
       ...told,
       reviewed,
+      pinned,
       signal,
       notify,
       ask,
@@ -138,6 +153,7 @@ export class GatewayConnection {
       attempted,
       kept,
       served,
+      differs,
     });
     return encodeFrame({ kind, id }, raw);
   }

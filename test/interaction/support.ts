@@ -88,6 +88,8 @@ export function stageWith(world: World) {
       },
       attempted: () => {},
       kept: () => {},
+      asReviewed: () => undefined,
+      differs: () => {},
     },
     lending: {
       needed: () => false,

@@ -58,6 +58,15 @@ test('approve pins one tool and leaves the others as they were', async (t) => {
   );
 });
 
+test('a server that flipped and flipped back is let be called again by name, and by a person', async (t) => {
+  const room = await rooms(t);
+  await assert.rejects(room.tools('approve', '--again', '--yes'), UsageError);
+  await assert.rejects(room.tools('approve', 'notes', '--again'), SafetyError);
+  assert.equal(await room.tools('approve', 'notes', '--again', '--yes'), 0);
+  assert.equal(await room.tools('approve', 'notes', '--again', '--yes'), 0);
+  assert.equal(JSON.parse(room.read('innerkeep.lock') ?? '').servers.notes.reviews, 2);
+});
+
 test('what turned into orders to the model is not approved unseen', async (t) => {
   const room = await rooms(t);
   const before = room.read('innerkeep.lock');

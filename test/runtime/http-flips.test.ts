@@ -82,6 +82,16 @@ test('a remote server that flips without a word is found when another session be
   await assert.rejects(call(), changed);
 });
 
+test('a remote server that says in one session that its list has changed is asked for it in all', async (t) => {
+  const { call, lists } = await flipping(t, 3, keepingSessions, true);
+  await call('mallory');
+  await call();
+  assert.equal(lists(), 2);
+  await assert.rejects(call(), changed);
+  await assert.rejects(call('mallory', { ...ECHO, title: 'not yet' }), { code: 'changed' });
+  assert.equal(lists(), 4);
+});
+
 test('a remote server that flips and does not show its list any more answers nobody', async (t) => {
   const { call, state, pass } = await flipping(t, 1, keepingSessions);
   await call();

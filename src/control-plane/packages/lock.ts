@@ -47,6 +47,8 @@ const lockedServer = z.strictObject({
   openLevels: z.record(z.string(), z.array(z.string())),
   /** What was suspected of giving orders to the model, and accepted; item → why. */
   suspects: z.record(z.string(), z.array(z.string())).optional(),
+  /** How often it was let be called again after it had said something else than it was pinned with. */
+  reviews: z.number().int().positive().optional(),
   pins: z.strictObject({
     protocolVersion: z.string(),
     capabilities: json,
@@ -109,7 +111,7 @@ export function withLocked(lock: Lock, name: string, server: LockedServer): Lock
   return { ...lock, servers: { ...lock.servers, [name]: server } };
 }
 
-export function pinnedServer(name: string, { pins }: LockedServer): PinnedServer {
+export function pinnedServer(name: string, { pins, reviews }: LockedServer): PinnedServer {
   const { instructions, capabilities, serverInfo, ...rest } = pins;
   return {
     name,
@@ -117,6 +119,7 @@ export function pinnedServer(name: string, { pins }: LockedServer): PinnedServer
     capabilities: capabilities as PinnedServer['capabilities'],
     serverInfo: serverInfo as PinnedServer['serverInfo'],
     ...(instructions === undefined ? {} : { instructions }),
+    ...(reviews === undefined ? {} : { reviews }),
   };
 }
 

@@ -105,6 +105,11 @@ export class AuditTrail {
     return this.#write({ event, detail: this.#said(detail, MAX_DETAIL) });
   }
 
+  /** A server says something else of itself than what was reviewed. */
+  drifted(server: string, detail: string): Promise<void> {
+    return this.#write({ event: 'alert', alert: true, server, detail: this.#said(detail, MAX_DETAIL) });
+  }
+
   /** Somebody should look at this now. */
   alert(detail: string): Promise<void> {
     return this.#write({ event: 'alert', alert: true, detail });

@@ -3,6 +3,7 @@ import type { EgressAttempt } from '../../contract/egress.ts';
 import { isObject, type JsonObject } from '../../contract/json.ts';
 import type { Verdict } from '../../contract/policy-engine.ts';
 import type { RefusalCode } from '../../contract/refusal.ts';
+import type { Said } from '../../contract/said.ts';
 import type { Soon } from '../../contract/soon.ts';
 import { MalformedJson, parseUnfrozen } from '../../contract/strict-json.ts';
 import type { Admitted, Suspected } from '../../contract/tool-call.ts';
@@ -47,6 +48,12 @@ export interface Embedding {
   readonly attempted: (call: Admitted, attempt: EgressAttempt) => void;
   /** Records which sandbox the call shares with others of its session. */
   readonly kept: (call: Admitted, sandbox: string) => void;
+  /** Of all that was reviewed of that server, and how often it was let be called again. */
+  readonly asReviewed: (
+    server: string,
+  ) => { readonly digest: string; readonly reviews?: number | undefined } | undefined;
+  /** Records that the call's server says something else of itself; nothing waits for that. */
+  readonly differs: (call: Admitted, said: Said) => void;
 }
 
 /** One request of a server, or the client's answer to it where that was refused. */

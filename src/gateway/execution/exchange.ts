@@ -1,5 +1,6 @@
 import type { Caller } from '../../contract/caller.ts';
 import type { EgressAttempt } from '../../contract/egress.ts';
+import type { Said } from '../../contract/said.ts';
 import { takesUrls } from '../../contract/step-up.ts';
 import type { Admitted, Target } from '../../contract/tool-call.ts';
 import type {
@@ -24,6 +25,7 @@ export class Exchange implements UpstreamCall {
   readonly method: string;
   readonly params: Uint8Array;
   readonly reviewed: Reviewed | undefined;
+  readonly pinned: string | undefined;
   readonly subject: string;
   readonly party: string;
   readonly session: UpstreamSession | undefined;
@@ -55,7 +57,9 @@ export class Exchange implements UpstreamCall {
     const { target, subject } = call;
     this.method = target.method;
     this.params = encoder.encode(params);
-    this.reviewed = reviewedOf(target);
+    const { digest, reviews } = embedding.asReviewed(target.server) ?? {};
+    this.reviewed = reviewedOf(target, reviews);
+    this.pinned = digest;
     this.subject = subject.key;
     this.party = subject.tenant;
     this.session = caller.session;
@@ -102,6 +106,10 @@ export class Exchange implements UpstreamCall {
     this.#embedding.kept(this.#call, sandbox);
   }
 
+  differs(said: Said): void {
+    this.#embedding.differs(this.#call, said);
+  }
+
   served(served: Served): void {
     this.made = served;
   }
@@ -112,6 +120,8 @@ export class Exchange implements UpstreamCall {
 }
 
 /** A completion is one of a prompt's arguments, where it is about something reviewed. */
-function reviewedOf({ method, pin }: Target): Reviewed | undefined {
-  return pin && { list: method === 'tools/call' ? 'tools' : 'prompts', name: pin.name, digest: pin.digest };
+function reviewedOf({ method, pin }: Target, review: number | undefined): Reviewed | undefined {
+  if (pin === undefined) return undefined;
+  const { name, digest } = pin;
+  return { list: method === 'tools/call' ? 'tools' : 'prompts', name, digest, ...(review !== undefined && { review }) };
 }

@@ -57,7 +57,7 @@ export class RuntimeLink {
    * has gone; the sandbox is then killed
    */
   call(server: string, call: UpstreamCall): Promise<RpcAnswer> {
-    const { method, reviewed, subject, party, session, capabilities, logLevel, loan, asTask, signal } = call;
+    const { method, reviewed, pinned, subject, party, session, capabilities, logLevel, loan, asTask, signal } = call;
     return new Promise((resolve, reject) => {
       const head = (id: number): ToRuntime => ({
         ...{ kind: 'call', id, server, ...this.#profile(server), method, subject, capabilities },
@@ -67,6 +67,7 @@ export class RuntimeLink {
         ...(loan !== undefined && { leases: loan.leases }),
         ...(asTask && { asTask }),
         ...(reviewed !== undefined && { reviewed }),
+        ...(pinned !== undefined && { pinned }),
       });
       const settle = (kind: RpcAnswer['kind'], body: Uint8Array): void => {
         const raw = plainText(body);
@@ -200,6 +201,7 @@ export class RuntimeLink {
     else if (kind === 'listening') request.listening?.ready();
     else if (kind === 'used') request.call?.loan?.used(head.use);
     else if (kind === 'served') request.call?.served?.(head.served);
+    else if (kind === 'differs') request.call?.differs?.(linesOf(body));
     else if (kind === 'deferred') request.call?.deferred();
     else {
       this.#ended(id);
@@ -234,6 +236,13 @@ export class RuntimeLink {
     const refusal = new Refusal('unavailable', `the link to the runtime is lost: ${why}`);
     for (const id of [...this.#pending.keys()]) this.#ended(id)?.fail(refusal);
   }
+}
+
+/** The runtime's own words. @throws where they are not: the link is then lost */
+function linesOf(body: Uint8Array): readonly string[] {
+  const lines: unknown = JSON.parse(plainText(body) ?? '');
+  if (!Array.isArray(lines)) throw new RangeError('what differs is no list');
+  return lines.map(String);
 }
 
 const UNREADABLE: RpcAnswer = { kind: 'error', raw: '{"code":-32600,"message":"Invalid request"}' };

@@ -43,6 +43,7 @@ export class SandboxPool {
   readonly #sessions = new Set<Ready['session']>();
   readonly #log: (event: object) => void;
   readonly #holds = new Holds();
+  readonly #idling = new Map<string, (ready: Ready) => void>();
   #computing = 0;
   #live = 0;
   #memory = 0;
@@ -115,6 +116,11 @@ export class SandboxPool {
       });
       this.#pump();
     });
+  }
+
+  /** @param idling is told of each sandbox of that server that waits for its call now */
+  watch(name: string, idling: (ready: Ready) => void): void {
+    this.#idling.set(name, idling);
   }
 
   /** A call of that server had a sandbox for so many milliseconds. */
@@ -259,6 +265,7 @@ export class SandboxPool {
       // The call that it was made for may have gone meanwhile.
       if (this.#idle() > this.#limits.idle)
         lane.idle.pop()?.session.fail(new UpstreamFailure('isolation', 'enough are idle'));
+      if (lane.idle.includes(outcome)) this.#idling.get(server.name)?.(outcome);
     }
     this.#pump();
   }

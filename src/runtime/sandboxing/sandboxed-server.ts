@@ -2,7 +2,7 @@ import type { SandboxedServer } from '../../contract/bundle.ts';
 import { isObject } from '../../contract/json.ts';
 import type { LiveDescriptors } from '../../contract/runtime-link.ts';
 import type { ServerRequest } from '../../contract/upstream.ts';
-import { Constancy } from '../upstream/constancy.ts';
+import { Constancy, type Conversation } from '../upstream/constancy.ts';
 import { Deadline } from '../upstream/deadline.ts';
 import { describeServer } from '../upstream/describe.ts';
 import { listenTo } from '../upstream/listening.ts';
@@ -38,6 +38,8 @@ export function sandboxedUpstream(
   const { name, keep, deadline } = server;
   const { signal: never } = new AbortController();
   const constancy = new Constancy(now);
+  // What a waiting sandbox costs, no call waits for.
+  pool.watch(name, (ready) => constancy.begin(ready.session, conversationIn(ready)));
   const timed = async <T>(work: Promise<T>): Promise<T> => {
     const since = performance.now();
     return work.finally(() => pool.used(name, performance.now() - since));
@@ -47,14 +49,20 @@ export function sandboxedUpstream(
     call: (call): Promise<RpcAnswer> => {
       if (keep === undefined) {
         // To end the sandbox ends the call.
-        const terms = { deadline, constancy, signal: never, hold: () => pool.hold(name, call.subject, 'asking') };
+        const terms = {
+          deadline,
+          constancy,
+          isKept: false,
+          signal: never,
+          hold: () => pool.hold(name, call.subject, 'asking'),
+        };
         return inFreshSandbox(name, pool, call.signal, (ready) => timed(callIn(ready, call, terms, now)), call.party);
       }
       // Its room is taken already, and other calls are in it.
-      const terms = { deadline, constancy, signal: call.signal, hold: () => () => {} };
+      const terms = { deadline, constancy, isKept: true, signal: call.signal, hold: () => () => {} };
       return kept.use(server, keep.idle, call, (ready) => {
         call.kept?.(ready.session.sandbox.id);
-        return callIn(ready, call, { ...terms, life: ready.session }, now);
+        return callIn(ready, call, terms, now);
       });
     },
     listen: (listening): Promise<void> => listen(server, pool, listening),
@@ -75,8 +83,8 @@ interface Terms {
   /** Milliseconds; then the sandbox is killed. */
   readonly deadline: number;
   readonly constancy: Constancy;
-  /** For as long as it is there, a look at the server's lists counts; absent: all sandboxes of the server have the same. */
-  readonly life?: object;
+  /** Its calls follow one another in one sandbox. */
+  readonly isKept: boolean;
   /** Takes the call back, and leaves the sandbox as it is. */
   readonly signal: AbortSignal;
   /** Room to wait for the client's answers; what gives it back, or undefined where there is none. */
@@ -84,11 +92,12 @@ interface Terms {
 }
 
 async function callIn(
-  { session, handshake, proxy }: Ready,
+  ready: Ready,
   call: UpstreamCall,
-  { deadline: bound, constancy, life = constancy, signal, hold }: Terms,
+  { deadline: bound, constancy, isKept, signal, hold }: Terms,
   now: () => number,
 ): Promise<RpcAnswer> {
+  const { session, handshake, proxy } = ready;
   const deadline = new Deadline(bound, now, (failure) => session.fail(failure));
   let release: (() => void) | undefined;
   let watch = new Stopwatch();
@@ -101,10 +110,12 @@ async function callIn(
   };
   proxy?.attribute((attempt) => call.attempted?.(attempt));
   proxy?.lend(call.loan);
+  // One that was taken as soon as it had started has the server's last look in common with others.
+  const life = isKept || constancy.hasBegun(session) ? session : constancy;
   try {
     const { era, capabilities } = handshake;
     const { method, logLevel } = call;
-    const conversation = { request: session.request.bind(session), handshake, stale: session.stale };
+    const conversation = conversationIn(ready);
     await constancy.before(call, life, conversation);
     // Up to 2025-11-25 the level is the connection's, and so one call's or one session's alone.
     if (era === 'legacy' && logLevel !== undefined && isObject(capabilities.logging))
@@ -141,6 +152,10 @@ async function callIn(
     proxy?.lend(undefined);
     proxy?.attribute(undefined);
   }
+}
+
+function conversationIn({ session, handshake }: Ready): Conversation {
+  return { request: session.request.bind(session), handshake, stale: session.stale };
 }
 
 async function listen(server: SandboxedServer, pool: SandboxPool, listening: UpstreamListening): Promise<void> {

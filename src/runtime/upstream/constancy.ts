@@ -1,13 +1,16 @@
 import { hash } from 'node:crypto';
-import type { ListName, Reviewed } from '../../contract/upstream.ts';
+import { REVIEWED_LISTS, type ReviewedList, type Said, saidOf } from '../../contract/said.ts';
+import type { Reviewed, UpstreamCall } from '../../contract/upstream.ts';
 import { listLive } from './describe.ts';
 import { type Channel, type Handshake, objectOf } from './handshake.ts';
 import type { StaleLists } from './stale-lists.ts';
 import { UpstreamFailure } from './upstream.ts';
 
-/** Calls, and milliseconds, after which a list is asked for again though nothing was said of a change. */
+/** Calls, and milliseconds, after which the lists are asked for again though nothing was said of a change. */
 const MAX_CALLS = 200;
 const MAX_AGE = 60_000;
+/** Times that a server which says something else each time is told of. */
+const MAX_TOLD = 100;
 /** In the place of a digest. */
 const NOT_LISTED = '';
 
@@ -17,61 +20,89 @@ export interface Conversation extends Pick<Channel, 'request'> {
   readonly stale: StaleLists;
 }
 
-/** Name → digests of the descriptors under it: a hostile list may have two. */
-type Live = ReadonlyMap<string, readonly string[]>;
+type Called = Pick<UpstreamCall, 'reviewed' | 'pinned' | 'differs'>;
+
+/** Each descriptor in the order of its list: a hostile one may have a name twice. */
+type Live = readonly { readonly name: string; readonly digest: string }[];
 
 interface Look {
-  live: Live | undefined;
+  readonly of: StaleLists;
+  readonly lists: Readonly<Record<ReviewedList, Promise<Live>>>;
+  /** Undefined: not all of it could be had. */
+  readonly whole: Promise<{ readonly said: Said; readonly digest: string } | undefined>;
+  /** How many changes had been told of when it was asked for. */
+  readonly heard: number;
+  isThere: boolean;
   calls: number;
   /** Milliseconds since the epoch. */
   until: number;
-  asked: { readonly of: StaleLists; readonly live: Promise<Live> } | undefined;
 }
 
 /**
- * Whether one server still says of its tools and prompts what was reviewed. Its list is asked for before the first call,
- * after each `list_changed`, and again after so many calls or so long. A descriptor that was as reviewed and then another one
- * stays refused, in every sandbox and session, until another one is reviewed.
+ * Whether one server still says of itself what was reviewed. Its lists are asked for while a sandbox waits for its call, else
+ * before the first call, after each `list_changed`, and again after so many calls or so long. A descriptor that was as reviewed and
+ * then another one stays refused, in every sandbox and session, until a person has reviewed it again: a server that
+ * flips back and forth is not trusted because it shows its good side now.
  */
 export class Constancy {
   readonly #now: () => number;
   /** Keys of what has been listed as it was reviewed, and of what was listed otherwise after that. */
   readonly #asReviewed = new Set<string>();
   readonly #flipped = new Map<string, string>();
-  readonly #looks = new WeakMap<object, Map<ListName, Look>>();
+  readonly #looks = new WeakMap<object, Look>();
+  readonly #told = new Set<string>();
 
   /** @param now milliseconds since the epoch */
   constructor(now: () => number) {
     this.#now = now;
   }
 
+  /** Asks for all lists now, off any call's path, for calls that will come with the same `life`. */
+  begin(life: object, conversation: Conversation): void {
+    this.#ask(life, conversation);
+  }
+
+  hasBegun(life: object): boolean {
+    return this.#looks.has(life);
+  }
+
   /**
    * Before a call.
-   * @param life as long as it is there, one look at the list counts for all conversations
+   * @param life as long as it is there, one look at the lists counts for all conversations
    * @throws UpstreamFailure `changed`, or why the list cannot be had
    */
-  async before({ reviewed }: Called, life: object, conversation: Conversation): Promise<void> {
-    if (reviewed === undefined) return;
-    const look = this.#lookOf(life, reviewed.list);
-    look.calls++;
-    await this.#compare(reviewed, look, conversation);
+  async before(call: Called, life: object, conversation: Conversation): Promise<void> {
+    if (call.reviewed === undefined && call.pinned === undefined) return;
+    const known = this.#looks.get(life);
+    const current = known !== undefined && this.#isCurrent(known, conversation) ? known : undefined;
+    if (current !== undefined) current.calls++;
+    await this.#compare(call, current, life, conversation);
   }
 
   /** After it: what a server answers that has said meanwhile that it changed is not passed on unseen. Throws as `before`. */
-  async after({ reviewed }: Called, life: object, conversation: Conversation): Promise<void> {
-    if (reviewed === undefined || !conversation.stale.has(reviewed.list)) return;
-    await this.#compare(reviewed, this.#lookOf(life, reviewed.list), conversation);
+  async after(call: Called, life: object, conversation: Conversation): Promise<void> {
+    const known = this.#looks.get(life);
+    if (known === undefined || !hasChanged(known, conversation)) return;
+    await this.#compare(call, undefined, life, conversation);
   }
 
-  async #compare(reviewed: Reviewed, look: Look, conversation: Conversation): Promise<void> {
-    const { list, name, digest } = reviewed;
-    const key = JSON.stringify([list, name, digest]);
+  /** @param current a look that counts still; undefined: there is none */
+  async #compare(call: Called, current: Look | undefined, life: object, conversation: Conversation): Promise<void> {
+    const { reviewed } = call;
+    const look = current ?? this.#ask(life, conversation);
+    this.#tell(call, look);
+    if (reviewed === undefined) return;
+    const { list, name, digest, review = 0 } = reviewed;
+    const key = JSON.stringify([list, name, digest, review]);
     if (!this.#flipped.has(key)) {
-      const other = await this.#differing(reviewed, look, conversation);
+      const isOld = current?.isThere === true;
+      const other = otherIn(await listed(look, list), reviewed);
       if (other === undefined) {
         this.#asReviewed.add(key);
         return;
       }
+      // Since an older look another descriptor may have been reviewed.
+      if (isOld) return this.#compare(call, undefined, life, conversation);
       if (other === NOT_LISTED) throw new UpstreamFailure('changed', `${name} is not in ${list}/list now`);
       // A pin may be in force before the server is what it says.
       if (!this.#asReviewed.has(key)) throw changed(reviewed, other);
@@ -80,67 +111,86 @@ export class Constancy {
     throw changed(reviewed, this.#flipped.get(key) ?? '');
   }
 
-  /** The digest that is listed instead of the reviewed one. */
-  async #differing(reviewed: Reviewed, look: Look, conversation: Conversation): Promise<string | undefined> {
-    const { list } = reviewed;
-    const { live, calls, until, asked } = look;
-    const isStale = conversation.stale.has(list);
-    if (asked?.of === conversation.stale && !isStale) return otherIn(await asked.live, reviewed);
-    const isCurrent = !isStale && calls <= MAX_CALLS && this.#now() < until;
-    // Since an older look another descriptor may have been reviewed.
-    if (isCurrent && live !== undefined && otherIn(live, reviewed) === undefined) return undefined;
-    return otherIn(await this.#ask(list, look, conversation), reviewed);
+  /** Another sandbox's look counts once it is there: that one may end before. */
+  #isCurrent(look: Look, conversation: Conversation): boolean {
+    if (hasChanged(look, conversation)) return false;
+    return (look.isThere || look.of === conversation.stale) && look.calls < MAX_CALLS && this.#now() < look.until;
   }
 
-  #lookOf(life: object, list: ListName): Look {
-    const looks = this.#looks.get(life) ?? new Map<ListName, Look>();
-    this.#looks.set(life, looks);
-    const look = looks.get(list) ?? { live: undefined, calls: 0, until: 0, asked: undefined };
-    looks.set(list, look);
+  #ask(life: object, conversation: Conversation): Look {
+    const { stale, handshake } = conversation;
+    const lists = {
+      tools: liveOf('tools', conversation),
+      prompts: liveOf('prompts', conversation),
+      resourceTemplates: liveOf('resourceTemplates', conversation),
+    };
+    const whole = wholeOf(handshake, lists);
+    const until = this.#now() + MAX_AGE;
+    const look: Look = { of: stale, lists, whole, heard: stale.heard, isThere: false, calls: 1, until };
+    void whole.then(() => {
+      look.isThere = true;
+    });
+    this.#looks.set(life, look);
     return look;
   }
 
-  /** Calls that come meanwhile in the same conversation wait for the same answer. */
-  #ask(list: ListName, look: Look, conversation: Conversation): Promise<Live> {
-    conversation.stale.delete(list);
-    [look.calls, look.until] = [1, this.#now() + MAX_AGE];
-    const asked = { of: conversation.stale, live: liveOf(list, conversation) };
-    look.asked = asked;
-    asked.live.then(
-      (live) => {
-        if (look.asked === asked) [look.live, look.asked] = [live, undefined];
-      },
-      () => {
-        // Whoever comes next asks again.
-        if (look.asked === asked) [look.until, look.asked] = [0, undefined];
-      },
-    );
-    return asked.live;
+  /** What no call is about is not refused: that a server offers more, or says something else to all, is told once. */
+  #tell({ pinned, differs }: Called, { whole }: Look): void {
+    if (pinned === undefined) return;
+    void whole.then((now) => {
+      if (now === undefined || now.digest === pinned) return;
+      const key = `${pinned} ${now.digest}`;
+      if (this.#told.has(key) || this.#told.size >= MAX_TOLD) return;
+      this.#told.add(key);
+      differs?.(now.said);
+    });
   }
 }
 
-interface Called {
-  readonly reviewed?: Reviewed | undefined;
+function hasChanged({ of, heard }: Look, { stale }: Conversation): boolean {
+  return stale.heard > (of === stale ? heard : 0);
+}
+
+/** A list that could not be had is asked for again by whoever comes next. */
+async function listed(look: Look, list: ReviewedList): Promise<Live> {
+  try {
+    return await look.lists[list];
+  } catch (error) {
+    look.until = 0;
+    throw error;
+  }
 }
 
 function otherIn(live: Live, { name, digest }: Reviewed): string | undefined {
-  const found = live.get(name);
-  return found === undefined ? NOT_LISTED : found.find((one) => one !== digest);
+  const found = live.filter((one) => one.name === name);
+  return found.length === 0 ? NOT_LISTED : found.find((one) => one.digest !== digest)?.digest;
 }
 
 function changed({ list, name, digest }: Reviewed, now: string): UpstreamFailure {
   return new UpstreamFailure('changed', `${list}/list has had ${name} as ${now}, and ${digest} was reviewed`);
 }
 
-async function liveOf(list: ListName, conversation: Conversation): Promise<Live> {
-  const live = new Map<string, string[]>();
-  for (const raw of await listLive(conversation, conversation.handshake, list)) {
+async function liveOf(list: ReviewedList, conversation: Conversation): Promise<Live> {
+  const raws = await listLive(conversation, conversation.handshake, list);
+  return raws.flatMap((raw) => {
     const { name } = objectOf(raw);
-    if (typeof name !== 'string') continue;
-    const digest = `sha256-${hash('sha256', raw, 'base64')}`;
-    const same = live.get(name);
-    if (same === undefined) live.set(name, [digest]);
-    else same.push(digest);
-  }
-  return live;
+    return typeof name === 'string' ? [{ name, digest: digestOf(raw) }] : [];
+  });
+}
+
+async function wholeOf({ raw }: Handshake, lists: Look['lists']): Promise<Awaited<Look['whole']>> {
+  const [tools, prompts, resourceTemplates] = await Promise.allSettled(REVIEWED_LISTS.map((list) => lists[list]));
+  if (tools?.status !== 'fulfilled' || prompts?.status !== 'fulfilled' || resourceTemplates?.status !== 'fulfilled')
+    return undefined;
+  const { instructions } = objectOf(raw);
+  const said = saidOf(typeof instructions === 'string' ? digestOf(instructions) : undefined, {
+    tools: tools.value,
+    prompts: prompts.value,
+    resourceTemplates: resourceTemplates.value,
+  });
+  return { said, digest: digestOf(JSON.stringify(said)) };
+}
+
+function digestOf(text: string): string {
+  return `sha256-${hash('sha256', text, 'base64')}`;
 }

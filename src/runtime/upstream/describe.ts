@@ -1,7 +1,7 @@
 import { isObject } from '../../contract/json.ts';
 import type { LiveDescriptors } from '../../contract/runtime-link.ts';
+import type { ReviewedList } from '../../contract/said.ts';
 import { rawElements, rawMembers } from '../../contract/strict-json.ts';
-import type { ListName } from '../../contract/upstream.ts';
 import { type Channel, type Handshake, objectOf } from './handshake.ts';
 import { UpstreamFailure } from './upstream.ts';
 
@@ -10,6 +10,7 @@ const MAX_ELEMENTS = 10_000;
 /** Characters of all descriptors of one server. */
 const MAX_SIZE = 4 * 1024 * 1024;
 const METHOD_NOT_FOUND = -32601;
+const TEMPLATES = 'resources/templates/list';
 
 /**
  * Everything that the server says it offers, page by page, as raw JSON texts.
@@ -24,7 +25,7 @@ export async function describeServer(channel: Channel, handshake: Handshake): Pr
     handshake: handshake.raw,
     tools: has('tools') ? await list('tools/list', 'tools') : [],
     prompts: has('prompts') ? await list('prompts/list', 'prompts') : [],
-    resourceTemplates: has('resources') ? await list('resources/templates/list', 'resourceTemplates') : [],
+    resourceTemplates: has('resources') ? await list(TEMPLATES, 'resourceTemplates') : [],
   };
 }
 
@@ -35,10 +36,11 @@ export async function describeServer(channel: Channel, handshake: Handshake): Pr
 export async function listLive(
   channel: Pick<Channel, 'request'>,
   handshake: Handshake,
-  list: ListName,
+  list: ReviewedList,
 ): Promise<readonly string[]> {
-  if (!isObject(handshake.capabilities[list])) return [];
-  return listAll(channel, handshake, `${list}/list`, list, fullBudget());
+  const [capability, method] = list === 'resourceTemplates' ? ['resources', TEMPLATES] : [list, `${list}/list`];
+  if (!isObject(handshake.capabilities[capability])) return [];
+  return listAll(channel, handshake, method, list, fullBudget());
 }
 
 interface Budget {
@@ -64,7 +66,7 @@ async function listAll(
     const answer = await channel.request(method, Buffer.from(params), era);
     if (answer.kind === 'error') {
       // The `resources` capability promises no templates, so a server may not know the method.
-      if (method === 'resources/templates/list' && objectOf(answer.raw).code === METHOD_NOT_FOUND) return elements;
+      if (method === TEMPLATES && objectOf(answer.raw).code === METHOD_NOT_FOUND) return elements;
       throw new UpstreamFailure('upstream', `${method}: ${answer.raw.slice(0, 512)}`);
     }
     const page = pageOf(answer.raw, method, member);

@@ -20,6 +20,7 @@ import { TaskLine } from './http/task-line.ts';
 import { Watch } from './http/watch.ts';
 import { HeldCalls, StreamCount, type Wire } from './http/wire.ts';
 import { paramsFor, throughTask } from './server-task.ts';
+import { StaleLists } from './stale-lists.ts';
 import {
   asFailure,
   type RpcAnswer,
@@ -76,6 +77,7 @@ class RemoteUpstream implements Upstream {
       side: new SideChannel(target),
       held: new HeldCalls(),
       streams: new StreamCount(),
+      stale: new StaleLists(),
       maxResult: server.maxResult,
       nextId: () => ++this.#lastId,
     };
@@ -155,7 +157,7 @@ class RemoteUpstream implements Upstream {
   #conversation(session: Session): Conversation {
     const request = (method: string, params: Uint8Array): Promise<RpcAnswer> =>
       this.#exchange(session, own(method, params), SIDE, undefined, undefined);
-    return { request, handshake: session.handshake, stale: session.stale };
+    return { request, handshake: session.handshake, stale: this.#wire.stale };
   }
 
   /** A server that keeps a session may ask on its stream, which is opened where there is anybody to be asked. */
@@ -227,7 +229,7 @@ class RemoteUpstream implements Upstream {
         : { headers: base, body: encodeLegacy(id, call.method, call.params) };
       const exchange = new Exchange(
         this.#wire,
-        { id, headers, body, deadline, modern, call: hears, signal, stale: session.stale },
+        { id, headers, body, deadline, modern, call: hears, signal },
         resolve,
         reject,
       );

@@ -1,31 +1,24 @@
-import type { ListName } from '../../contract/upstream.ts';
 import type { Message } from './message.ts';
 
-const NOTICES: ReadonlyMap<string, ListName> = new Map([
-  ['notifications/tools/list_changed', 'tools'],
-  ['notifications/prompts/list_changed', 'prompts'],
+const NOTICES: ReadonlySet<string> = new Set([
+  'notifications/tools/list_changed',
+  'notifications/prompts/list_changed',
 ]);
 
-/** The lists that are other ones now, as the server has said in one conversation, and that it was not asked for since. */
+/** How often a server has said that its lists are other ones now. */
 export class StaleLists {
-  readonly #names = new Set<ListName>();
+  #heard = 0;
 
-  heard(message: Message): void {
-    const name = message.kind === 'notification' ? NOTICES.get(message.method) : undefined;
-    if (name !== undefined) this.#names.add(name);
+  heardOf(message: Message): void {
+    if (message.kind === 'notification' && NOTICES.has(message.method)) this.#heard++;
   }
 
-  has(name: ListName): boolean {
-    return this.#names.has(name);
+  get heard(): number {
+    return this.#heard;
   }
 
-  /** It is asked for now. */
-  delete(name: ListName): void {
-    this.#names.delete(name);
-  }
-
-  /** None has been asked for yet. */
+  /** Nobody has asked for a list yet. */
   clear(): void {
-    this.#names.clear();
+    this.#heard = 0;
   }
 }

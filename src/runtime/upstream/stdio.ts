@@ -181,7 +181,7 @@ export class StdioSession implements Channel {
 
   #receive(message: Message): void {
     if (message.kind !== 'answer') {
-      this.stale.heard(message);
+      this.stale.heardOf(message);
       this.#addressee(message)?.receive(message);
       return;
     }

@@ -17,6 +17,7 @@ export function serve(receive) {
 }
 
 /** Answers the handshake of an older server. */
-export function initialized(id, capabilities, name) {
-  send({ id, result: { protocolVersion: '2025-11-25', capabilities, serverInfo: { name, version: '1' } } });
+export function initialized(id, capabilities, name, instructions) {
+  const serverInfo = { name, version: '1' };
+  send({ id, result: { protocolVersion: '2025-11-25', capabilities, serverInfo, instructions } });
 }

@@ -1,6 +1,5 @@
 import { Asides } from '../asides.ts';
 import type { Message } from '../message.ts';
-import type { StaleLists } from '../stale-lists.ts';
 import { type UpstreamCall, UpstreamFailure } from '../upstream.ts';
 import { bad } from './failures.ts';
 import type { Wire } from './wire.ts';
@@ -15,8 +14,6 @@ export interface During {
   readonly modern: boolean;
   /** Undefined: a request of our own, of which nobody hears more than the answer. */
   readonly call: UpstreamCall | undefined;
-  /** Of the session; absent: it is being opened. */
-  readonly stale?: StaleLists;
 }
 
 /** What a server sends and asks beside its answer. The deadline stands still while the client is asked. */
@@ -60,7 +57,7 @@ export class MidCall {
   /** @throws UpstreamFailure */
   receive(message: Exclude<Message, { kind: 'answer' }>): void {
     if (message.kind === 'request' && this.#during.modern) throw bad('a request (removed in MCP 2026-07-28)');
-    this.#during.stale?.heard(message);
+    this.#wire.stale.heardOf(message);
     this.#asides.receive(message);
   }
 

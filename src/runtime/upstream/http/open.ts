@@ -1,6 +1,5 @@
 import { isObject } from '../../../contract/json.ts';
 import { type Channel, type Era, objectOf, probe, shakeHands } from '../handshake.ts';
-import { StaleLists } from '../stale-lists.ts';
 import { type RpcAnswer, UpstreamFailure } from '../upstream.ts';
 import { encodeLegacy, encodeModern } from './encode.ts';
 import { Exchange } from './exchange.ts';
@@ -65,9 +64,8 @@ export async function openSession(wire: Wire, known: Era | undefined): Promise<S
 
   const handshake = known === undefined ? await probe(channel) : await shakeHands(channel, known);
   const headers = headersOf(handshake.version, id);
-  const stale = new StaleLists();
-  const stream = handshake.era === 'legacy' && id !== undefined ? new SessionStream(wire, headers, stale) : undefined;
-  return { handshake, id, headers, stream, subscribed: new Map(), stale, users: 0 };
+  const stream = handshake.era === 'legacy' && id !== undefined ? new SessionStream(wire, headers) : undefined;
+  return { handshake, id, headers, stream, subscribed: new Map(), users: 0 };
 }
 
 function speaksOfEra(status: number): boolean {

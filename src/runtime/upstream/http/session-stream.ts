@@ -1,5 +1,4 @@
 import type { Message } from '../message.ts';
-import type { StaleLists } from '../stale-lists.ts';
 import { asFailure, UpstreamFailure } from '../upstream.ts';
 import { readText } from './answer.ts';
 import type { Exchange } from './exchange.ts';
@@ -39,7 +38,6 @@ export interface ChangeListener {
 export class SessionStream {
   readonly #wire: Wire;
   readonly #headers: string[];
-  readonly #stale: StaleLists;
   readonly #calls = new Set<Exchange>();
   readonly #listeners = new Set<ChangeListener>();
   #state: 'closed' | 'opening' | 'open' | 'waiting' | 'over' = 'closed';
@@ -51,10 +49,9 @@ export class SessionStream {
   #fruitless = 0;
   #lastId: string | undefined;
 
-  constructor(wire: Wire, headers: string[], stale: StaleLists) {
+  constructor(wire: Wire, headers: string[]) {
     this.#wire = wire;
     this.#headers = headers;
-    this.#stale = stale;
   }
 
   /** Opens it if need be. @returns whether it was opened, soon; it may have ended again */
@@ -183,7 +180,7 @@ export class SessionStream {
   #receive(text: string): void {
     const message = readText(text);
     this.#heard = true;
-    this.#stale.heard(message);
+    this.#wire.stale.heardOf(message);
     // An answer belongs to the stream of its own request; here it answers nothing (MCP 2025-11-25 transports).
     if (message.kind === 'answer') return;
     if (message.kind === 'notification' && TOLD.has(message.method))

@@ -1,5 +1,4 @@
 import type { Handshake } from '../handshake.ts';
-import type { StaleLists } from '../stale-lists.ts';
 import type { SessionStream } from './session-stream.ts';
 
 const MAX_SESSIONS = 1000;
@@ -19,7 +18,6 @@ export interface Session {
   level?: { readonly name: string; readonly set: Promise<unknown> };
   /** URIs that are subscribed to, and how often. */
   readonly subscribed: Map<string, number>;
-  readonly stale: StaleLists;
   /** Calls and listenings that need it now. */
   users: number;
 }

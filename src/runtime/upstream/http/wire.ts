@@ -1,3 +1,4 @@
+import type { StaleLists } from '../stale-lists.ts';
 import { UpstreamFailure } from '../upstream.ts';
 import type { SideChannel } from './side.ts';
 import { MAX_STREAMS, type Target } from './target.ts';
@@ -14,6 +15,8 @@ export interface Wire {
   readonly side: SideChannel;
   readonly held: HeldCalls;
   readonly streams: StreamCount;
+  /** What is told of in one conversation counts in all. */
+  readonly stale: StaleLists;
   /** Bytes of one message. */
   readonly maxResult: number;
   /** No id is used twice with one server, whoever asks and in whatever session. */
