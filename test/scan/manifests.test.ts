@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { scanJsonManifest } from '../../src/control-plane/scan/manifests/scan-json-manifest.ts';
 import { scanManifest } from '../../src/control-plane/scan/manifests/scan-manifest.ts';
 import { verifies } from '../support/verifies.ts';
 
@@ -103,6 +104,47 @@ test('a Kubernetes manifest that does so is found in each kind and disguise (A10
     [`{{- if .Values.x }}\n${pod(spec(''))}{{- end }}`, 'unreadable'],
   ] as const)
     assert.deepEqual(ids(source), [`manifest.${id}`], source);
+});
+
+const json = (source: string) => scanJsonManifest('a.json', source).map(({ rule, line }) => [rule.id, line]);
+
+test('manifests that are written as JSON are judged alike, one, a list, or several in a row', () => {
+  verifies('input.static');
+  const limits = { resources: { limits: { memory: '1Gi' } } };
+  const securityContext = { allowPrivilegeEscalation: false, privileged: true };
+  const one = (more: object) => ({ apiVersion: 'v1', kind: 'Pod', spec: { hostPID: true, ...more } });
+  const careful = { apiVersion: 'v1', kind: 'Pod', spec: {} };
+  const list = { apiVersion: 'v1', kind: 'List', items: [careful, one({})] };
+  const tabs = JSON.stringify(one({ containers: [{ name: 't', securityContext, ...limits }] }), null, '\t');
+  assert.deepEqual(json(tabs), [
+    ['manifest.host-namespace', 5],
+    ['manifest.privileged', 11],
+  ]);
+  assert.deepEqual(json(JSON.stringify(list)), [['manifest.host-namespace', 1]]);
+  assert.deepEqual(json(`${JSON.stringify(careful, null, 1)}\n\n${JSON.stringify(one({}))}{}`), [
+    ['manifest.host-namespace', 7],
+  ]);
+  assert.deepEqual(json('{"kind":"Pod","api\\u0056ersion":"v1","spec":{"hostP\\u0049D":true}}'), [
+    ['manifest.host-namespace', 1],
+  ]);
+  const compose = { services: { tool: { mem_limit: '1g', volumes: ['/var/run/docker.sock:/s'] } } };
+  assert.deepEqual(json(`\uFEFF${JSON.stringify(compose)}`), [['manifest.runtime-socket', 1]]);
+  // What cannot be read is told, where it says that it is one.
+  assert.deepEqual(json('{"apiVersion":"v1","kind":"Pod","spec":{"hostPID":'), [['manifest.unreadable', 1]]);
+});
+
+test('JSON that is no manifest has no findings, however it is made', () => {
+  for (const source of [
+    '{"name":"services","kind":"x","privileged":true}',
+    '[{"hostPID":true}]',
+    '{"compilerOptions":{} // a comment\n}',
+    `{"a":"${'\\"'.repeat(1_000_000)}`,
+    '['.repeat(1_000_000),
+    '{}'.repeat(100_000),
+    '"\\',
+    '',
+  ])
+    assert.deepEqual(json(source), [], source.slice(0, 40));
 });
 
 test('what is careful, and what is no manifest, has no findings', () => {

@@ -56,21 +56,24 @@ test('scan says file, line and standard, leaves with 1, and speaks SARIF', async
     'k/tool.js': '\n\neval(x)\n',
     'k/node_modules/a/index.mjs': 'export default 1;\n',
     'k/compose.yaml': 'services: { a: { mem_limit: 1g, privileged: true } }\n',
+    'k/pod.json': '{"apiVersion":"v1","kind":"Pod","spec":{"hostPID":true}}',
   });
   t.after(() => workspace.remove());
   const { code, stdout } = await workspace.run('scan', 'k');
   assert.equal(code, 1);
   assert.match(stdout, /^k\/tool\.js:3: error js\.eval: .* \(CWE-95, OWASP A03:2021\): eval\(x\)$/m);
-  assert.match(stdout, /^3 files, 2 findings, 0 accepted$/m);
+  assert.match(stdout, /^4 files, 3 findings, 0 accepted$/m);
   const { stdout: machine } = await workspace.run('scan', 'k', '--sarif');
   const [run] = JSON.parse(machine).runs;
   assert.deepEqual(run.results.map(({ ruleId }: { ruleId: string }) => ruleId).sort(), [
     'js.eval',
+    'manifest.host-namespace',
     'manifest.privileged',
   ]);
-  const accepted = ['--accept', 'js.eval:k/tool.js', '--accept', 'manifest.privileged:k/compose.yaml'];
+  const found = ['js.eval:k/tool.js', 'manifest.privileged:k/compose.yaml', 'manifest.host-namespace:k/pod.json'];
+  const accepted = found.flatMap((one) => ['--accept', one]);
   const read = await workspace.run('scan', 'k', ...accepted);
-  assert.deepEqual([read.code, read.stdout], [0, '3 files, 0 findings, 2 accepted\n']);
+  assert.deepEqual([read.code, read.stdout], [0, '4 files, 0 findings, 3 accepted\n']);
   const [told] = JSON.parse((await workspace.run('scan', 'k', '--sarif', ...accepted)).stdout).runs;
   assert.ok(told.results.every(({ suppressions }: { suppressions: object[] }) => suppressions.length === 1));
   const stale = await workspace.run('scan', 'k', '--accept', 'js.eval:k/other.js');

@@ -3,6 +3,7 @@ import { basename, join } from 'node:path';
 import { scanJavaScript } from './code/javascript.ts';
 import { scanPython } from './code/python.ts';
 import type { Finding, Rule } from './finding.ts';
+import { scanJsonManifest } from './manifests/scan-json-manifest.ts';
 import { scanManifest } from './manifests/scan-manifest.ts';
 
 /** Bytes; a larger file is told, not looked at. */
@@ -39,7 +40,7 @@ export function scanFiles(path: string): Scanned {
     if (kind === 'compiled') findings.push({ rule: compiled, file, line: 1, what: basename(file) });
     else if (size > MAX_FILE) findings.push({ rule: large, file, line: 1, what: `${size} bytes` });
     else {
-      if (kind !== 'manifest') code.push({ path: file, language: kind });
+      if (kind !== 'manifest' && kind !== 'json manifest') code.push({ path: file, language: kind });
       // One by one: a file may have more of them than a call can have arguments.
       for (const one of scanners[kind](file, readFileSync(file, 'utf8'))) findings.push(one);
     }
@@ -52,6 +53,7 @@ const scanners = {
   typescript: scanJavaScript,
   python: scanPython,
   manifest: scanManifest,
+  'json manifest': scanJsonManifest,
 } as const;
 
 function* filesBelow(path: string): Generator<string> {
@@ -72,11 +74,12 @@ const EXTENSIONS = [
   [/\.(?:[cm]?ts|tsx)$/i, 'typescript'],
   [/\.pyw?$/i, 'python'],
   [/\.ya?ml$/i, 'manifest'],
+  [/\.json$/i, 'json manifest'],
   [/\.(?:pyc|pyd|so|node|wasm|jar|dll|dylib|exe)$/i, 'compiled'],
 ] as const;
 
 /** By its name's end; where that has none, by what its first line says shall run it. */
-function kindOf(file: string): Language | 'manifest' | 'compiled' | undefined {
+function kindOf(file: string): Language | 'manifest' | 'json manifest' | 'compiled' | undefined {
   const row = EXTENSIONS.find(([extension]) => extension.test(file));
   if (row !== undefined) return row[1];
   if (basename(file).includes('.')) return undefined;
