@@ -1,6 +1,6 @@
-/** Texts in another coat that models read all the same; each at least twenty letters. */
+/** Texts in another coat that models read all the same; each at least twenty letters. A longer one is several: a matcher's stack is finite. */
 const RUN =
-  /[A-Za-z0-9+/]{24,}={0,2}|(?:\\x[0-9a-fA-F]{2}){8,}|(?:%[0-9a-fA-F]{2}){8,}|(?:&#x?[0-9a-fA-F]{2,6};){8,}|[\u{e0020}-\u{e007e}]{4,}/gu;
+  /[A-Za-z0-9+/]{24,65536}={0,2}|(?:\\x[0-9a-fA-F]{2}){8,65536}|(?:%[0-9a-fA-F]{2}){8,65536}|(?:&#x?[0-9a-fA-F]{2,6};){8,65536}|[\u{e0020}-\u{e007e}]{4,65536}/gu;
 /** What is decoded of a run to see whether it is a text. */
 const GLANCE = 96;
 

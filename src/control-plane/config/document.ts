@@ -2,7 +2,11 @@ import { closest, distance } from 'fastest-levenshtein';
 import { type Document, isMap, isNode, isScalar, LineCounter, type ParsedNode, parseDocument, visit } from 'yaml';
 import type { z } from 'zod';
 import { ConfigError, type Problem } from './problem.ts';
+import { repeatedKey } from './repeated-key.ts';
 import { configJsonSchema } from './schema.ts';
+
+/** Problems that are told at once: each has to be found in the file again. */
+const MAX_TOLD = 100;
 
 type Path = readonly PropertyKey[];
 export interface Finding {
@@ -23,14 +27,17 @@ export class YamlFile {
   constructor(file: string, text: string) {
     this.file = file;
     this.#lines = new LineCounter();
-    this.document = parseDocument(text, { lineCounter: this.#lines, prettyErrors: false, uniqueKeys: true });
-    const faults = [...this.document.errors, ...this.document.warnings];
+    this.document = parseDocument(text, { lineCounter: this.#lines, prettyErrors: false, uniqueKeys: false });
+    const faults = [...this.document.errors, ...this.document.warnings].slice(0, MAX_TOLD);
     if (faults.length > 0)
       throw new ConfigError(
         faults.map(({ code, message, pos }) =>
           this.#problem(pos[0], '', message, code === 'TAB_AS_INDENT' ? 'indent with spaces' : undefined),
         ),
       );
+    const repeated = repeatedKey(this.document);
+    if (repeated !== undefined)
+      throw new ConfigError([this.#problem(repeated.range[0], '', 'Map keys must be unique')]);
     visit(this.document, {
       Pair: (_, { key }) => {
         if (isScalar(key) && String(key.value) !== '__proto__') return;
@@ -53,7 +60,9 @@ export class YamlFile {
 
   error(findings: readonly Finding[]): ConfigError {
     return new ConfigError(
-      findings.map((found) => this.#problem(this.#offset(found), keyPath(found.path), found.message, found.mend)),
+      findings
+        .slice(0, MAX_TOLD)
+        .map((found) => this.#problem(this.#offset(found), keyPath(found.path), found.message, found.mend)),
     );
   }
 
@@ -92,7 +101,7 @@ export function findings(error: z.ZodError): readonly Finding[] {
   return error.issues.flatMap((issue): Finding[] => {
     if (issue.code === 'unrecognized_keys') {
       const known = knownKeys(issue.path);
-      return issue.keys.map((key) => ({
+      return issue.keys.slice(0, MAX_TOLD).map((key) => ({
         path: [...issue.path, key],
         message: 'unknown key',
         atKey: true,

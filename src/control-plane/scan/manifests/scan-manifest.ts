@@ -1,4 +1,5 @@
 import { type Document, isMap, isPair, isSeq, LineCounter, parseAllDocuments } from 'yaml';
+import { repeatedKey } from '../../config/repeated-key.ts';
 import type { Finding } from '../finding.ts';
 import { type Add, judgeCompose } from './compose.ts';
 import { judgePod } from './kubernetes.ts';
@@ -26,7 +27,8 @@ export function scanManifest(file: string, source: string): readonly Finding[] {
   if (/\{\{[^}]*\}\}/.test(source))
     found.push({ rule: rules.unreadable, file, line: lineOf(source), what: 'a template' });
   try {
-    for (const document of parseAllDocuments(source, { lineCounter: lines, merge: false })) judge(document, add);
+    for (const document of parseAllDocuments(source, { lineCounter: lines, merge: false, uniqueKeys: false }))
+      judge(document, add);
   } catch (error) {
     // Nesting that no parser bears is no reason to pass.
     if (!(error instanceof RangeError)) throw error;
@@ -40,6 +42,8 @@ function judge(document: Document.Parsed, add: Add): void {
   const root = view.node(document.contents);
   const [error] = document.errors;
   if (error !== undefined) add(rules.unreadable, root, error.message.split('\n', 1)[0] ?? '');
+  const repeated = repeatedKey(document);
+  if (repeated !== undefined) add(rules.unreadable, repeated, 'a key is there twice');
   if (!isMap(root)) return;
   if (view.member(root, 'services') !== undefined) judgeCompose(root, view, add);
   if (view.member(root, 'kind') === undefined || view.member(root, 'apiVersion') === undefined) return;
