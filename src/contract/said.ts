@@ -1,7 +1,7 @@
 /** The lists of a server whose elements are reviewed. */
 export type ReviewedList = 'tools' | 'prompts' | 'resourceTemplates';
 
-export const REVIEWED_LISTS: readonly ReviewedList[] = ['tools', 'prompts', 'resourceTemplates'];
+const REVIEWED_LISTS: readonly ReviewedList[] = ['tools', 'prompts', 'resourceTemplates'];
 
 /**
  * All of a server that is reviewed, a line a part (`tools/NAME DIGEST`, `instructions DIGEST`), sorted: what two of them

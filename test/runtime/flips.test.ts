@@ -38,10 +38,14 @@ interface Flip {
   readonly notices?: number;
   readonly adds?: object;
   readonly instructions?: string;
+  readonly atStart?: true;
+  readonly hides?: true;
+  readonly lists?: 'endless' | 'never';
 }
 
-function flipping(t: TestContext, flip: Flip, keep?: { idle: number }) {
-  const server = stdioServer(JSON.stringify(flip), { program: 'flipping.mjs', ...(keep && { keep }) });
+function flipping(t: TestContext, flip: Flip, keep?: { idle: number }, deadline?: number) {
+  const more = { ...(keep && { keep }), ...(deadline !== undefined && { deadline }) };
+  const server = stdioServer(JSON.stringify(flip), { program: 'flipping.mjs', ...more });
   const time = { now: Date.now() };
   const { upstream, ...rest } = sandboxWith(t, server, {}, () => time.now);
   const call = async (descriptor = ECHO, more: Partial<UpstreamCall> = {}): Promise<number> => {
@@ -148,6 +152,38 @@ test('a tool that flips and flips back stays refused, until a person has let it 
   await assert.rejects(call(), changed);
   await call(ECHO, { reviewed: { ...reviewed(ECHO), review: 1 } });
   await assert.rejects(call(), changed);
+});
+
+test('what was begun while it had flipped is not called when a person has let its server be called again', async (t) => {
+  const { file, flip, flipBack } = await flipFile(t);
+  const scene = flipping(t, { file, atStart: true, becomes: HOSTILE });
+  await scene.call();
+  flip();
+  while ((await scene.call().catch(() => 'refused')) !== 'refused') await waiting(scene);
+  await waiting(scene);
+  await flipBack();
+  const again = { reviewed: { ...reviewed(ECHO), review: 1 } };
+  for (let calls = 0; calls < 5; calls++) await scene.call(ECHO, again);
+});
+
+test('a server that flips and hides one of its lists is told of, and what it shows as before is called', async (t) => {
+  const { file, flip } = await flipFile(t);
+  const { call, pass } = flipping(t, { file, hides: true }, KEPT);
+  const told: Said[] = [];
+  const more = { ...PINNED, differs: (said: Said) => told.push(said) };
+  await call(ECHO, more);
+  flip();
+  pass(MINUTE);
+  for (let calls = 0; calls < 3; calls++) await call(ECHO, more);
+  assert.deepEqual(told, [[...linesOf(ECHO, OTHER), 'prompts cannot be listed']]);
+});
+
+test('a server whose list has no end, or never comes, is not called', async (t) => {
+  const endless = flipping(t, { lists: 'endless' });
+  await assert.rejects(endless.call(), { code: 'size', detail: /tools\/list: more than 100 pages/ });
+  const never = flipping(t, { lists: 'never' }, undefined, 1000);
+  await waiting(never);
+  await assert.rejects(never.call(), { code: 'isolation', detail: /its lists: no answer within 1000 ms/ });
 });
 
 test('what no call is about is told once, and refuses none: a tool that was added', async (t) => {

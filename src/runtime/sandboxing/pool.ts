@@ -123,6 +123,12 @@ export class SandboxPool {
     this.#idling.set(name, idling);
   }
 
+  /** Ends those of that server that wait for a call; others take their place. */
+  renew(name: string): void {
+    for (const { session } of this.#lanes.get(name)?.idle.splice(0) ?? [])
+      session.fail(new UpstreamFailure('isolation', 'begun before its server was reviewed again'));
+  }
+
   /** A call of that server had a sandbox for so many milliseconds. */
   used(name: string, ms: number): void {
     this.#lanes.get(name)?.used(ms);

@@ -40,6 +40,7 @@ export function sandboxedUpstream(
   const constancy = new Constancy(now);
   // What a waiting sandbox costs, no call waits for.
   pool.watch(name, (ready) => constancy.begin(ready.session, conversationIn(ready)));
+  let reviews = 0;
   const timed = async <T>(work: Promise<T>): Promise<T> => {
     const since = performance.now();
     return work.finally(() => pool.used(name, performance.now() - since));
@@ -47,6 +48,10 @@ export function sandboxedUpstream(
   return {
     ...(server.profile !== undefined && { profile: server.profile }),
     call: (call): Promise<RpcAnswer> => {
+      const { review = 0 } = call.reviewed ?? {};
+      // What was begun before a person let it be called again may still be what it had turned into.
+      if (review > reviews) pool.renew(name);
+      reviews = Math.max(reviews, review);
       if (keep === undefined) {
         // To end the sandbox ends the call.
         const terms = {
@@ -98,7 +103,10 @@ async function callIn(
   now: () => number,
 ): Promise<RpcAnswer> {
   const { session, handshake, proxy } = ready;
-  const deadline = new Deadline(bound, now, (failure) => session.fail(failure));
+  let isCalled = false;
+  const deadline = new Deadline(bound, now, ({ code, detail }) =>
+    session.fail(new UpstreamFailure(code, isCalled ? detail : `its lists: ${detail}`)),
+  );
   let release: (() => void) | undefined;
   let watch = new Stopwatch();
   const onAsking = (open: boolean) => {
@@ -129,6 +137,7 @@ async function callIn(
       signal,
     };
     watch = new Stopwatch();
+    isCalled = true;
     const first = await session.request(method, paramsFor(call, era), era, caller);
     call.served?.({ ms: watch.ms, fault: isFault(first) });
     // A task of the server's lives in its sandbox, and dies with it.

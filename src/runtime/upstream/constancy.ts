@@ -1,10 +1,10 @@
 import { hash } from 'node:crypto';
-import { REVIEWED_LISTS, type ReviewedList, type Said, saidOf } from '../../contract/said.ts';
+import { type ReviewedList, type Said, saidOf } from '../../contract/said.ts';
 import type { Reviewed, UpstreamCall } from '../../contract/upstream.ts';
 import { listLive } from './describe.ts';
 import { type Channel, type Handshake, objectOf } from './handshake.ts';
 import type { StaleLists } from './stale-lists.ts';
-import { UpstreamFailure } from './upstream.ts';
+import { asFailure, UpstreamFailure } from './upstream.ts';
 
 /** Calls, and milliseconds, after which the lists are asked for again though nothing was said of a change. */
 const MAX_CALLS = 200;
@@ -28,13 +28,13 @@ type Live = readonly { readonly name: string; readonly digest: string }[];
 interface Look {
   readonly of: StaleLists;
   readonly lists: Readonly<Record<ReviewedList, Promise<Live>>>;
-  /** Undefined: not all of it could be had. */
+  /** Resolves when each list is there or cannot be had. Undefined: it is not the server that is to blame. */
   readonly whole: Promise<{ readonly said: Said; readonly digest: string } | undefined>;
   /** How many changes had been told of when it was asked for. */
   readonly heard: number;
   isThere: boolean;
   calls: number;
-  /** Milliseconds since the epoch. */
+  /** Milliseconds since the epoch; 0: it could not be had. */
   until: number;
 }
 
@@ -79,23 +79,28 @@ export class Constancy {
     await this.#compare(call, current, life, conversation);
   }
 
-  /** After it: what a server answers that has said meanwhile that it changed is not passed on unseen. Throws as `before`. */
+  /**
+   * After it: what a server answers that was seen changed meanwhile, be it by another call, or that says so, is not passed on.
+   * Throws as `before`.
+   */
   async after(call: Called, life: object, conversation: Conversation): Promise<void> {
     const known = this.#looks.get(life);
-    if (known === undefined || !hasChanged(known, conversation)) return;
-    await this.#compare(call, undefined, life, conversation);
+    if (known === undefined) return;
+    if (isOver(known, conversation)) await this.#compare(call, undefined, life, conversation);
+    else if (isOfUse(known, conversation)) await this.#compare(call, known, life, conversation);
   }
 
   /** @param current a look that counts still; undefined: there is none */
   async #compare(call: Called, current: Look | undefined, life: object, conversation: Conversation): Promise<void> {
     const { reviewed } = call;
+    const isOld = current?.isThere === true;
     const look = current ?? this.#ask(life, conversation);
-    this.#tell(call, look);
+    // All of it, and not only what the call is about: whoever does not answer the rest would never be told of.
+    this.#tell(call, await look.whole);
     if (reviewed === undefined) return;
     const { list, name, digest, review = 0 } = reviewed;
     const key = JSON.stringify([list, name, digest, review]);
     if (!this.#flipped.has(key)) {
-      const isOld = current?.isThere === true;
       const other = otherIn(await listed(look, list), reviewed);
       if (other === undefined) {
         this.#asReviewed.add(key);
@@ -111,10 +116,9 @@ export class Constancy {
     throw changed(reviewed, this.#flipped.get(key) ?? '');
   }
 
-  /** Another sandbox's look counts once it is there: that one may end before. */
   #isCurrent(look: Look, conversation: Conversation): boolean {
-    if (hasChanged(look, conversation)) return false;
-    return (look.isThere || look.of === conversation.stale) && look.calls < MAX_CALLS && this.#now() < look.until;
+    if (isOver(look, conversation) || !isOfUse(look, conversation)) return false;
+    return look.calls < MAX_CALLS && this.#now() < look.until;
   }
 
   #ask(life: object, conversation: Conversation): Look {
@@ -127,28 +131,31 @@ export class Constancy {
     const whole = wholeOf(handshake, lists);
     const until = this.#now() + MAX_AGE;
     const look: Look = { of: stale, lists, whole, heard: stale.heard, isThere: false, calls: 1, until };
-    void whole.then(() => {
-      look.isThere = true;
+    void whole.then((now) => {
+      look.isThere = now !== undefined;
     });
     this.#looks.set(life, look);
     return look;
   }
 
   /** What no call is about is not refused: that a server offers more, or says something else to all, is told once. */
-  #tell({ pinned, differs }: Called, { whole }: Look): void {
-    if (pinned === undefined) return;
-    void whole.then((now) => {
-      if (now === undefined || now.digest === pinned) return;
-      const key = `${pinned} ${now.digest}`;
-      if (this.#told.has(key) || this.#told.size >= MAX_TOLD) return;
-      this.#told.add(key);
-      differs?.(now.said);
-    });
+  #tell({ pinned, differs }: Called, now: Awaited<Look['whole']>): void {
+    if (pinned === undefined || now === undefined || now.digest === pinned) return;
+    const key = `${pinned} ${now.digest}`;
+    if (this.#told.has(key) || this.#told.size >= MAX_TOLD) return;
+    this.#told.add(key);
+    differs?.(now.said);
   }
 }
 
-function hasChanged({ of, heard }: Look, { stale }: Conversation): boolean {
-  return stale.heard > (of === stale ? heard : 0);
+/** It could not be had, or the server has said since that it changed. */
+function isOver({ of, heard, until }: Look, { stale }: Conversation): boolean {
+  return until === 0 || stale.heard > (of === stale ? heard : 0);
+}
+
+/** Another sandbox's look counts once it is there: that one may end before. */
+function isOfUse({ of, isThere }: Look, { stale }: Conversation): boolean {
+  return isThere || of === stale;
 }
 
 /** A list that could not be had is asked for again by whoever comes next. */
@@ -179,15 +186,28 @@ async function liveOf(list: ReviewedList, conversation: Conversation): Promise<L
 }
 
 async function wholeOf({ raw }: Handshake, lists: Look['lists']): Promise<Awaited<Look['whole']>> {
-  const [tools, prompts, resourceTemplates] = await Promise.allSettled(REVIEWED_LISTS.map((list) => lists[list]));
-  if (tools?.status !== 'fulfilled' || prompts?.status !== 'fulfilled' || resourceTemplates?.status !== 'fulfilled')
-    return undefined;
+  const missing: string[] = [];
+  let isOurs = false;
+  const had = async (list: ReviewedList): Promise<Live> => {
+    try {
+      return await lists[list];
+    } catch (error) {
+      const { code, isFault } = asFailure(error);
+      // Sandboxes are ended, and calls taken back, for reasons of our own.
+      isOurs ||= code !== 'size' && (code !== 'upstream' || !isFault);
+      missing.push(`${list} cannot be listed`);
+      return [];
+    }
+  };
+  const [tools, prompts, resourceTemplates] = await Promise.all([
+    had('tools'),
+    had('prompts'),
+    had('resourceTemplates'),
+  ]);
+  if (isOurs) return undefined;
   const { instructions } = objectOf(raw);
-  const said = saidOf(typeof instructions === 'string' ? digestOf(instructions) : undefined, {
-    tools: tools.value,
-    prompts: prompts.value,
-    resourceTemplates: resourceTemplates.value,
-  });
+  const known = typeof instructions === 'string' ? digestOf(instructions) : undefined;
+  const said = [...saidOf(known, { tools, prompts, resourceTemplates }), ...missing.sort()];
   return { said, digest: digestOf(JSON.stringify(said)) };
 }
 
