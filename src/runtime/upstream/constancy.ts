@@ -139,12 +139,13 @@ export class Constancy {
   }
 
   /** What no call is about is not refused: that a server offers more, or says something else to all, is told once. */
-  #tell({ pinned, differs }: Called, now: Awaited<Look['whole']>): void {
+  #tell(call: Called, now: Awaited<Look['whole']>): void {
+    const { pinned } = call;
     if (pinned === undefined || now === undefined || now.digest === pinned) return;
     const key = `${pinned} ${now.digest}`;
     if (this.#told.has(key) || this.#told.size >= MAX_TOLD) return;
     this.#told.add(key);
-    differs?.(now.said);
+    call.differs?.(now.said);
   }
 }
 
