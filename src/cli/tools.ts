@@ -194,7 +194,8 @@ async function approve(
   if (!yes && person === undefined)
     throw new SafetyError('there is nobody to ask', 'add --yes when the differences have been reviewed');
   const what = tool === undefined ? changed.map(({ name }) => name).join(', ') : `${changed[0]?.name}/${tool}`;
-  if (!yes && !(await person?.(`Pin what ${what} says now?`))) throw new SafetyError('not approved; the pins stay');
+  const question = `Pin what ${what} says now${again ? ', and let it be called again' : ''}?`;
+  if (!yes && !(await person?.(question))) throw new SafetyError('not approved; the pins stay');
   if (lockText(readLock(config.directory)) !== lockText(lock))
     throw configError(lockPath(config.directory), 'the lock was changed meanwhile', 'run tools approve again');
   replaceFiles([{ path: lockPath(config.directory), text: lockText(next) }]);
