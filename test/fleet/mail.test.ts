@@ -23,7 +23,7 @@ const SEALS = [
 const SECRET = 'what nobody else may read';
 
 async function replica(t: TestContext, url: string, seals = SEALS) {
-  const store = await openRedisStore(url, { names: key(3), seals: () => seals });
+  const store = await openRedisStore(url, { names: key(3), seals: () => seals, patience: 30_000 });
   t.after(() => store.close());
   if (store.mail === undefined) throw new Error('no mail');
   return { mail: store.mail, close: () => store.close() };

@@ -16,9 +16,9 @@ const secret = (letter: string) => Buffer.alloc(32, letter).toString('base64url'
 export const seals = ['newest', 'sealing', 'before'].map((id) => ({ id, key: secret(id) }));
 export const names = secret('names');
 
-/** A store as one more gateway of a fleet has it. */
+/** A store as one more gateway of a fleet has it, but for its patience: on a busy machine a good Redis may take its second. */
 export const openShared = (url: string, settings: Partial<RedisSettings> = {}) =>
-  openRedisStore(url, { names, seals: () => seals, ...settings });
+  openRedisStore(url, { names, seals: () => seals, patience: 30_000, ...settings });
 
 export interface RedisServer {
   readonly url: string;

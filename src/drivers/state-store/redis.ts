@@ -9,8 +9,7 @@ import { type Run, scripts } from './redis/scripts.ts';
 import { Seals } from './redis/seals.ts';
 import { Shared, type SharedSettings } from './redis/shared.ts';
 
-/** Milliseconds for an answer; a call waits for it. */
-const TIMEOUT = 1000;
+const PATIENCE = 1000;
 const LONGEST_RETRY = 1000;
 
 export interface RedisSettings extends SharedSettings {
@@ -19,6 +18,8 @@ export interface RedisSettings extends SharedSettings {
   /** What records are sealed with, newest first. */
   readonly seals: () => readonly SealKey[];
   readonly spent?: readonly Spent[];
+  /** Milliseconds for an answer; a call waits for it. */
+  readonly patience?: number;
 }
 
 /**
@@ -28,10 +29,11 @@ export interface RedisSettings extends SharedSettings {
  * @throws StateUnavailable when it is not there, refuses our credentials, or may forget keys before their time
  */
 export async function openRedisStore(url: string, settings: RedisSettings): Promise<StateStore> {
+  const { patience = PATIENCE } = settings;
   const redis = new Redis(url, {
     lazyConnect: true,
-    connectTimeout: TIMEOUT,
-    commandTimeout: TIMEOUT,
+    connectTimeout: patience,
+    commandTimeout: patience,
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
