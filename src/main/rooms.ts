@@ -118,10 +118,7 @@ export function furnish(
     },
     suspect: suspectedOf,
     keepsBack: (server) => byName.get(server)?.suspected === 'quarantine',
-    heard: ({ subject, arrived }, session) => {
-      const told = histories.read(subject, session, 'suspected', used);
-      if (told instanceof Promise) told.catch((error) => fault(error, arrived.incident));
-    },
+    heard: ({ subject }, session) => histories.read(subject, session, 'suspected', used),
     attempted: (call, attempt) => {
       const trail = new AuditTrail(audit, call.arrived, bundle.version);
       trail.authenticated(call);

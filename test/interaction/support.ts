@@ -51,6 +51,8 @@ interface World {
   readonly server: Server;
   readonly denied?: readonly string[];
   readonly keepsBack?: boolean;
+  /** Whether others know what the session was told. */
+  readonly heard?: () => Promise<void>;
   readonly now?: () => number;
   readonly held?: HeldCalls;
   readonly key?: Uint8Array;
@@ -85,6 +87,7 @@ export function stageWith(world: World) {
       keepsBack: () => keepsBack,
       heard: () => {
         heard.push('suspected');
+        return world.heard?.();
       },
       attempted: () => {},
       kept: () => {},

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { Refusal } from '../../src/contract/refusal.ts';
 import type { RpcAnswer, ServerRequest } from '../../src/contract/upstream.ts';
 import { verifies } from '../support/verifies.ts';
 import { accepted, elicit, FORM, request, result, stageWith, text } from './support.ts';
@@ -103,16 +104,36 @@ test('a server that only gives orders is on record a bounded number of times', a
   assert.equal(records.length, 20);
 });
 
-test('what is suspected and cannot be put on record ends the call', async () => {
-  const { execute } = stageWith({
-    record: () => Promise.reject(new Error('the disk is full')),
-    server: async (call) => {
-      call.notify(log(ORDER));
-      await Promise.resolve();
-      await Promise.resolve();
-      return text('done');
+test('what is suspected and cannot be put on record, or be known to other gateways, ends the call', async () => {
+  verifies('authz.question');
+  const server = async (call: { notify(message: string): void }) => {
+    call.notify(log(ORDER));
+    return text('done');
+  };
+  const { call, caller } = request();
+  const full = stageWith({ record: () => Promise.reject(new Error('the disk is full')), server });
+  await assert.rejects(full.execute(call, caller), /disk is full/);
+  const later = new Promise<void>((_, reject) => setImmediate(reject, new Error('the store is away')));
+  const away = stageWith({ heard: () => later, server });
+  await assert.rejects(away.execute(call, caller), /store is away/);
+});
+
+test('a question that is suspected is asked once other gateways know, and not where they cannot', async () => {
+  verifies('authz.question');
+  const reached: string[] = [];
+  const { call, caller } = request({
+    ask: async ({ method }) => {
+      reached.push(method);
+      return result(accepted('Ann'));
     },
   });
-  const { call, caller } = request();
-  await assert.rejects(execute(call, caller), /disk is full/);
+  const server = async (asked: { ask(one: ServerRequest): Promise<RpcAnswer> }) => {
+    await asked.ask(elicit({ ...FORM, message: ORDER }));
+    return text('done');
+  };
+  const away = stageWith({ heard: () => Promise.reject(new Refusal('unavailable', 'the store is away')), server });
+  await away.execute(call, caller);
+  assert.deepEqual([reached, away.records], [[], []]);
+  await stageWith({ server }).execute(call, caller);
+  assert.deepEqual(reached, ['elicitation/create']);
 });

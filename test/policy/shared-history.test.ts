@@ -19,13 +19,14 @@ const tool = (reads: readonly string[]) => ({ reads, writes: [], step_up: false 
 function fleet(replicas = 3) {
   const clock = { now: 1_000_000 };
   const now = () => clock.now;
-  const state = { store: memoryStore(now, { steady: now }), isAway: false, writes: 0 };
+  const state = { store: memoryStore(now, { steady: now }), isAway: false, writes: 0, spoilt: '-' };
   const refills: ((records: Records) => Promise<void>)[] = [];
   const ask = <T>(work: (records: Records) => Promise<T>): Promise<T> =>
     state.isAway ? Promise.reject(new StateUnavailable('away')) : work(state.store.records);
   const records: Records = {
     read: (...what) => ask((store) => store.read(...what)),
-    write: (...what) => ask((store) => store.write(...what).finally(() => state.writes++)),
+    write: (...what) =>
+      ask(async (store) => !what[1].includes(state.spoilt) && store.write(...what).finally(() => state.writes++)),
     remove: (...what) => ask((store) => store.remove(...what)),
     refill: (write) => refills.push(write),
   };
@@ -122,9 +123,37 @@ test('a session that is taken up has read what was written of it, and everything
   const { call, facts } = fleet();
   await call(0, ['private'], sessionOf('one'));
   assert.deepEqual(await sorted(facts(1, sessionOf('one', true))), ['private']);
+  await call(0, [], sessionOf('none'));
+  assert.deepEqual(await sorted(facts(1, sessionOf('none', true))), []);
   assert.deepEqual(await sorted(facts(1, sessionOf('two', true))), [...LABELS].sort());
   assert.deepEqual(await sorted(facts(1, sessionOf('three'))), []);
   assert.deepEqual(await sorted(facts(0)), []);
+});
+
+test('a call whose session ends before it is judged is refused, and what such a session is told is not kept for ever', async () => {
+  verifies('authz.default-deny');
+  const alone = new Histories(() => 0);
+  for (const histories of [alone, ...fleet(1).all]) {
+    const session = { key: 'over', ended: AbortSignal.abort() };
+    const entry = { action: 'mail/x', tool: tool(['private']), approved: false };
+    const judged = async () => histories.judge(subject, session, own, () => ({ outcome: true, entry }));
+    await assert.rejects(judged, (error) => error instanceof Refusal && error.code === 'unknown-session');
+    await histories.read(subject, session, 'suspected', own);
+    assert.deepEqual(histories.of(subject, session).reads, []);
+  }
+});
+
+test('a store that comes back is given what is remembered, without what is forgotten, whatever becomes of one of them', async () => {
+  verifies('limits.fleet');
+  const { call, facts, state, empty, clock } = fleet();
+  await call(0, ['untrusted']);
+  clock.now += 61 * 60_000;
+  for (const key of ['one', 'spoilt', 'two']) await call(0, ['private'], sessionOf(key));
+  state.spoilt = 'spoilt';
+  await empty();
+  for (const key of ['one', 'two']) assert.deepEqual(await sorted(facts(1, sessionOf(key, true))), ['private']);
+  await assert.rejects(async () => facts(1, sessionOf('spoilt', true)), refused);
+  assert.deepEqual(await sorted(facts(1)), []);
 });
 
 test('what nobody asks for costs no way to the store but what is news, and news are written though nobody asks for them', async () => {
@@ -144,4 +173,12 @@ test('policies are seen to ask for history, and for how often something was call
   assert.deepEqual(use('a.cedar', 'forbid (…) when { context.session.reads.contains("private") };'), [true, false]);
   assert.deepEqual(use('a.cedar', 'forbid (…) when { context["session"].calls["a/b"] > 3 };'), [true, true]);
   assert.deepEqual(use('a.rego', 'deny if input.context.session[kind]'), [true, true]);
+  for (const text of [
+    'input.context[_].reads',
+    'some known in input.context',
+    'walk(input, [path, value])',
+    'input[a][b]',
+  ])
+    assert.deepEqual(use('a.rego', `deny if ${text}`), [true, true], text);
+  assert.deepEqual(use('a.rego', 'allow if input.context.ip_risk < 3'), [false, false]);
 });

@@ -45,7 +45,12 @@ export class Histories {
   constructor(now: () => number, records?: Records) {
     this.#now = now;
     this.#shared = records && new SharedHistories(now, records, IDLE);
-    records?.refill?.(async (raw) => this.#shared?.refill([...this.#all], raw));
+    records?.refill?.(async (raw) =>
+      this.#shared?.refill(
+        [...this.#all].filter(([, known]) => !this.#isStale(known)),
+        raw,
+      ),
+    );
   }
 
   /** What has happened so far, as far as this process knows. */
@@ -56,8 +61,8 @@ export class Histories {
   /**
    * Judges a call by what its session has done, and enters it there; where other calls of the same session are not over, after
    * those: what one is judged by does not change until it has been entered.
-   * @throws Refusal unavailable, where others may know more and cannot be asked; overload, where nothing more can be
-   * remembered: an unremembered read would be none
+   * @throws Refusal unavailable, where others may know more and cannot be asked; unknown-session, where it has ended meanwhile;
+   * overload, where nothing more can be remembered: an unremembered read would be none
    */
   judge<T>(
     subject: Subject,
@@ -77,11 +82,13 @@ export class Histories {
   }
 
   /**
-   * The session has read something that carries that label by itself, whatever its tool is declared to give.
+   * The session has read something that carries that label by itself, whatever its tool is declared to give. One that has
+   * ended reads nothing any more.
    * @returns when whoever shares the store knows it, too
    * @throws Refusal overload, unavailable, as `judge`
    */
   read(subject: Subject, session: UpstreamSession | undefined, label: string, use: HistoryUse): Soon<void> {
+    if (session?.ended.aborted) return;
     const place = placeOf(subject, session);
     this.#touch(place).learn({ reads: [label] });
     return this.#shared && this.#save(this.#shared, place, use);
@@ -117,8 +124,11 @@ export class Histories {
     if (session !== undefined && !isNew) return true;
     return unlessAway(use, async () => {
       const isWritten = await shared.look(id, known);
+      if (isWritten || session === undefined || !isNew) return;
       // Where it was before it may have read anything: what was written down of it is gone.
-      if (session?.isTakenUp && isNew && !isWritten) known.history.learn({ reads: use.labels, writes: use.labels });
+      if (session.isTakenUp) known.history.learn({ reads: use.labels, writes: use.labels });
+      // Also that it has read nothing: else whoever takes it up could not tell that from what is lost.
+      await shared.save(id, known, true);
     });
   }
 
@@ -164,6 +174,8 @@ export class Histories {
   }
 
   #begin({ id, session }: Place): Remembered {
+    // Nobody would end it once more, and have it forgotten.
+    if (session?.ended.aborted) throw new Refusal('unknown-session', 'it has ended meanwhile');
     if (this.#all.size >= MOST) for (const [old, known] of this.#all) if (this.#isStale(known)) this.#all.delete(old);
     if (this.#all.size >= MOST) throw new Refusal('overload', 'too many sessions to remember');
     const known = { history: new History(this.#now()), ofSession: session !== undefined };

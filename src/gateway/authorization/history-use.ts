@@ -14,6 +14,9 @@ export interface HistoryUse {
 /** Those that policies may name whether a tool declares them or not. */
 const LABELS = ['private', 'untrusted', 'external', 'suspected'];
 
+/** In Rego: the whole question or context, of which any member may be meant. */
+const ANY = /\b(?:input|context)\b(?!\.\w)/;
+
 /** Policies are looked at as text: one that names the member has it read, whether it needs it or not. */
 export function historyUse({
   policies,
@@ -22,11 +25,12 @@ export function historyUse({
 }: Pick<GatewayBundle, 'policies' | 'servers' | 'limits'>): HistoryUse {
   const names = (word: string) => policies.some(({ text }) => text.includes(word));
   const declared = servers.flatMap(({ tools }) => Object.values(tools));
-  const asked = names('session');
+  const rego = policies.filter(({ file }) => !file.endsWith('.cedar'));
+  const asked = names('session') || rego.some(({ text }) => ANY.test(text));
   return {
     asked,
     // A language in which members have names that are made up on the way has no such word.
-    counted: asked && (names('calls') || policies.some(({ file }) => !file.endsWith('.cedar'))),
+    counted: asked && (names('calls') || rego.length > 0),
     labels: [...new Set([...LABELS, ...declared.flatMap(({ reads = [], writes = [] }) => [...reads, ...writes])])],
     away: limits.away !== undefined,
   };

@@ -63,13 +63,19 @@ export class SharedHistories {
     throw new Refusal('unavailable', 'a history that others write all the time');
   }
 
-  /** Gives all of them back to a store that may have lost them. @throws StateUnavailable */
+  /**
+   * Gives all of them back to a store that may have lost them. One that it has and will not let be replaced keeps nobody
+   * from the others: whoever is judged by it is refused.
+   * @throws StateUnavailable
+   */
   async refill(all: readonly (readonly [string, Known])[], records: Records): Promise<void> {
     for (let at = 0; at < all.length; at += CHUNK)
       await Promise.all(
         all.slice(at, at + CHUNK).map(async ([id, known]) => {
           await this.#read(id, known, records);
-          await this.save(id, known, false, records);
+          await this.save(id, known, false, records).catch((error: unknown) => {
+            if (!(error instanceof Refusal)) throw error;
+          });
         }),
       );
   }

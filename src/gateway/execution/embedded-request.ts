@@ -42,8 +42,8 @@ export interface Embedding {
   readonly suspect: (text: string) => Promise<Suspected | undefined>;
   /** Whether what is suspected of that server is kept back. */
   readonly keepsBack: (server: string) => boolean;
-  /** The session has been told something that is suspected. */
-  readonly heard: (call: Admitted, session: CallerSession | undefined) => void;
+  /** The session is told something that is suspected. Resolves when whoever shares its history knows it. */
+  readonly heard: (call: Admitted, session: CallerSession | undefined) => Soon<void>;
   /** Records what the call's sandbox tried to reach; it has happened, so that nothing waits for the record. */
   readonly attempted: (call: Admitted, attempt: EgressAttempt) => void;
   /** Records which sandbox the call shares with others of its session. */
@@ -110,6 +110,7 @@ export async function judgeRequest(
     const value = json === request.params ? asked : strictObject(json);
     const question = { method, params: json, value, accepts: shapeOf(method, value) };
     const redacted = json === request.params ? {} : { redacted: findings };
+    if (suspected !== undefined) await embedding.heard(call, session);
     await embedding.record(call, {
       ...fact,
       code: 'ok',
@@ -117,7 +118,6 @@ export async function judgeRequest(
       ...redacted,
       ...(suspected && { suspected }),
     });
-    if (suspected !== undefined) embedding.heard(call, session);
     return question;
   } catch (error) {
     if (error instanceof EmbeddedRefusal) {

@@ -172,7 +172,7 @@ async function conclude(
   answer: RpcAnswer,
   exchange: Exchange,
 ): Promise<Executed> {
-  if (exchange.happened !== undefined) afterwards(call, answer, exchange.happened);
+  if (exchange.happened !== undefined) await afterwards(call, answer, exchange.happened);
   if (answer.kind === 'error') throw errorOf(call, answer.raw);
   const wanted = mayWantInput(answer.raw) ? readInputRequired(answer.raw) : undefined;
   if (wanted === undefined) return executed(call, answer.raw, undefined);
@@ -188,13 +188,14 @@ async function conclude(
   };
   exchange.midCall.attach(deps.embedding, call, caller);
   const last = await roundsInSession(wanted, call, caller, exchange.midCall, again);
-  afterwards(call, last, exchange.midCall);
+  await afterwards(call, last, exchange.midCall);
   if (last.kind === 'error') throw errorOf(call, last.raw);
   return executed(call, last.raw, undefined);
 }
 
 /** A failure for want of a capability says so (MCP 2026-07-28), also where an older server could not. */
-function afterwards(call: Admitted, { kind, raw }: RpcAnswer, { fault, missing }: MidCall): void {
+async function afterwards(call: Admitted, { kind, raw }: RpcAnswer, midCall: MidCall): Promise<void> {
+  const [fault, { missing }] = [await midCall.fault(), midCall];
   if (fault !== undefined) throw fault;
   if (missing === undefined || !call.frame.modern) return;
   const value: Json = JSON.parse(raw);

@@ -33,6 +33,8 @@ export class MidCall {
   #bytes = 0;
   #missing: JsonObject | undefined;
   #fault: unknown;
+  /** What may still become a fault. */
+  #owed: Promise<unknown> | undefined;
 
   constructor(embedding: Embedding, call: Admitted, caller: Caller) {
     this.#embedding = embedding;
@@ -60,8 +62,9 @@ export class MidCall {
     return this.#missing;
   }
 
-  /** Why the call must end, whatever its server answers: a fault of ours in what came before. */
-  get fault(): unknown {
+  /** Why the call must end, whatever its server answers: a fault of ours in what came before. Undefined: there is none. */
+  async fault(): Promise<unknown> {
+    await this.#owed;
     return this.#fault;
   }
 
@@ -81,14 +84,18 @@ export class MidCall {
     if (judged !== undefined && this.#mayHear(judged.method, judged.json)) caller.notify(judged.json);
   }
 
-  /** A model may read the texts of progress and logs too. The label is in force before the client has them. */
+  /**
+   * A model may read the texts of progress and logs too. The label is in force here before the client has them, and wherever
+   * else its history is known before the call is answered.
+   */
   #mayHear(method: string, json: string): boolean {
     const { score, reasons } = suspicion(json, 'result');
     if (score < SUSPECTED) return true;
     const { server } = this.#call.target;
     const keptBack = this.#embedding.keepsBack(server);
     try {
-      if (!keptBack) this.#embedding.heard(this.#call, this.#session);
+      const known = keptBack ? undefined : this.#embedding.heard(this.#call, this.#session);
+      if (known instanceof Promise) this.#owe(known);
     } catch (error) {
       this.#fault ??= error;
       return false;
@@ -96,11 +103,17 @@ export class MidCall {
     if (++this.#suspected <= MAX_REQUESTS) {
       const suspected = { score: Math.round(score * 100) / 100, reasons };
       const fact = { method, action: `${server}#${method}`, bytes: Buffer.byteLength(json), suspected } as const;
-      this.#embedding.record(this.#call, { ...fact, code: keptBack ? 'approval' : 'ok' }).catch((error: unknown) => {
-        this.#fault ??= error;
-      });
+      this.#owe(this.#embedding.record(this.#call, { ...fact, code: keptBack ? 'approval' : 'ok' }));
     }
     return !keptBack;
+  }
+
+  /** The call is not answered unless this is done. */
+  #owe(work: Promise<void>): void {
+    const done = work.catch((error: unknown) => {
+      this.#fault ??= error;
+    });
+    this.#owed = Promise.all([this.#owed, done]);
   }
 
   /**
