@@ -69,7 +69,11 @@ export async function startControl(
   const release = claimState(config.state);
   const undo: (() => Promise<void>)[] = [async () => release()];
   const stop = async (): Promise<void> => {
-    for (let step = undo.pop(); step !== undefined; step = undo.pop()) await step();
+    const faults: unknown[] = [];
+    // What cannot be ended in order keeps nothing else, and so this process, from its end.
+    for (let step = undo.pop(); step !== undefined; step = undo.pop())
+      await step().catch((error: unknown) => faults.push(error));
+    if (faults.length > 0) throw faults[0];
   };
   try {
     const registry = new Registry(config.state, bundleSigner(pki.bundleKey.privatePem), Date.now);

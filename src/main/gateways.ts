@@ -242,10 +242,10 @@ export class Gateways {
   }
 
   close(): void {
-    this.#spent.flush();
     this.#endRenewals();
     for (const end of this.#endCollections) end();
     this.#each((gateway) => gateway.close());
+    this.#spent.flush();
   }
 
   /** Of gateways that run here side by side: the first finds a free one, and all of them keep to it. */

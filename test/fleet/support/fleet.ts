@@ -61,7 +61,6 @@ export class Fleet {
       ].join(''),
       'policies/all.cedar': '',
     });
-    t.after(() => workspace.remove());
     for (const [name, era] of [['old', 'legacy'] as const, ['new', 'modern'] as const]) {
       const remote = await startRemote(era);
       t.after(remote.stop);
@@ -79,6 +78,8 @@ export class Fleet {
     t.after(() => Promise.all(fleet.#replicas.map((replica) => replica.stop())));
     for (const at of dialled.keys()) await fleet.startReplica(at);
     t.after(await front(edge ?? 0, ports));
+    // After all who write there.
+    t.after(() => workspace.remove());
     await Promise.all(ports.map((_, at) => fleet.serving(at)));
     return fleet;
   }
