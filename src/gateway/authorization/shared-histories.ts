@@ -1,6 +1,6 @@
 import type { SessionFacts } from '../../contract/policy-engine.ts';
 import { Refusal } from '../../contract/refusal.ts';
-import type { Records } from '../../contract/state-store.ts';
+import type { Kept, Records } from '../../contract/state-store.ts';
 import { History } from './history.ts';
 
 const KIND = 'history';
@@ -47,18 +47,8 @@ export class SharedHistories {
    */
   async save(id: string, known: Known, counts: boolean, records: Records = this.#records): Promise<void> {
     for (let tries = 0; tries < TRIES; tries++) {
-      const { history, stored } = known;
-      const now = this.#now();
-      const isNews = !(stored ?? new History(now)).covers(history.facts);
-      const isOld = stored !== undefined && now - stored.last >= RENEWAL;
-      if (!counts && !isNews && !isOld) return;
-      const kept = await this.#read(id, known, records);
-      const facts = history.facts;
-      const text = JSON.stringify({ ...facts, last: now } satisfies Written);
-      if (!(await records.write(KIND, id, text, this.#life, kept ?? null))) continue;
-      known.stored = new History(now, facts);
-      history.told();
-      return;
+      if (!counts && !this.#isDue(known)) return;
+      if (await this.#write(id, known, await this.#read(id, known, records), records)) return;
     }
     throw new Refusal('unavailable', 'a history that others write all the time');
   }
@@ -72,7 +62,8 @@ export class SharedHistories {
     for (let at = 0; at < all.length; at += CHUNK)
       await Promise.all(
         all.slice(at, at + CHUNK).map(async ([id, known]) => {
-          await this.#read(id, known, records);
+          const kept = await this.#read(id, known, records);
+          if (!this.#isDue(known) || (await this.#write(id, known, kept, records))) return;
           await this.save(id, known, false, records).catch((error: unknown) => {
             if (!(error instanceof Refusal)) throw error;
           });
@@ -80,7 +71,23 @@ export class SharedHistories {
       );
   }
 
-  async #read(id: string, known: Known, records: Records) {
+  #isDue({ history, stored }: Known): boolean {
+    const now = this.#now();
+    const isNews = !(stored ?? new History(now)).covers(history.facts);
+    return isNews || (stored !== undefined && now - stored.last >= RENEWAL);
+  }
+
+  /** @returns false where others have written since it was read */
+  async #write(id: string, known: Known, kept: Kept | undefined, records: Records): Promise<boolean> {
+    const [now, { facts }] = [this.#now(), known.history];
+    const text = JSON.stringify({ ...facts, last: now } satisfies Written);
+    if (!(await records.write(KIND, id, text, this.#life, kept ?? null))) return false;
+    known.stored = new History(now, facts);
+    known.history.told();
+    return true;
+  }
+
+  async #read(id: string, known: Known, records: Records): Promise<Kept | undefined> {
     const kept = await records.read(KIND, id);
     const written: Written | undefined = kept && JSON.parse(kept.text);
     known.stored = new History(written?.last ?? this.#now(), written);

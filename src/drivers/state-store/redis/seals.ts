@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createSecretKey, type KeyObject, randomBytes } from 'node:crypto';
 import { type SealKey, StateUnavailable } from '../../../contract/state-store.ts';
 
 const IV = 12;
@@ -11,6 +11,7 @@ const PURPOSE = 'innerkeep record 1';
  */
 export class Seals {
   readonly #keys: () => readonly SealKey[];
+  readonly #made = new WeakMap<SealKey, KeyObject>();
 
   /** @param keys newest first. The second seals: everybody has had it for a day, also who hears of the newest later. */
   constructor(keys: () => readonly SealKey[]) {
@@ -22,7 +23,7 @@ export class Seals {
     const by = this.#keys()[1];
     if (by === undefined) throw new StateUnavailable('no key for records has arrived');
     const iv = randomBytes(IV);
-    const cipher = createCipheriv('aes-256-gcm', keyOf(by), iv, { authTagLength: TAG }).setAAD(about(kind, id));
+    const cipher = createCipheriv('aes-256-gcm', this.#keyOf(by), iv, { authTagLength: TAG }).setAAD(about(kind, id));
     const body = Buffer.concat([iv, cipher.update(text, 'utf8'), cipher.final(), cipher.getAuthTag()]);
     return `${by.id}.${body.toString('base64url')}`;
   }
@@ -33,7 +34,7 @@ export class Seals {
     const key = this.#keys().find((one) => one.id === name);
     const bytes = Buffer.from(body, 'base64url');
     if (key === undefined || bytes.length < IV + TAG) return undefined;
-    const decipher = createDecipheriv('aes-256-gcm', keyOf(key), bytes.subarray(0, IV), { authTagLength: TAG });
+    const decipher = createDecipheriv('aes-256-gcm', this.#keyOf(key), bytes.subarray(0, IV), { authTagLength: TAG });
     decipher.setAAD(about(kind, id)).setAuthTag(bytes.subarray(-TAG));
     try {
       return Buffer.concat([decipher.update(bytes.subarray(IV, -TAG)), decipher.final()]).toString('utf8');
@@ -41,10 +42,12 @@ export class Seals {
       return undefined;
     }
   }
-}
 
-function keyOf({ key }: SealKey): Buffer {
-  return Buffer.from(key, 'base64url');
+  #keyOf(seal: SealKey): KeyObject {
+    const made = this.#made.get(seal) ?? createSecretKey(seal.key, 'base64url');
+    this.#made.set(seal, made);
+    return made;
+  }
 }
 
 function about(kind: string, id: string): Buffer {
