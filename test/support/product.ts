@@ -51,6 +51,22 @@ export class Workspace {
     return stdout;
   }
 
+  /** `innerkeep token` in this process: hundreds of starts of a command are most of what tests would wait for. */
+  async token(...argv: string[]): Promise<string> {
+    let [stdout, stderr] = ['', ''];
+    const code = await token(argv, {
+      stateDir: join(this.dir, '.innerkeep'),
+      stdout: (text) => {
+        stdout += text;
+      },
+      stderr: (text) => {
+        stderr += text;
+      },
+    });
+    if (code !== 0) throw new Error(`innerkeep token ${argv.join(' ')}: exit ${code}\n${stderr}`);
+    return stdout.trim();
+  }
+
   /** `up --json`, resolved when it says that it is ready. */
   up(...argv: string[]): Promise<Product> {
     const [command = '', ...args] = [...this.within, process.execPath, main, 'up', '--json', ...argv];
@@ -111,28 +127,12 @@ export class Product {
   token(...argv: string[]): Promise<string> {
     const who = argv.includes('--subject') ? [] : ['--subject', 'alice', '--tenant', 'acme'];
     const life = argv.includes('--ttl') ? [] : ['--ttl', '1h'];
-    return this.#tokens(...who, ...life, ...argv);
+    return this.workspace.token(...who, ...life, ...argv);
   }
 
   /** @param revoked a token, or the `jti` of one */
   async revoke(revoked: string): Promise<void> {
-    await this.#tokens('--revoke', revoked);
-  }
-
-  /** `innerkeep token` in this process: hundreds of starts of a command are most of what tests would wait for. */
-  async #tokens(...argv: string[]): Promise<string> {
-    let [stdout, stderr] = ['', ''];
-    const code = await token(argv, {
-      stateDir: join(this.workspace.dir, '.innerkeep'),
-      stdout: (text) => {
-        stdout += text;
-      },
-      stderr: (text) => {
-        stderr += text;
-      },
-    });
-    if (code !== 0) throw new Error(`innerkeep token ${argv.join(' ')}: exit ${code}\n${stderr}`);
-    return stdout.trim();
+    await this.workspace.token('--revoke', revoked);
   }
 
   /** Ctrl-C, and all that follows from it. */

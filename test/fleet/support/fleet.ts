@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import { enrol } from '../../../src/main/fleet.ts';
 import { startRemote } from '../../clients/support/remote.ts';
 import { ZoneProcess } from '../../control-plane/support/zones.ts';
 import { type RedisServer, redisServer } from '../../state/support.ts';
@@ -61,16 +62,17 @@ export class Fleet {
       ].join(''),
       'policies/all.cedar': '',
     });
+    const path = (name: string): string => join(workspace.dir, name);
     for (const [name, era] of [['old', 'legacy'] as const, ['new', 'modern'] as const]) {
       const remote = await startRemote(era);
       t.after(remote.stop);
       await workspace.must('add', remote.url, '--name', name, '--yes');
     }
     await wish.prepare?.(workspace);
-    writeFileSync(join(workspace.dir, 'policies/all.cedar'), wish.policy ?? policy);
+    writeFileSync(path('policies/all.cedar'), wish.policy ?? policy);
     for (const at of dialled.keys()) {
-      const identity = await workspace.must('control', '--enrol', `edge-${at}`);
-      writeFileSync(join(workspace.dir, `edge-${at}.json`), identity, { mode: 0o600 });
+      const identity = await enrol(`edge-${at}`, path('innerkeep.yaml'), path('.innerkeep'));
+      writeFileSync(path(`edge-${at}.json`), JSON.stringify(identity), { mode: 0o600 });
     }
     const control = await ZoneProcess.start(workspace.dir, ['control']);
     t.after(() => control.stop());
@@ -134,9 +136,7 @@ export class Fleet {
     return readFileSync(join(this.workspace.dir, '.innerkeep/pki/ca.pem'), 'utf8');
   }
 
-  async token(subject = 'alice', ...argv: readonly string[]): Promise<string> {
-    return (
-      await this.workspace.must('token', '--subject', subject, '--tenant', 'acme', '--ttl', '1h', ...argv)
-    ).trim();
+  token(subject = 'alice', ...argv: readonly string[]): Promise<string> {
+    return this.workspace.token('--subject', subject, '--tenant', 'acme', '--ttl', '1h', ...argv);
   }
 }
