@@ -1,8 +1,8 @@
-import { hash } from 'node:crypto';
 import { type ReviewedList, type Said, saidOf } from '../../contract/said.ts';
 import type { Reviewed, UpstreamCall } from '../../contract/upstream.ts';
 import { listLive } from './describe.ts';
 import { type Channel, type Handshake, objectOf } from './handshake.ts';
+import { type Descriptor, digestOf, PagesRead } from './pages-read.ts';
 import type { StaleLists } from './stale-lists.ts';
 import { asFailure, UpstreamFailure } from './upstream.ts';
 
@@ -22,8 +22,8 @@ export interface Conversation extends Pick<Channel, 'request'> {
 
 type Called = Pick<UpstreamCall, 'reviewed' | 'pinned' | 'differs'>;
 
-/** Each descriptor in the order of its list: a hostile one may have a name twice. */
-type Live = readonly { readonly name: string; readonly digest: string }[];
+/** In the order of the list: a hostile one may have a name twice. */
+type Live = readonly Descriptor[];
 
 interface Look {
   readonly of: StaleLists;
@@ -51,6 +51,7 @@ export class Constancy {
   readonly #flipped = new Map<string, string>();
   readonly #looks = new WeakMap<object, Look>();
   readonly #told = new Set<string>();
+  readonly #pages = new PagesRead();
 
   /** @param now milliseconds since the epoch */
   constructor(now: () => number) {
@@ -123,11 +124,8 @@ export class Constancy {
 
   #ask(life: object, conversation: Conversation): Look {
     const { stale, handshake } = conversation;
-    const lists = {
-      tools: liveOf('tools', conversation),
-      prompts: liveOf('prompts', conversation),
-      resourceTemplates: liveOf('resourceTemplates', conversation),
-    };
+    const live = (list: ReviewedList): Promise<Live> => listLive(conversation, handshake, list, this.#pages.read);
+    const lists = { tools: live('tools'), prompts: live('prompts'), resourceTemplates: live('resourceTemplates') };
     const whole = wholeOf(handshake, lists);
     const until = this.#now() + MAX_AGE;
     const look: Look = { of: stale, lists, whole, heard: stale.heard, isThere: false, calls: 1, until };
@@ -178,14 +176,6 @@ function changed({ list, name, digest }: Reviewed, now: string): UpstreamFailure
   return new UpstreamFailure('changed', `${list}/list has had ${name} as ${now}, and ${digest} was reviewed`);
 }
 
-async function liveOf(list: ReviewedList, conversation: Conversation): Promise<Live> {
-  const raws = await listLive(conversation, conversation.handshake, list);
-  return raws.flatMap((raw) => {
-    const { name } = objectOf(raw);
-    return typeof name === 'string' ? [{ name, digest: digestOf(raw) }] : [];
-  });
-}
-
 async function wholeOf({ raw }: Handshake, lists: Look['lists']): Promise<Awaited<Look['whole']>> {
   const missing: string[] = [];
   let isOurs = false;
@@ -210,8 +200,4 @@ async function wholeOf({ raw }: Handshake, lists: Look['lists']): Promise<Awaite
   const known = typeof instructions === 'string' ? digestOf(instructions) : undefined;
   const said = [...saidOf(known, { tools, prompts, resourceTemplates }), ...missing.sort()];
   return { said, digest: digestOf(JSON.stringify(said)) };
-}
-
-function digestOf(text: string): string {
-  return `sha256-${hash('sha256', text, 'base64')}`;
 }

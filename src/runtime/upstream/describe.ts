@@ -20,7 +20,7 @@ export async function describeServer(channel: Channel, handshake: Handshake): Pr
   const has = (capability: string) => isObject(handshake.capabilities[capability]);
   const budget = fullBudget();
   budget.size -= handshake.raw.length;
-  const list = (method: string, member: string) => listAll(channel, handshake, method, member, budget);
+  const list = (method: string, member: string) => listAll(channel, handshake, method, member, budget, pageOf);
   return {
     handshake: handshake.raw,
     tools: has('tools') ? await list('tools/list', 'tools') : [],
@@ -31,17 +31,28 @@ export async function describeServer(channel: Channel, handshake: Handshake): Pr
 
 /**
  * One list as it is now.
+ * @param read takes a page apart
  * @throws UpstreamFailure
  */
-export async function listLive(
+export async function listLive<Element>(
   channel: Pick<Channel, 'request'>,
   handshake: Handshake,
   list: ReviewedList,
-): Promise<readonly string[]> {
+  read: Read<Element>,
+): Promise<readonly Element[]> {
   const [capability, method] = list === 'resourceTemplates' ? ['resources', TEMPLATES] : [list, `${list}/list`];
   if (!isObject(handshake.capabilities[capability])) return [];
-  return listAll(channel, handshake, method, list, fullBudget());
+  return listAll(channel, handshake, method, list, fullBudget(), read);
 }
+
+interface Page<Element> {
+  readonly elements: readonly Element[];
+  /** Raw JSON of the cursor of the next one. */
+  readonly next: string | undefined;
+}
+
+/** @throws UpstreamFailure */
+type Read<Element> = (raw: string, method: string, member: string) => Page<Element>;
 
 interface Budget {
   pages: number;
@@ -53,14 +64,15 @@ function fullBudget(): Budget {
   return { pages: MAX_PAGES, elements: MAX_ELEMENTS, size: MAX_SIZE };
 }
 
-async function listAll(
+async function listAll<Element>(
   channel: Pick<Channel, 'request'>,
   { era }: Handshake,
   method: string,
   member: string,
   budget: Budget,
-) {
-  const elements: string[] = [];
+  read: Read<Element>,
+): Promise<Element[]> {
+  const elements: Element[] = [];
   for (let params = '{}'; ; ) {
     if (--budget.pages < 0) throw new UpstreamFailure('size', `${method}: more than ${MAX_PAGES} pages of descriptors`);
     const answer = await channel.request(method, Buffer.from(params), era);
@@ -69,7 +81,7 @@ async function listAll(
       if (method === TEMPLATES && objectOf(answer.raw).code === METHOD_NOT_FOUND) return elements;
       throw new UpstreamFailure('upstream', `${method}: ${answer.raw.slice(0, 512)}`);
     }
-    const page = pageOf(answer.raw, method, member);
+    const page = read(answer.raw, method, member);
     budget.elements -= page.elements.length;
     budget.size -= answer.raw.length;
     if (budget.elements < 0) throw new UpstreamFailure('size', `more than ${MAX_ELEMENTS} descriptors`);
@@ -80,7 +92,8 @@ async function listAll(
   }
 }
 
-function pageOf(raw: string, method: string, member: string) {
+/** The raw JSON of its descriptors. @throws UpstreamFailure */
+export function pageOf(raw: string, method: string, member: string): Page<string> {
   const value = objectOf(raw);
   const members = rawMembers(raw);
   const list = value[member];
