@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { hash } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
+import { type Said, saidOf } from '../../src/contract/said.ts';
 import type { Reviewed } from '../../src/contract/upstream.ts';
 import { until } from '../support/until.ts';
 import {
@@ -24,8 +25,12 @@ function reviewed(descriptor: { readonly name: string }): Reviewed {
   return {
     list: 'tools',
     name: descriptor.name,
-    digest: `sha256-${hash('sha256', JSON.stringify(descriptor), 'base64')}`,
+    digest: digestOf(descriptor),
   };
+}
+
+function digestOf(value: object): string {
+  return `sha256-${hash('sha256', JSON.stringify(value), 'base64')}`;
 }
 
 /** A remote server that describes its tool otherwise after so many calls; `told`: it says so in the last of them. */
@@ -109,6 +114,35 @@ test('a flip that is noticed while calls are in flight: none that is about the t
   assert.equal(await calls[0], 'as ever');
   for (const release of others) release(false);
   for (const answer of await Promise.all(calls.slice(1))) assert.match(answer, changed.detail);
+});
+
+test('a session that is over is begun again, and nothing is told; a list that is hidden is', async (t) => {
+  const state = { isOver: false, hides: false };
+  const manners: Manners = ({ headers, message: { id, method } }, response) => {
+    const lost = state.isOver && headers['mcp-session-id'] === 'session-1';
+    if (lost) return json(response, { jsonrpc: '2.0', id: null, error: { code: -32001, message: 'over' } }, {}, 404);
+    if (method === 'tools/list') return json(response, { jsonrpc: '2.0', id, result: { tools: [ECHO] } });
+    if (method !== 'prompts/list') return false;
+    if (!state.hides) return json(response, { jsonrpc: '2.0', id, result: { prompts: [] } });
+    return json(response, { jsonrpc: '2.0', id, error: { code: -32600, message: 'no' } }, {}, 400);
+  };
+  const { settings } = await remoteServer(t, keepingSessions(manners, { tools: {}, prompts: {} }));
+  const time = { now: Date.now() };
+  const upstream = upstreamOf(t, settings, { now: () => time.now });
+  const said = saidOf(undefined, { tools: [reviewed(ECHO)], prompts: [], resourceTemplates: [] });
+  const told: Said[] = [];
+  const call = async () => {
+    const more = { pinned: digestOf(said), differs: (now: Said) => void told.push(now) };
+    time.now += MINUTE;
+    return textOf(await upstream.call(callOf({ echo: 'as ever', reviewed: reviewed(ECHO), ...more })));
+  };
+  await call();
+  state.isOver = true;
+  assert.equal(await call(), 'as ever');
+  assert.deepEqual(told, []);
+  state.hides = true;
+  assert.equal(await call(), 'as ever');
+  assert.deepEqual(told, [[...said, 'prompts cannot be listed']]);
 });
 
 test('a remote server that flips without a word is found when another session begins', async (t) => {

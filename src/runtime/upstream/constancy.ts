@@ -28,7 +28,7 @@ type Live = readonly Descriptor[];
 interface Look {
   readonly of: StaleLists;
   readonly lists: Readonly<Record<ReviewedList, Promise<Live>>>;
-  /** Resolves when each list is there or cannot be had. Undefined: it is not the server that is to blame. */
+  /** Resolves when each list is there or cannot be had. Undefined: that tells nothing of the server. */
   readonly whole: Promise<{ readonly said: Said; readonly digest: string } | undefined>;
   /** How many changes had been told of when it was asked for. */
   readonly heard: number;
@@ -183,9 +183,9 @@ async function wholeOf({ raw }: Handshake, lists: Look['lists']): Promise<Awaite
     try {
       return await lists[list];
     } catch (error) {
-      const { code, isFault } = asFailure(error);
+      const { code, isTelling } = asFailure(error);
       // Sandboxes are ended, and calls taken back, for reasons of our own.
-      isOurs ||= code !== 'size' && (code !== 'upstream' || !isFault);
+      isOurs ||= !isTelling || code === 'isolation';
       missing.push(`${list} cannot be listed`);
       return [];
     }
@@ -195,7 +195,9 @@ async function wholeOf({ raw }: Handshake, lists: Look['lists']): Promise<Awaite
     had('prompts'),
     had('resourceTemplates'),
   ]);
-  if (isOurs) return undefined;
+  // A conversation that is over shows nothing at all, and is begun again.
+  const isSilent = missing.length > 0 && [tools, prompts, resourceTemplates].every(({ length }) => length === 0);
+  if (isOurs || isSilent) return undefined;
   const { instructions } = objectOf(raw);
   const known = typeof instructions === 'string' ? digestOf(instructions) : undefined;
   const said = [...saidOf(known, { tools, prompts, resourceTemplates }), ...missing.sort()];
