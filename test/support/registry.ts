@@ -1,5 +1,5 @@
 import { createHash, createSign, generateKeyPairSync, type KeyObject } from 'node:crypto';
-import { createServer } from 'node:http';
+import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
@@ -10,8 +10,12 @@ export interface Entry {
   readonly path: string;
   readonly text?: string;
   readonly mode?: number;
-  /** Target of a symbolic link. */
+  /** Target of a link; a symbolic one, if `type` says no other. */
   readonly link?: string;
+  /** As ustar has it: `1` a hard link, `3` a character device, `x` a pax header. */
+  readonly type?: string;
+  /** Bytes that are said to follow, where these are others. */
+  readonly size?: number;
 }
 
 export interface Published {
@@ -20,6 +24,8 @@ export interface Published {
   /** Of package.json; name and version are added. */
   readonly manifest?: Readonly<Record<string, unknown>>;
   readonly entries?: readonly Entry[];
+  /** Instead of what would be packed. */
+  readonly tarball?: Buffer;
   /** What the registry says of it, where that differs from the tarball. */
   readonly claims?: Readonly<Record<string, unknown>>;
   readonly integrity?: string;
@@ -38,6 +44,8 @@ export interface Registry {
   /** Swaps what is served. */
   publish(...packages: readonly Published[]): void;
   readonly integrity: (name: string) => string;
+  /** By path: what is answered instead. */
+  readonly instead: Map<string, (response: ServerResponse) => void>;
 }
 
 /** A working package registry on loopback, for everything that a hostile one could do. */
@@ -53,10 +61,11 @@ export async function registry(
     { readonly packument: unknown; readonly tarball: Buffer; readonly integrity: string }
   >();
   const attested = new Map<string, unknown>();
+  const instead: Registry['instead'] = new Map();
   let base = '';
   const publish = (...list: readonly Published[]): void => {
     for (const item of list) {
-      const tarball = packed(item);
+      const tarball = item.tarball ?? packed(item);
       const integrity = item.integrity ?? sri(tarball);
       const signed = item.signature ?? 'none';
       const dist = {
@@ -102,6 +111,8 @@ export async function registry(
     const answer = (status: number, body: unknown): void => {
       response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
     };
+    const other = instead.get(path);
+    if (other !== undefined) return other(response);
     if (path === '-/npm/v1/keys' && options.keys) {
       const key = publicKey.export({ type: 'spki', format: 'der' }).toString('base64');
       return answer(200, {
@@ -132,7 +143,7 @@ export async function registry(
     npm_config_globalconfig: join(home, 'globalrc'),
     npm_config_fetch_retries: '0',
   };
-  return { env, publish, integrity: (name) => served.get(name)?.integrity ?? '' };
+  return { env, publish, integrity: (name) => served.get(name)?.integrity ?? '', instead };
 }
 
 function attestationsOf(base: string, { name, version }: Published): object {
@@ -142,7 +153,7 @@ function attestationsOf(base: string, { name, version }: Published): object {
 
 /** Of the tarball that is served for it. */
 export function integrityOf(item: Published): string {
-  return item.integrity ?? sri(packed(item));
+  return item.integrity ?? sri(item.tarball ?? packed(item));
 }
 
 export function sri(bytes: Buffer): string {
@@ -159,7 +170,14 @@ function packed({ name, version, manifest, entries = [] }: Published): Buffer {
 }
 
 /** One ustar member (POSIX.1-1988). */
-function tarEntry({ path, text = '', mode = 0o644, link }: Entry): Buffer {
+export function tarEntry({
+  path,
+  text = '',
+  mode = 0o644,
+  link,
+  type = link === undefined ? '0' : '2',
+  size,
+}: Entry): Buffer {
   const header = Buffer.alloc(512);
   const body = Buffer.from(link === undefined ? text : '');
   const octal = (value: number, at: number, length: number): void => {
@@ -169,10 +187,10 @@ function tarEntry({ path, text = '', mode = 0o644, link }: Entry): Buffer {
   octal(mode, 100, 8);
   octal(0, 108, 8);
   octal(0, 116, 8);
-  octal(body.length, 124, 12);
+  octal(size ?? body.length, 124, 12);
   octal(499_162_500, 136, 12);
   header.write('        ', 148);
-  header.write(link === undefined ? '0' : '2', 156);
+  header.write(type, 156);
   header.write(link ?? '', 157);
   header.write('ustar\x0000', 257);
   octal(

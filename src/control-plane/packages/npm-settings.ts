@@ -1,7 +1,8 @@
 import Config from '@npmcli/config';
 import settings from '@npmcli/config/lib/definitions/index.js';
+import { Packuments } from './registry.ts';
 
-/** Registry, credentials, CA, proxy and cache as the operator's npm uses them. */
+/** Registry, credentials, CA and proxy as the operator's npm uses them; its cache where he works offline. */
 export type NpmSettings = Readonly<Record<string, unknown>>;
 
 /**
@@ -29,5 +30,6 @@ export async function npmSettings(
     allowFile: 'none',
     allowDirectory: 'none',
   };
-  return { ...config.flat, ...strict, audit: false, fund: false };
+  const npm = { ...config.flat, ...strict, audit: false, fund: false };
+  return { ...npm, packumentCache: new Packuments(npm) };
 }

@@ -3,6 +3,7 @@ import { SafetyError } from '../config/problem.ts';
 import { type RegistryKey, type TrustedRoot, verifyAttestations } from './attestation.ts';
 import type { LockedPackage } from './lock.ts';
 import type { NpmSettings } from './npm-settings.ts';
+import { documentAt } from './registry.ts';
 import { asked, each, nameAt } from './tree.ts';
 
 export interface Provenance {
@@ -32,15 +33,13 @@ export async function checkProvenance(
   npm: NpmSettings,
   trustedRoot: () => Promise<TrustedRoot>,
 ): Promise<Provenance> {
-  const packumentCache = new Map();
   const keys = new Map<string, Promise<readonly RegistryKey[] | undefined>>();
   const unsigned: string[] = [];
   let keyless = false;
   let built: string | undefined;
   const list = Object.entries(packages);
   await each(list, 6, async ([path, { name = nameAt(path), version, integrity }]) => {
-    const options = { ...npm, integrity, packumentCache };
-    const served = await manifest(`${name}@${version}`, options);
+    const served = await manifest(`${name}@${version}`, { ...npm, integrity });
     const registry = registryOf(name, npm);
     const held = keys.get(registry) ?? registryKeys(registry, npm);
     keys.set(registry, held);
@@ -91,7 +90,7 @@ function sha512Of(integrity: string): string {
 /** From the registry that the package came from, wherever the address that it gives leads. */
 async function attestationsOf(url: unknown, registry: string, npm: NpmSettings): Promise<string> {
   const { pathname } = new URL(String(url), registry);
-  return asked(() => fetched(new URL(pathname, registry).href, npm));
+  return asked(() => documentAt(new URL(pathname, registry).href, { ...npm, preferOnline: true }));
 }
 
 /** pacote's types know nothing of signatures yet. */
@@ -109,7 +108,7 @@ function registryOf(name: string, npm: NpmSettings): string {
 async function registryKeys(registry: string, npm: NpmSettings): Promise<readonly RegistryKey[] | undefined> {
   let text: string;
   try {
-    text = await fetched(`${registry}-/npm/v1/keys`, npm);
+    text = await documentAt(`${registry}-/npm/v1/keys`, { ...npm, preferOnline: true });
   } catch (error) {
     if (error instanceof Error && 'code' in error && /^E4\d\d$/.test(String(error.code))) return undefined;
     return asked(() => Promise.reject(error));
@@ -117,10 +116,4 @@ async function registryKeys(registry: string, npm: NpmSettings): Promise<readonl
   const { keys } = JSON.parse(text) as { readonly keys?: readonly (RegistryKey & { readonly key: string })[] };
   if (!Array.isArray(keys)) return undefined;
   return keys.map((key) => ({ ...key, pemkey: `-----BEGIN PUBLIC KEY-----\n${key.key}\n-----END PUBLIC KEY-----` }));
-}
-
-/** The one client that knows the operator's proxy, CA and login fetches these too; its answer is bytes to it. */
-async function fetched(url: string, npm: NpmSettings): Promise<string> {
-  const options = { ...npm, allowRemote: 'all', preferOnline: true } as pacote.Options;
-  return String(await pacote.tarball(url, options));
 }

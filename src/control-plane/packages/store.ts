@@ -17,8 +17,9 @@ import { within } from '../config/paths.ts';
 import { SafetyError } from '../config/problem.ts';
 import { removal } from './removal.ts';
 
-const MAX_FILES = 100_000;
-const MAX_BYTES = 2 * 1024 ** 3;
+/** Files of one server, and their bytes. */
+export const MAX_FILES = 100_000;
+export const MAX_BYTES = 2 * 1024 ** 3;
 const CHUNK = 8 * 1024 * 1024;
 
 /**

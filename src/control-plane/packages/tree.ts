@@ -2,11 +2,11 @@ import { mkdtemp, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Arborist from '@npmcli/arborist';
-import pacote from 'pacote';
 import { configError, SafetyError } from '../config/problem.ts';
 import type { LockedPackage } from './lock.ts';
 import type { NpmSettings } from './npm-settings.ts';
 import { removal } from './removal.ts';
+import { Unpacked, unpack } from './tarball.ts';
 
 interface ResolvedTree {
   /** Path below the server's root → what lies there. */
@@ -59,27 +59,36 @@ export async function resolveTree(
 /**
  * Fetches and unpacks exactly these packages; each tarball must have its integrity, and be what it is taken for.
  * Links in tarballs are left out, scripts are never run.
- * @throws SafetyError on EINTEGRITY
+ * @throws SafetyError on EINTEGRITY, and for more than a server may have
  */
 export async function installTree(
   packages: Readonly<Record<string, LockedPackage>>,
   directory: string,
   npm: NpmSettings,
 ): Promise<void> {
-  const packumentCache = new Map();
-  await each(Object.entries(packages), 6, async ([path, { version, integrity, name = nameAt(path) }]) => {
+  const fetched = await mkdtemp(join(tmpdir(), 'innerkeep-fetched-'));
+  const remove = removal(fetched);
+  const unpacked = new Unpacked();
+  const install = async (path: string, { version, integrity, name = nameAt(path) }: LockedPackage, file: string) => {
     if (
       !/^(node_modules\/(@[^/]+\/)?[^/]+)(\/node_modules\/(@[^/]+\/)?[^/]+)*$/.test(path) ||
       path.split('/').includes('..')
     )
       throw new SafetyError(`the lock names a package outside of node_modules: ${path.slice(0, 200)}`);
     const target = join(directory, path);
-    await asked(() => pacote.extract(`${name}@${version}`, target, { ...npm, integrity, packumentCache }));
+    await asked(() => unpack(`${name}@${version}`, file, target, { ...npm, integrity }, unpacked));
     const own: unknown = JSON.parse(await readFile(join(target, 'package.json'), 'utf8'));
     const says = own as { readonly name?: unknown; readonly version?: unknown };
     if (says.name !== name || cleaned(says.version) !== version)
       throw new SafetyError(`the tarball of ${name}@${version} says that it is ${says.name}@${says.version}`);
-  });
+  };
+  try {
+    await each([...Object.entries(packages)].entries(), 6, ([at, [path, item]]) =>
+      install(path, item, join(fetched, `${at}.tgz`)),
+    );
+  } finally {
+    remove();
+  }
 }
 
 /** Runs `work` over all items, so many at a time; the first failure is thrown when none is under way any more. */
@@ -106,7 +115,7 @@ export async function asked<T>(ask: () => Promise<T>): Promise<T> {
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : '';
     const message = error instanceof Error ? error.message.replace(/https?:\/\/\S+/g, 'the registry') : String(error);
-    if (/^(EINTEGRITY|EATTESTATION|EMISSINGSIGNATUREKEY|EEXPIREDSIGNATUREKEY|EALLOW)/.test(code))
+    if (/^(EINTEGRITY|EATTESTATION|EMISSINGSIGNATUREKEY|EEXPIREDSIGNATUREKEY|EALLOW|EBADPLATFORM|Z_|TAR_)/.test(code))
       throw new SafetyError(`${code}: ${message}`);
     if (/^(E404|ETARGET|ENOVERSIONS|E403)$/.test(code))
       throw configError('npm', message.split('\n')[0] ?? '', 'check name and version');
@@ -120,6 +129,9 @@ export async function asked<T>(ask: () => Promise<T>): Promise<T> {
         `the registry could not be asked (${code})`,
         "check npm's registry, proxy, CA and login",
       );
+    // npm's client believes that a document of a package is one.
+    if (error instanceof TypeError || error instanceof RangeError)
+      throw new SafetyError(`the registry's answer is not of a package: ${message.slice(0, 200)}`);
     throw error;
   }
 }
