@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { gzipSync } from 'node:zlib';
+import { hostileObjects } from '../support/hostile-json.ts';
 import { callText } from '../support/http.ts';
 import { verifies } from '../support/verifies.ts';
 import { corporaAbsent, httpVectors, jsonDocuments } from './support/corpora.ts';
@@ -11,6 +13,9 @@ import { each } from './support/raw-socket.ts';
 
 const POLICIES = `${POLICY}permit (principal in Tenant::"acme", action == Action::"printer/print", resource == Tenant::"acme");\n`;
 const WIDTH = 8;
+
+/** 64 MiB in 64 kB. */
+const BOMB = gzipSync(Buffer.alloc(64 * 1024 ** 2));
 
 let mirror: Mirror;
 let keep: Keep;
@@ -86,7 +91,7 @@ test('what a remote server does to HTTP, to ids and to sizes is refused, each ti
   verifies('output.size', 'output.errors');
   const good = (id: string): string => `{"jsonrpc":"2.0","id":${id},"result":{"content":[]}}`;
   const head = 'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n';
-  const sayings: Readonly<Record<string, Saying>> = {
+  const sayings: Record<string, Saying> = {
     'hangs up': () => null,
     'ends without a word': () => '',
     'hangs up in the head': () => 'HTTP/1.1 200 OK\r\nContent-Ty',
@@ -122,10 +127,25 @@ test('what a remote server does to HTTP, to ids and to sizes is refused, each ti
     'too much, without an end': () => `${head}\r\n${' '.repeat(6_000_000)}`,
     'too deep': (id) => http(good(id).replace('[]', `${'['.repeat(100)}${']'.repeat(100)}`)),
     'too long an event': () => http(`data: ${'x'.repeat(5_000_000)}`, 'text/event-stream'),
+    'too long a field name': () => http(`${'f'.repeat(10_000_000)}: x\n\n`, 'text/event-stream'),
+    'countless events': () => http('id: 1\ndata\n\n'.repeat(200_000), 'text/event-stream'),
     'a stream without the answer': () => http(': nothing\n\n'.repeat(1000), 'text/event-stream'),
     'a stream of something else': () =>
       http(Buffer.from([0x64, 0x61, 0x74, 0x61, 0x3a, 0xff, 0x0a, 0x0a]), 'text/event-stream'),
   };
+  // Whatever its coding says it would become, nothing is inflated.
+  for (const coding of ['gzip', 'GZIP', 'x-gzip', 'deflate', 'br', 'zstd', 'gzip, br', 'identity, gzip', 'unheard-of'])
+    sayings[`a bomb in ${coding}`] = () =>
+      around(`${head}Content-Encoding: ${coding}\r\nConnection: close\r\n\r\n`, BOMB, '');
+  const places = [
+    '"result":{"content":[],"structuredContent":',
+    '"result":{"content":[],"_meta":',
+    '"error":{"code":1,"message":"x","data":',
+  ] as const;
+  for (const [what, body] of hostileObjects('a', { size: 4_500_000, members: 500_000 }))
+    for (const place of /deep|cut/.test(what) ? places : places.slice(0, 1))
+      if (!/proto/.test(what))
+        sayings[`${what} in ${place}`] = (id) => http(`{"jsonrpc":"2.0","id":${id},${place}${body}}}`);
   await keep.undisturbed(echo, () =>
     each(Object.entries(sayings), WIDTH, async ([why, saying]) => {
       const reply = await said(why, saying);
@@ -133,6 +153,16 @@ test('what a remote server does to HTTP, to ids and to sizes is refused, each ti
       assert.doesNotMatch(reply.text, /secret/, why);
     }),
   );
+});
+
+test('keys that are attacks on prototypes are a remote server’s data, and reach the caller as such', async () => {
+  for (const key of ['__proto__', 'constructor', 'prototype', 'toString', 'hasOwnProperty']) {
+    const content = `{"${key}":{"isAdmin":true,"prototype":{"isAdmin":true}}}`;
+    const reply = await said(key, (id) =>
+      http(`{"jsonrpc":"2.0","id":${id},"result":{"content":[],"structuredContent":${content},"_meta":${content}}}`),
+    );
+    assert.ok(reply.text.includes(`"structuredContent":${content}`), reply.text);
+  }
 });
 
 test('a second answer behind the first is nobody’s: the next calls get their own', async () => {

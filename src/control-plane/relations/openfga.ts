@@ -6,8 +6,13 @@ export class RelationsFault extends Error {}
 /** One request to the store. @throws RelationsFault */
 export type AskStore = (path: string, body?: object) => Promise<unknown>;
 
-/** A tuple of the store's: `user` has `relation` to `object`. */
-const key = z.object({ user: z.string(), relation: z.string(), object: z.string(), condition: z.unknown().optional() });
+/** A tuple of the store's: `user` has `relation` to `object`. None is longer in OpenFGA, and so many have a bound together. */
+const key = z.object({
+  user: z.string().max(512),
+  relation: z.string().max(50),
+  object: z.string().max(256),
+  condition: z.unknown().optional(),
+});
 const read = z.object({ tuples: z.array(z.object({ key })), continuation_token: z.string() });
 const changes = z.object({
   changes: z.array(
@@ -99,6 +104,6 @@ function nameOf({ user, relation, object }: Tuple): string {
 
 function parsed<T>(shape: z.ZodType<T>, value: unknown): T {
   const { success, data, error } = shape.safeParse(value);
-  if (!success) throw new RelationsFault(`not what the API says: ${z.prettifyError(error)}`);
+  if (!success) throw new RelationsFault(`not what the API says: ${z.prettifyError(error).slice(0, 500)}`);
   return data;
 }
