@@ -25,9 +25,12 @@ const metadataNames = new Set([
 /** Answered by this machine (RFC 6761 §6.3, and what systems add in /etc/hosts). */
 const loopbackNames = /(^|\.)(localhost|localdomain|ip6-localhost|ip6-loopback|ip6-localnet|broadcasthost)$/;
 /** Public names whose only use is to answer with a loopback address. */
-const loopbackServices = /(^|\.)(localtest\.me|lvh\.me|vcap\.me|lacolhost\.com|yoogle\.com|readme\.localtest\.me)$/;
-/** Top-level names of inner networks (ICANN `.internal`, RFC 6762 appendix G, RFC 8375), and those that no DNS has. */
-const privateUse = /(^|\.)(internal|local|lan|intranet|corp|home|private|home\.arpa|onion|alt)$/;
+const loopbackServices =
+  /(^|\.)(localtest\.me|lvh\.me|vcap\.me|fuf\.me|ulh\.us|localh\.st|smackaho\.st|lacolhost\.com|yoogle\.com|spoofed\.burpcollaborator\.net|bugbounty\.dod\.network)$/;
+/** Top-level names of inner networks (ICANN `.internal`, RFC 6762 appendix G, RFC 8375), of clusters, and those that no DNS has. */
+const privateUse = /(^|\.)(internal|local|lan|intranet|corp|home|private|home\.arpa|svc|consul|onion|alt)$/;
+/** Public names whose only use is to answer with the address that is spelled before them, in more ways than dotted quads. */
+const addressServices = /\.(nip\.io|sslip\.io|rbndr\.us)$/;
 
 /**
  * Judges a host as a client asks for it, before anything is looked up. Only DNS names pass, in their one ASCII form;
@@ -64,6 +67,9 @@ function isMetadata(name: string, labels: readonly string[]): boolean {
 
 /** Services such as `10.0.0.1.EXAMPLE` and `10-0-0-1.EXAMPLE` answer with whatever address stands in the name. */
 function spelledAddress(name: string): AddressClass | undefined {
+  const kinds = addressServices.test(name) ? name.split('.').map(spelledByLabel) : [];
+  const spelled = kinds.find((kind) => kind !== undefined && dangerous.has(kind));
+  if (spelled !== undefined) return spelled;
   for (const [, ...parts] of name.matchAll(quads)) {
     const bytes = Uint8Array.from(parts, Number);
     const kind = classify(bytes);
@@ -72,6 +78,13 @@ function spelledAddress(name: string): AddressClass | undefined {
     if (reachable && dangerous.has(kind)) return kind;
   }
   return undefined;
+}
+
+/** `7f000001`, `app-0a000001`, and IPv6 with dashes for colons. */
+function spelledByLabel(label: string): AddressClass | undefined {
+  const [, hex] = /(?:^|-)([0-9a-f]{8})$/.exec(label) ?? [];
+  const bytes = hex === undefined ? parseAddress(label.replaceAll('-', ':')) : Buffer.from(hex, 'hex');
+  return bytes && classify(bytes);
 }
 
 const quads = /(?=(?<![0-9])(\d{1,3})[.-](\d{1,3})[.-](\d{1,3})[.-](\d{1,3})(?![0-9]))/g;

@@ -34,7 +34,7 @@ function bytes(digits: string): string {
 }
 
 function entities(text: string): string {
-  return text.replace(/&#(x?)([0-9a-f]+);?/gi, (_, x: string, digits: string) =>
+  return text.replace(/&#(x?)([0-9a-f]+);/gi, (_, x: string, digits: string) =>
     String.fromCharCode(Number.parseInt(digits, x === '' ? 10 : 16)),
   );
 }

@@ -21,8 +21,8 @@ const SUSPECT_PAIR = /[\u{1bca0}-\u{1bca3}\u{1d173}-\u{1d17a}\u{e0000}-\u{e0fff}
 /** The units that these begin with; without `u` a text is searched several times faster. */
 const SUSPECT_UNIT = new RegExp(String.raw`[${SUSPECTS}\ud82f\ud834\udb40-\udb43]`, 'g');
 
-/** A flag of a part of a country (UTS #51 §1.4.6): a black flag, its code in tags, the end. */
-const FLAG = /\u{1f3f4}[\u{e0030}-\u{e0039}\u{e0061}-\u{e007a}]{2,6}\u{e007f}/gu;
+/** A flag of a part of a country (UTS #51 §1.4.6): a black flag, the country and its part in tags, the end. */
+const FLAG = /\u{1f3f4}[\u{e0061}-\u{e007a}]{2}[\u{e0030}-\u{e0039}\u{e0061}-\u{e007a}]{1,4}\u{e007f}/gu;
 
 /**
  * Finds what a person who reads the text does not see, or takes for something else: changes of direction (UAX #9,
@@ -68,7 +68,11 @@ function hex(char: string): string {
 /** Of scripts that joiners shape, or whose words have no spaces between them. */
 const JOINED =
   /[\p{Script=Arab}\p{Script=Syrc}\p{Script=Mong}\p{Script=Nkoo}\p{Script=Deva}\p{Script=Beng}\p{Script=Guru}\p{Script=Gujr}\p{Script=Orya}\p{Script=Taml}\p{Script=Telu}\p{Script=Knda}\p{Script=Mlym}\p{Script=Sinh}\p{Script=Khmr}\p{Script=Mymr}\p{Script=Tibt}\p{Script=Thai}\p{Script=Laoo}\p{Script=Hebr}\p{Script=Thaa}\p{Script=Mand}]/u;
+/** Of scripts without spaces, whose words a line may part where something unseen says so: beside Latin names too. */
+const SPACELESS =
+  /[\p{Script=Thai}\p{Script=Laoo}\p{Script=Khmr}\p{Script=Mymr}\p{Script=Tibt}\p{Script=Hani}\p{Script=Hira}\p{Script=Kana}]/u;
 const LATIN = /[\p{Script=Latn}0-9_]/u;
+const VISIBLE_ASCII = /^[\x21-\x7e]{2}$/;
 const MARK = /\p{M}/u;
 const JOINER = /[\u200c\u200d]/;
 /** So many of them in a row spell something out. */
@@ -89,10 +93,12 @@ function needed(code: number, left: string, right: string): boolean {
     case 0x00ad: // A hyphen where a line may end.
       return /\p{L}/u.test(left) && /\p{L}/u.test(right);
     case 0x200b:
+      if (VISIBLE_ASCII.test(left + right)) return false;
+    // What never parts a line is judged likewise.
     case 0x2060:
     case 0xfeff:
     case 0x180e:
-      return !LATIN.test(left) && !LATIN.test(right);
+      return SPACELESS.test(left + right) || (!LATIN.test(left) && !LATIN.test(right));
     case 0x200c:
     case 0x200d:
       return (

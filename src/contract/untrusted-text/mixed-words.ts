@@ -6,8 +6,11 @@ const LATIN = 2;
 /** Without one of these no word is mixed: what only looks Latin. */
 const CYRILLIC = 4;
 const GREEK = 8;
-const OTHER = 16;
+/** Greek capitals and the omicron: drawn as Latin letters, and no sign of any science. */
+const TWIN = 16;
+const OTHER = 32;
 
+const TWINS = 'ΑΒΕΖΗΙΚΜΝΟΡΤΥΧο';
 const KINDS = kinds();
 
 function kinds(): Uint8Array {
@@ -23,6 +26,7 @@ function kinds(): Uint8Array {
     const kind = /\p{Script=Cyrl}/u.test(letter) ? CYRILLIC : /\p{Script=Grek}/u.test(letter) ? GREEK : 0;
     for (const form of kind === 0 ? [] : [letter, letter.toUpperCase()]) all[form.charCodeAt(0)] = kind;
   }
+  for (const letter of TWINS) all[letter.charCodeAt(0)] = TWIN;
   return all;
 }
 
@@ -71,6 +75,8 @@ const WORD = /[\p{L}\p{M}\p{N}_]{1,256}/gu;
 const STRANGE =
   /[\p{Script=Armn}\p{Script=Cher}\p{Script=Lisu}\p{Script=Copt}\p{Script=Dsrt}\p{Script=Glag}\p{Script=Goth}\p{Script=Osge}\uff21-\uff3a\uff41-\uff5a\u{1d400}-\u{1d7ff}]/u;
 
+const TWIN_LETTER = new RegExp(`[${TWINS}]`);
+
 function mixedWord(text: string, seen: number): number | undefined {
   WORD.lastIndex = 0;
   for (let found = WORD.exec(text); found !== null; found = WORD.exec(text)) {
@@ -82,14 +88,15 @@ function mixedWord(text: string, seen: number): number | undefined {
 
 function isMixed(word: string, seen: number): boolean {
   if ((seen & OTHER) !== 0 && STRANGE.test(word)) return true;
+  if ((seen & TWIN) !== 0 && TWIN_LETTER.test(word)) return true;
   if ((seen & CYRILLIC) !== 0 && word.match(/\p{Script=Cyrl}/gu)?.every(isLookalike)) return true;
   if ((seen & GREEK) === 0) return false;
-  const [, inner = ''] = INNER.exec(word) ?? [];
-  return inner.match(/\p{Script=Grek}/gu)?.some(isLookalike) ?? false;
+  const between = word.match(BETWEEN) ?? [];
+  return between.some((part) => /[a-z]/.test(part) && part.match(/\p{Script=Grek}/gu)?.some(isLookalike));
 }
 
-/** What stands between the first and the last Latin letter of a word. */
-const INNER = /[a-z](.*)[a-z]/iu;
+/** What stands between two Latin letters; between capitals it is a name of science: `NFκB`. */
+const BETWEEN = /[A-Za-z][^A-Za-z]{1,255}[A-Za-z]/g;
 
 function isLookalike(letter: string): boolean {
   return Object.hasOwn(LOOKALIKES, letter.toLowerCase());

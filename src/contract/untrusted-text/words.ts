@@ -15,6 +15,7 @@ const LETTER = 0.5;
 const LONGEST = 64;
 
 /** Markup that passes itself off as somebody who may give orders, or as what a chat template is made of. */
+const CLOSING = /<\/(?:tool|function)_(?:results?|outputs?|responses?)>|<\/(?:documents?|context|search_results)>/y;
 const SEAL = /<\|[a-z_]{2,20}\|>|<<\/?sys>>|\[\/?inst\]|<\/?(?:start|end)_of_turn>/y;
 const TAG = new RegExp(
   [
@@ -28,15 +29,19 @@ const TAG = new RegExp(
 const ADDRESS = /:\\{0,2}\/\\{0,2}\/[^\s"'<>\\)]{1,200}|@[a-z0-9-]{1,63}\.[a-z0-9.-]{2,63}/y;
 /** Where keys and passwords lie. */
 const PATH =
-  /\.(?:ssh|aws|env(?!\.)|npmrc|netrc|kube|gnupg|git-credentials|[a-z]{2,4}_history)\b|\/etc\/(?:passwd|shadow)\b/y;
+  /\.(?:ssh|aws|env(?!\.)|npmrc|netrc|kube|gnupg|config\/|docker\/|git-credentials|[a-z]{2,4}_history)\b|\/etc\/(?:passwd|shadow)\b/y;
 /** Names of variables and files that hold what nobody else may have. */
 const CREDENTIAL = /secret|passw|api_?key|credential|(?:private|access|ssh)_key|id_(?:rsa|ed25519|ecdsa)/;
 /** Who speaks, before a colon at the beginning of a line. */
 const ROLE =
-  /^(?:system|assistant|developer|root|admin|administrator|hidden)(?:_(?:message|prompt|override|note|notice|instructions?|directive|command|alert))?$/;
+  /^(?:system|systeme|sistema|система|系统|assistant|developer|root|admin|administrator|hidden)(?:_(?:message|prompt|override|note|notice|instructions?|directive|command|alert))?$/;
 const TURN = /^(?:user|human|ai|bot|customer)$/;
+/** Who is spoken to, before a comma or a colon, where a clause begins. */
+const VOCATIVE =
+  /^(?:[a-z]+_){0,3}(?:assistants?|ai|ais|llms?|ai_agents?|copilot|chatbots?|chatgpt|claude|gemini|notetaker|summari[sz]er|recruiter|ki|ia|ии|(?:to|for|dear|hey|hi|attention)_(?:the_)?(?:agents?|models?))(?:_tools?)?$/;
 
-const WORD = /[\p{L}\p{N}\p{M}_]{1,64}(?:['’]\p{L}{1,4})?/uy;
+/** What stands behind an apostrophe is short; a long word behind one had its article before it. */
+const WORD = /[\p{L}\p{N}\p{M}_]{1,64}(?:['’]\p{L}{1,4}(?!\p{L}))?/uy;
 const ALONE = /[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]/;
 
 const entries = entriesOf();
@@ -81,11 +86,20 @@ class WordReader {
       case 0x5b: // [
       case 0x23: // #
       case 0x7b: // {
-        return this.#marked(SEAL, at, 'seal') ?? this.#marked(TAG, at, 'tag') ?? at + 1;
+        return (
+          this.#marked(SEAL, at, 'seal') ??
+          this.#marked(CLOSING, at, 'closing') ??
+          this.#marked(TAG, at, 'tag') ??
+          at + 1
+        );
       case 0x2f: // /
         return this.#marked(PATH, at, 'path') ?? at + 1;
+      case 0x2c: // ,
+        this.#addressee();
+        return at + 1;
       case 0x3a: // :
         this.#speaker();
+        this.#addressee();
         return this.#end(at);
       case 0x2e: // .
         return (isWord(text.charCodeAt(at - 1)) ? undefined : this.#marked(PATH, at, 'path')) ?? this.#end(at);
@@ -124,6 +138,10 @@ class WordReader {
     const who = this.#recent.join('_');
     if (ROLE.test(who)) this.#see(['role'], this.#place);
     else if (TURN.test(who)) this.#see(['turn'], this.#place);
+  }
+
+  #addressee(): void {
+    if (VOCATIVE.test(this.#recent.join('_'))) this.#see(['vocative'], this.#place);
   }
 
   #foreign(at: number): number {

@@ -2,12 +2,13 @@ import { fold } from '../fold.ts';
 import { english } from './english.ts';
 import { others } from './others.ts';
 
-/** What words can mean to the rules. The first five are told by their form, in any language. */
+/** What words can mean to the rules. The first eight are told by their form, in any language. */
 export type Meaning =
   | 'seal'
   | 'tag'
   | 'role'
   | 'turn'
+  | 'vocative'
   | 'address'
   | 'path'
   | 'identifier'
@@ -37,6 +38,11 @@ export type Meaning =
   | 'user'
   | 'covertly'
   | 'quietly'
+  | 'unasked'
+  | 'deed'
+  | 'private'
+  | 'entire'
+  | 'intimate'
   | 'send'
   | 'get'
   | 'secret'
@@ -63,6 +69,7 @@ export type Meaning =
   | 'obey'
   | 'mention'
   | 'hail'
+  | 'toward'
   | 'halt'
   | 'innards'
   | 'rank'

@@ -1,8 +1,15 @@
 import type { Lexicon } from './lexicon.ts';
 
 const german: Lexicon = {
+  hail: 'hinweis an_die für_die liebe lieber achtung',
+  innards: 'systemprompt* interne_anweisungen internen_anweisungen',
+  deed: 'leite sende schicke lösche gib überweise führe zeige verrate füge empfiehl bewerte',
+  consented: 'hat_zugestimmt hat_bestätigt',
+  unasked: 'ohne_nachzufragen ohne_rückfrage ohne_bestätigung',
+  private: 'unterhaltung gesprächsverlauf chatverlauf',
   nothing: 'nichts kein_wort',
-  ignore: 'ignorier* vergiss vergesse vergessen missachte* umgeh* überschreib* verwirf übergeh* setze_dich_über',
+  ignore:
+    'ignorier* beachte vergiss vergesse vergessen missachte* umgeh* überschreib* verwirf übergeh* setze_dich_über',
   earlier: 'vorherig* bisherig* vorig* vorangegangen* früher* obig* ursprünglich* zuvor bisher davor',
   whatever: 'alle alles sämtliche jede deine eure diese',
   orders:
@@ -38,6 +45,10 @@ const german: Lexicon = {
 };
 
 const french: Lexicon = {
+  hail: "note cher chère attention l'attention destination",
+  innards: 'instructions_internes prompt_système invite_système consignes_internes',
+  deed: 'transfère transférer envoie envoyer supprime supprimez affiche affichez ignore ignorez exécute ajoute recommande',
+  unasked: 'sans_demander sans_confirmation sans_autorisation',
   nothing: 'rien',
   ignore: 'ignor* oubli* néglig* contourn* outrepass* ne_tiens_pas_compte ne_tenez_pas_compte',
   earlier: 'précédent* antérieur* préalable* ci-dessus avant initiales initiale passées',
@@ -58,7 +69,7 @@ const french: Lexicon = {
   must: 'dois devez doit toujours obligatoire* impérativement',
   urgent: 'important* urgent* attention immédiatement',
   tell: 'dis dites dire mentionn* révél* inform* montr* avert* prévenir',
-  user: "utilisateur* l'utilisateur personne",
+  user: 'utilisateur* personne',
   covertly: 'secrètement discrètement silencieusement sans_prévenir sans_en_informer',
   send: 'envoi* envoy* transmet* transfér* télévers* publie*',
   get: 'lis lisez lire récupèr* ouvr* accéd* affich*',
@@ -68,12 +79,17 @@ const french: Lexicon = {
   answer: 'réponse*',
   before: 'avant',
   when: 'quand lorsque si',
-  first: "d'abord",
+  first: 'abord',
   shape: 'ajoute ajoutez inclus incluez',
   prompt: 'question* demande*',
 };
 
 const spanish: Lexicon = {
+  hail: 'nota atención querido aviso',
+  innards: 'prompt_del_sistema instrucciones_internas prompt_de_sistema',
+  deed: 'reenvía envía borra elimina muestra ejecuta transfiere añade recomienda',
+  consented: 'ha_autorizado ha_aceptado ha_confirmado',
+  unasked: 'sin_preguntar sin_confirmación',
   nothing: 'nada',
   ignore: 'ignor* olvid* omit* descart* desobedec* haz_caso_omiso no_sigas',
   earlier: 'anterior* previa* previo* precedente* antes original* arriba',
@@ -109,6 +125,12 @@ const spanish: Lexicon = {
 };
 
 const portugueseItalianDutch: Lexicon = {
+  hail: 'nota atenção attenzione caro cara let_op',
+  model: 'ia assistente modelo modello intelligenza',
+  innards: 'prompt_de_sistema prompt_do_sistema prompt_di_sistema instruções_internas istruzioni_interne',
+  deed: 'encaminhe envie apague exclua mostre execute inoltra invia elimina cancella mostra esegui stuur verwijder toon',
+  unasked: 'sem_perguntar sem_confirmação senza_chiedere senza_conferma zonder_te_vragen',
+  prompt: 'pedido* solicitaç* richiest* domand* verzoek*',
   nothing: 'nada nulla niente niets',
   ignore: 'ignor* esqueç* desconsider* desobedeç* dimentica* trascur* negeer* vergeet',
   earlier: 'anterior* prévia* prévio* precedent* eerdere voorgaande vorige bovenstaande',
@@ -129,7 +151,7 @@ const portugueseItalianDutch: Lexicon = {
   user: 'usuário* ninguém utente nessuno gebruiker* niemand',
   covertly: 'secretamente silenciosamente segretamente di_nascosto stiekem heimelijk',
   send: 'envie enviar mande encaminh* invia* inoltra* manda stuur* verzend* verstuur*',
-  get: 'leia ler acesse obtenha leggi leggere apri mostra lees lezen haal toon',
+  get: 'leia ler acesse obtenha mostre exiba leggi leggere apri mostra lees lezen haal toon',
   secret: 'senha* credenciais chave* password segret* credenziali chiav* wachtwoord* inloggegevens geheim* sleutel*',
   only: 'apenas somente soltanto solo alleen slechts',
   say: 'escreva responda scrivi rispondi zeg schrijf antwoord',
@@ -137,9 +159,16 @@ const portugueseItalianDutch: Lexicon = {
 };
 
 const slavicTurkish: Lexicon = {
+  hail: 'внимание примечание для уважаемый uwaga dikkat',
+  innards: 'системный_промпт системные_инструкции prompt_systemowy sistem_istemi* sistem_komut*',
+  deed: 'перешли отправь удали покажи выполни напиши ответь usuń wyślij sil gönder',
+  consented: 'дал_согласие подтвердил',
+  unasked: 'без_подтверждения не_спрашивая bez_pytania onay_almadan',
+  prompt: 'запрос* просьб* prośb* istek* isteğ*',
   drop: 'yok_say görmezden_gel unut unutun dikkate_alma yoksay',
   yield: 'gönder* ilet* yaz göster yazdır',
-  ignore: 'игнориру* проигнорируй* забудь* забыть отбрось* обойди zignoruj* ignoruj* zapomnij* pomiń ігнору* забудьте ',
+  ignore:
+    'игнориру* проигнорируй* не_выполняй забудь* забыть отбрось* обойди zignoruj* ignoruj* zapomnij* pomiń ігнору* забудьте ',
   earlier:
     'предыдущ* прежн* прошл* предшествующ* выше ранее poprzedni* wcześniejsz* powyższ* попередн* önceki daha_önceki yukarıdaki',
   whatever: 'все всё любые твои wszystkie wszelkie усі всі tüm bütün',
@@ -169,9 +198,14 @@ const slavicTurkish: Lexicon = {
 
 /** Scripts without spaces are looked up letter by letter: forms here are at most eight letters long. */
 const eastAsian: Lexicon = {
-  drop: '無視 忘れて 忘れ 무시* 잊어* 잊고',
+  hail: '注意 通知 致 へ お知らせ 에게 안내',
+  innards: '系统提示词 系统提示 系統提示 システムプロンプト 시스템프롬프트',
+  deed: '转发 發送 发送 删除 刪除 执行 上传 输出 転送 送信 削除 実行 出力 삭제* 전송* 실행*',
+  unasked: '无需确认 不用确认 無需確認 確認なし 確認せずに 확인없이',
+  prompt: '请求 要求 依頼 요청*',
+  drop: '無視 忘れて 忘れ 忘れ 무시* 잊어* 잊고',
   yield: '出力 送信 転送 表示して 教えて 출력* 전송* 보내* 알려*',
-  ignore: '忽略 无视 無視 忽视 忘记 忘掉 忘記 不要理会 不理会 绕过 无需遵守 ',
+  ignore: '忽略 无视 無視 忽视 忘记 忘掉 忘記 不要理会 不理会 绕过 无需遵守 不要执行 不执行',
   earlier: '之前 以前 先前 上述 以上 上面 此前 前面 前の 以前の 上記 これまで 이전* 앞선 위의 지금까지*',
   whatever: '所有 全部 一切 任何 すべて 全て あらゆる 모든',
   orders: '指令 指示 命令 规则 規則 提示词 提示 限制 约束 ルール 制約 プロンプト 지시* 명령* 규칙* 지침* 프롬프트*',
@@ -195,14 +229,19 @@ const eastAsian: Lexicon = {
   say: '说 说出 回答 回复 输出 打印 言って 答えて 出力 말해* 대답*',
   urgent: '重要 紧急 注意 緊急 중요* 긴급*',
   without: '没有 无 不受 なしで 없이 없는',
-  free: '无限制 不受限制 无审查 制限なし 무제한',
+  free: '没有限制 没有任何限制 制限のない 无限制 不受限制 无审查 制限なし 무제한',
 };
 
 const arabicHindiAndOthers: Lexicon = {
+  hail: 'إلى ملاحظة تنبيه',
+  model: 'المساعد مساعد एआई सहायक asisten',
+  innards: 'نص_النظام تعليمات_النظام सिस्टम_प्रॉम्प्ट',
+  deed: 'أرسل احذف نفذ भेजो भेजें हटाओ दिखाओ hapus xóa',
+  prompt: 'طلب अनुरोध permintaan yêu_cầu',
   drop: 'अनदेखा नज़रअंदाज़ भूल भूलो',
   yield: 'भेजो भेजें दिखाओ बताओ',
   ignore: 'تجاهل* انس انسى تجاوز abaikan lupakan bỏ_qua quên',
-  earlier: 'السابقة السابق أعلاه السالفة पिछले पिछली पहले उपरोक्त sebelumnya trước trên',
+  earlier: 'السابقة السابق أعلاه السالفة سبق पिछले पिछली पहले उपरोक्त sebelumnya trước trên',
   whatever: 'جميع كل كافة सभी सारे semua tất_cả',
   orders:
     'التعليمات تعليمات* الأوامر أوامر القواعد قواعد निर्देश* आदेश* नियम* instruksi perintah aturan hướng_dẫn chỉ_dẫn lệnh quy_tắc',
@@ -219,6 +258,9 @@ const arabicHindiAndOthers: Lexicon = {
   only: 'فقط केवल hanya chỉ',
   say: 'قل اكتب कहो लिखो katakan tulis',
   urgent: 'مهم عاجل ज़रूरी महत्वपूर्ण penting quan_trọng',
+  free: 'قيود قيد नियम restricciones',
+  without: 'بلا بدون दون बिना',
+  obey: 'تطيع',
   henceforth: 'من_الآن_فصاعدا من_الآن अब_से mulai_sekarang từ_bây_giờ',
   fresh: 'جديدة नया नए baru mới',
 };

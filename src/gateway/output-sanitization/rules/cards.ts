@@ -17,22 +17,39 @@ const NETWORKS: readonly { readonly first: RegExp; readonly lengths: readonly nu
   { first: /^(?:62|81)/, lengths: [16, 17, 18, 19] },
   { first: /^(?:50|5[6-9]|6[0137])/, lengths: [16, 18, 19] },
   { first: /^220[0-4]/, lengths: [16, 17, 18, 19] },
+  // Networks of one country: RuPay, Uzcard, Humo, Troy, Napas.
+  { first: /^(?:82|8600|9860|9792|9704)/, lengths: [16, 19] },
 ];
 
 /** Primary account numbers: plain, or in groups with one kind of separator throughout. */
 export const cards: readonly Rule[] = [
   {
     id: 'card-number',
-    hints: ['2', '3', '4', '5', '6', '8'],
+    hints: ['2', '3', '4', '5', '6', '8', '9704', '9792', '9860'],
     bounded: true,
-    next: /[\d -]/,
+    next: /[\d .\t-]/,
     least: 12,
     measure: cardLength,
     // What stands behind a country and its check digits is an account's number (ISO 13616).
     pattern:
-      /(?<![\w.])(?<!\b[A-Z]{2}\d{2}(?: \d{4}){0,6} )(?:\d{13,19}|\d{4}([ \u00a0\u2009\u2010-\u2014\u202f-])\d{4,6}(?:\1\d{1,7}){1,3})(?![\w]|\.\d)/y,
-    examples: ['4000123412341234', '4000 1234 1234 1234', '4000-1234-1234-1234', '4000–1234–1234–1234'],
+      /(?<![A-Za-z0-9.])(?<!\b[A-Z]{2}\d{2}(?: \d{4}){0,6} )(?:\d{13,19}|\d{4}([ .\t\u00a0\u2009\u2010-\u2014\u202f-]| - | {2})\d{4,6}(?:\1\d{1,7}){1,3})(?![A-Za-z0-9]|\.\d)/y,
+    examples: [
+      '4000123412341234',
+      '4000 1234 1234 1234',
+      '4000-1234-1234-1234',
+      '4000–1234–1234–1234',
+      '4000.1234.1234.1234',
+    ],
     spares: ['4000123412341235', '9000123412341234', '0.4000123412341234', 'DE12 4000 1234 1234 1234 56'],
+  },
+  {
+    // Of a magnetic stripe, first track (ISO/IEC 7813): a letter stands before it.
+    id: 'card-number',
+    hints: ['%B', '%b'],
+    pattern: /%[Bb](\d{13,19})(?=\^)/y,
+    validate: isCard,
+    examples: ['%B«4000123412341234»^DOE/JANE^'],
+    spares: ['%B4000123412341235^DOE/JANE^'],
   },
 ];
 
