@@ -93,11 +93,10 @@ function needed(code: number, left: string, right: string): boolean {
     case 0x00ad: // A hyphen where a line may end.
       return /\p{L}/u.test(left) && /\p{L}/u.test(right);
     case 0x200b:
-      if (VISIBLE_ASCII.test(left + right)) return false;
-    // What never parts a line is judged likewise.
     case 0x2060:
     case 0xfeff:
     case 0x180e:
+      if (code === 0x200b && VISIBLE_ASCII.test(left + right)) return false;
       return SPACELESS.test(left + right) || (!LATIN.test(left) && !LATIN.test(right));
     case 0x200c:
     case 0x200d:

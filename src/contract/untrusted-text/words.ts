@@ -19,7 +19,7 @@ const CLOSING = /<\/(?:tool|function)_(?:results?|outputs?|responses?)>|<\/(?:do
 const SEAL = /<\|[a-z_]{2,20}\|>|<<\/?sys>>|\[\/?inst\]|<\/?(?:start|end)_of_turn>/y;
 const TAG = new RegExp(
   [
-    String.raw`<\/?[ !-]{0,4}(?:system|sys|assistant|instructions?|important|hidden|secret|critical|information|admin|override|prompt|urgent|attention|directive)\b[^<>\n]{0,40}>`,
+    String.raw`<\/?[ !-]{0,4}(?:system|sys|assistant|instructions?|important|hidden|secret|critical|information|admin|override|prompt|urgent|attention|directive)(?:_[a-z]{2,16})?\b[^<>\n]{0,40}>`,
     String.raw`\[\/?(?:system|sys|hidden|secret|important|critical|urgent|(?:system|assistant|admin|ai|model|llm|developer|agent)[ _](?:instructions?|note|message|prompt|override|command|directive|notice))\b`,
     String.raw`#{1,6} {0,2}(?:new |updated )?(?:system|admin) (?:message|prompt|instructions?|override|notice)\b`,
     String.raw`\{\{[^\w\n]{0,4}(?:system|override|instructions?)\b`,
@@ -34,14 +34,14 @@ const PATH =
 const CREDENTIAL = /secret|passw|api_?key|credential|(?:private|access|ssh)_key|id_(?:rsa|ed25519|ecdsa)/;
 /** Who speaks, before a colon at the beginning of a line. */
 const ROLE =
-  /^(?:system|systeme|sistema|система|系统|assistant|developer|root|admin|administrator|hidden)(?:_(?:message|prompt|override|note|notice|instructions?|directive|command|alert))?$/;
+  /^(?:system|systeme|sistema|система|系统|assistant|developer|hidden)(?:_(?:message|prompt|override|note|notice|instructions?|directive|command|alert))?$|^(?:admin|administrator|root)_[a-z]+$|^(?:your_)?new_(?:instructions?|task|orders?|rules?)$/;
 const TURN = /^(?:user|human|ai|bot|customer)$/;
 /** Who is spoken to, before a comma or a colon, where a clause begins. */
 const VOCATIVE =
   /^(?:[a-z]+_){0,3}(?:assistants?|ai|ais|llms?|ai_agents?|copilot|chatbots?|chatgpt|claude|gemini|notetaker|summari[sz]er|recruiter|ki|ia|ии|(?:to|for|dear|hey|hi|attention)_(?:the_)?(?:agents?|models?))(?:_tools?)?$/;
 
 /** What stands behind an apostrophe is short; a long word behind one had its article before it. */
-const WORD = /[\p{L}\p{N}\p{M}_]{1,64}(?:['’]\p{L}{1,4}(?!\p{L}))?/uy;
+const WORD = /[[\p{L}\p{N}\p{M}_]--[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]]{1,64}(?:['’]\p{L}{1,4}(?!\p{L}))?/vy;
 const ALONE = /[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]/;
 
 const entries = entriesOf();

@@ -3,7 +3,7 @@ import type { Lexicon } from './lexicon.ts';
 export const english: Lexicon = {
   ignore: `
     ignor* disregard* forget* overlook* bypass* overrid* neglect* discard* dismiss* abandon* erase* unlearn*
-    regardless_of no_matter_what circumvent* violat* do_not_follow dont_follow stop_following set_aside pay_no_attention do_not_obey stop_obeying
+    skip_whatever skip_what regardless_of no_matter_what circumvent* violat* do_not_follow dont_follow stop_following set_aside pay_no_attention do_not_obey stop_obeying
     throw_away no_longer_apply put_aside cast_aside`,
   earlier: `
     previous* prior earlier preceding before foregoing former above initial* original past existing so_far up_to_now
@@ -17,7 +17,7 @@ export const english: Lexicon = {
   drop: `void null_and_void cancelled canceled revoked rescinded were_a_test was_a_test no_longer_valid no_longer_apply`,
   fresh: `new updated real actual true following revised next changed`,
   model: `
-    chatgpt gpt* ai copilot notetaker summarizer recruiter assistant assistants llm llms chatbot* claude gemini openai anthropic language_model
+    chatgpt gpt* ai copilot notetaker summarizer recruiter assistant assistants llm llms chatbot* claude gemini openai anthropic language_model unfiltered_model uncensored_model unrestricted_model
     ai_model agent bot artificial_intelligence language_models ai_models ai_systems ai_system ai_agents`,
   you: `you you're youre you'll u ya yourself thou`,
   your: `your yours`,
@@ -69,22 +69,23 @@ export const english: Lexicon = {
     this_instruction this_action this_note these_steps this_request`,
   covertly: `
     hidden_directive hidden_instruction* without_telling without_mention* without_inform* without_notif*
-    without_the_user without_alerting not_show do_not_mention don't_mention never_mention not_to_mention not_mention
-    do_not_tell don't_tell never_tell never_reveal do_not_reveal don't_reveal do_not_inform do_not_disclose
-    never_disclose do_not_explicitly_mention do_not_say_so don't_say_so do_not_alert never_explain keep_this
+    without_the_user without_alerting
+    do_not_explicitly_mention do_not_say_so don't_say_so do_not_alert never_explain
+    keep_this_secret keep_this_private keep_this_confidential keep_this_between keep_this_from
     keep_it_secret keep_secret keep_it_confidential keep_quiet between_us between_ourselves as_if_it's_part
-    as_if_nothing look_like_normal look_normal to_look_like hide_this hide_it hide_its hide_these hide_that
-    nobody_notices no_one_notices not_need_to_know must_not_know should_not_know must_not_see not_be_notified
+    as_if_nothing look_like_normal look_normal to_look_like 
+    hide_from hide_this_from hide_it_from hide_them_from hide_its_output hide_that_from
+    nobody_notices no_one_notices not_need_to_know must_not_know should_not_know 
     not_be_told not_to_be_notified not_to_be_told`,
-  unasked: `
-    without_asking do_not_ask don't_ask no_need_to_ask without_confirmation no_confirmation
+  discreet: `
+    do_not_mention don't_mention never_mention without_asking do_not_ask don't_ask no_need_to_ask without_confirmation no_confirmation
     without_any_confirmation skip_confirmation skip_all_confirmations bypass_the_confirmation without_review
     without_approval without_waiting not_wait skip_the_permission`,
   send: `
     send* sent forward* upload* exfiltrat* post posts posted transmit* leak* email* e-mail* deliver* submit* bcc*
     cc'd bcc'd relay* copy copies transfer* wire publish* steal* smuggl* report_to mail ship`,
   put: `
-    include* append* paste* embed* attach* insert* add adds pass passes encode* place put provide* supply concatenat*
+    include* append* paste* embed* attach* insert* add adds pass passes passed encode* place put provide* supply concatenat*
     inject*`,
   get: `
     read reads access* fetch* retriev* extract* collect* gather* dump* list obtain* find locate search scan open
@@ -97,12 +98,11 @@ export const english: Lexicon = {
     social_security master_password confidential wallet* security_code personal_data personal_information
     authenticator system_prompt environment ssh_key`,
   intimate: `
-    seed_phrase recovery_phrase mnemonic social_security ssn otp one-time_code one_time_code one_time_password
-    master_password bank_password user's_password their_password security_code browser_cookies session_cookies
-    ssh_private_key saved_passwords stored_credentials all_credentials`,
+    seed_phrase recovery_phrase mnemonic social_security master_password bank_password user's_password their_password
+    browser_cookies session_cookies ssh_private_key saved_passwords stored_credentials all_credentials`,
   private: `
     conversation conversations chat_history message_history chat full_chat chat_log system_prompt previous_messages
-    last_messages recent_messages private_messages recent_emails recent_mails last_emails most_recent_emails
+    last_messages last_message latest_message recent_messages private_messages recent_emails recent_mails last_emails most_recent_emails
     context_window user's_messages user's_message contact_list all_contacts mailbox inbox`,
   entire: `entire full complete whole all verbatim`,
   deed: `
@@ -111,7 +111,8 @@ export const english: Lexicon = {
     install download import open visit fetch load read dump collect export print output reveal disclose repeat show
     respond answer reply say tell claim recommend promote rate rank hire praise insert append paste embed include
     add create grant give assign invite approve merge push commit close star mark replace change modify overwrite
-    use call invoke switch stop act pretend`,
+    use call invoke switch stop act pretend ask put report pass provide
+    state summarise summarize lock accept request write`,
   sink: `
     attacker* webhook* external_endpoint external_server remote_server endpoint external_url drop_box pastebin ngrok
     requestbin this_address following_address this_url following_url third_party`,
@@ -161,16 +162,16 @@ export const english: Lexicon = {
   halt: `
     stop_what stop_everything stop_all drop_what drop_everything halt_all cease_all nevermind never_mind
     stop_processing stop_the_current stop_your stop_summari* stop_reading stop_working abort_the_current
-    abort_the_task`,
+    abort_the_task do_not_continue do_not_summari*`,
   innards: `
     system_prompt* hidden_prompt initial_prompt* original_prompt your_prompt your_instructions hidden_system
     hidden_instruction* system_instruction* initial_instruction* context_window your_configuration your_rules
     your_guidelines system_message prompt_verbatim instructions_verbatim everything_above text_above
-    words_above internal_instructions hidden_instructions tool_definitions`,
+    words_above the_above internal_instructions hidden_instructions tool_definitions`,
   rank: `
-    i_order_you i_command_you as_the_administrator as_your_developer as_your_creator as_an_administrator
-    as_your_administrator i_am_your_developer i_am_the_administrator i_am_your_creator i_am_the_owner the_owner
-    account_owner system_override admin_override security_override privileged_instructions privileged_message
+    hereby_order hereby_orders i_order_you i_command_you i_order_the as_your_developer as_your_creator
+    as_your_administrator i_am_your_developer i_am_the_administrator i_am_your_creator i_am_the_owner 
+    system_override admin_override security_override privileged_instructions privileged_message
     note_to_the_model note_to_model message_to_the_model admin_here on_behalf_of_the_administrator`,
   consented: `
     already_agreed has_agreed already_approved already_authorized been_authorized been_verified has_been_approved

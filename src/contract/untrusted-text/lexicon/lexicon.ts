@@ -38,7 +38,7 @@ export type Meaning =
   | 'user'
   | 'covertly'
   | 'quietly'
-  | 'unasked'
+  | 'discreet'
   | 'deed'
   | 'private'
   | 'entire'
@@ -134,6 +134,8 @@ export function entriesOf(): Entries {
     for (let length = Math.min(word.length, longest); length >= shortest; length--)
       found.push(stems.get(word.slice(0, length)) ?? NOTHING);
     const those = found.filter((entry) => entry !== NOTHING);
+    // Arabic writes its "and" as a part of the next word.
+    if (those.length === 0 && word.startsWith('و')) return find(word.slice(1));
     return those.length === 0 ? NOTHING : joined(those);
   };
   return { exact, find };

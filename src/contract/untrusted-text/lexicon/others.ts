@@ -1,11 +1,12 @@
 import type { Lexicon } from './lexicon.ts';
 
 const german: Lexicon = {
+  put: 'übergib* füg* hänge*',
   hail: 'hinweis an_die für_die liebe lieber achtung',
   innards: 'systemprompt* interne_anweisungen internen_anweisungen',
   deed: 'leite sende schicke lösche gib überweise führe zeige verrate füge empfiehl bewerte',
   consented: 'hat_zugestimmt hat_bestätigt',
-  unasked: 'ohne_nachzufragen ohne_rückfrage ohne_bestätigung',
+  discreet: 'ohne_nachzufragen ohne_rückfrage ohne_bestätigung',
   private: 'unterhaltung gesprächsverlauf chatverlauf',
   nothing: 'nichts kein_wort',
   ignore:
@@ -48,10 +49,11 @@ const french: Lexicon = {
   hail: "note cher chère attention l'attention destination",
   innards: 'instructions_internes prompt_système invite_système consignes_internes',
   deed: 'transfère transférer envoie envoyer supprime supprimez affiche affichez ignore ignorez exécute ajoute recommande',
-  unasked: 'sans_demander sans_confirmation sans_autorisation',
+  discreet: 'sans_demander sans_confirmation sans_autorisation',
   nothing: 'rien',
-  ignore: 'ignor* oubli* néglig* contourn* outrepass* ne_tiens_pas_compte ne_tenez_pas_compte',
-  earlier: 'précédent* antérieur* préalable* ci-dessus avant initiales initiale passées',
+  ignore:
+    'ignor* oubli* néglig* contourn* outrepass* tiens_pas_compte tenez_pas_compte tiens_plus_compte tenez_plus_compte',
+  earlier: 'précédent* antérieur* préalable* ci-dessus avant initiales initiale passées reçues',
   whatever: 'toutes tous toute tes vos ces',
   orders: 'instruction* consigne* règle* directive* ordre* contrainte* restriction* invite*',
   fresh: 'nouvelle* nouveau*',
@@ -89,9 +91,9 @@ const spanish: Lexicon = {
   innards: 'prompt_del_sistema instrucciones_internas prompt_de_sistema',
   deed: 'reenvía envía borra elimina muestra ejecuta transfiere añade recomienda',
   consented: 'ha_autorizado ha_aceptado ha_confirmado',
-  unasked: 'sin_preguntar sin_confirmación',
+  discreet: 'sin_preguntar sin_confirmación',
   nothing: 'nada',
-  ignore: 'ignor* olvid* omit* descart* desobedec* haz_caso_omiso no_sigas',
+  ignore: 'ignor* olvid* omita omite omitir descart* desobedec* haz_caso_omiso no_sigas',
   earlier: 'anterior* previa* previo* precedente* antes original* arriba',
   whatever: 'todas todos toda tus sus estas las',
   orders: 'instruccion* instrucción* órden* orden ordenes reglas directri* normas indicacion* restriccion*',
@@ -129,7 +131,7 @@ const portugueseItalianDutch: Lexicon = {
   model: 'ia assistente modelo modello intelligenza',
   innards: 'prompt_de_sistema prompt_do_sistema prompt_di_sistema instruções_internas istruzioni_interne',
   deed: 'encaminhe envie apague exclua mostre execute inoltra invia elimina cancella mostra esegui stuur verwijder toon',
-  unasked: 'sem_perguntar sem_confirmação senza_chiedere senza_conferma zonder_te_vragen',
+  discreet: 'sem_perguntar sem_confirmação senza_chiedere senza_conferma zonder_te_vragen',
   prompt: 'pedido* solicitaç* richiest* domand* verzoek*',
   nothing: 'nada nulla niente niets',
   ignore: 'ignor* esqueç* desconsider* desobedeç* dimentica* trascur* negeer* vergeet',
@@ -138,7 +140,7 @@ const portugueseItalianDutch: Lexicon = {
   orders:
     'instruç* ordens regras diretri* comando* istruzion* regole ordini direttiv* instructies regels opdrachten richtlijnen',
   fresh: 'nova* novo* nuov* nieuwe',
-  you: 'você tu voi jij je',
+  you: 'você tu sei voi jij je',
   your: 'seu sua seus suas tuo tua tuoi tue jouw',
   become:
     'agora_você_é você_agora_é aja_como finja sei_ora ora_sei fingi comportati_come agisci_come je_bent_nu doe_alsof gedraag_je',
@@ -163,14 +165,14 @@ const slavicTurkish: Lexicon = {
   innards: 'системный_промпт системные_инструкции prompt_systemowy sistem_istemi* sistem_komut*',
   deed: 'перешли отправь удали покажи выполни напиши ответь usuń wyślij sil gönder',
   consented: 'дал_согласие подтвердил',
-  unasked: 'без_подтверждения не_спрашивая bez_pytania onay_almadan',
+  discreet: 'без_подтверждения не_спрашивая bez_pytania onay_almadan',
   prompt: 'запрос* просьб* prośb* istek* isteğ*',
   drop: 'yok_say görmezden_gel unut unutun dikkate_alma yoksay',
   yield: 'gönder* ilet* yaz göster yazdır',
   ignore:
     'игнориру* проигнорируй* не_выполняй забудь* забыть отбрось* обойди zignoruj* ignoruj* zapomnij* pomiń ігнору* забудьте ',
   earlier:
-    'предыдущ* прежн* прошл* предшествующ* выше ранее poprzedni* wcześniejsz* powyższ* попередн* önceki daha_önceki yukarıdaki',
+    'предыдущ* прежн* прошл* предшествующ* выше ранее раньше poprzedni* wcześniejsz* powyższ* попередн* önceki daha_önceki yukarıdaki',
   whatever: 'все всё любые твои wszystkie wszelkie усі всі tüm bütün',
   orders:
     'инструкц* указани* правил* команд* приказ* ограничен* промпт* instrukcj* poleceni* zasad* reguł* інструкц* talimat* komut* kural* yönerge*',
@@ -201,7 +203,7 @@ const eastAsian: Lexicon = {
   hail: '注意 通知 致 へ お知らせ 에게 안내',
   innards: '系统提示词 系统提示 系統提示 システムプロンプト 시스템프롬프트',
   deed: '转发 發送 发送 删除 刪除 执行 上传 输出 転送 送信 削除 実行 出力 삭제* 전송* 실행*',
-  unasked: '无需确认 不用确认 無需確認 確認なし 確認せずに 확인없이',
+  discreet: '无需确认 不用确认 無需確認 確認なし 確認せずに 확인없이',
   prompt: '请求 要求 依頼 요청*',
   drop: '無視 忘れて 忘れ 忘れ 무시* 잊어* 잊고',
   yield: '出力 送信 転送 表示して 教えて 출력* 전송* 보내* 알려*',
@@ -220,7 +222,7 @@ const eastAsian: Lexicon = {
   must: '必须 必須 务必 一定要 总是 しなければ 必ず 반드시 항상',
   tell: '告诉 告知 提及 提到 透露 通知 伝え 言わ 知らせ 言及 말하* 알리* 언급*',
   user: '用户 使用者 ユーザー 利用者 사용자*',
-  covertly: '偷偷 悄悄 秘密地 暗中 不要告诉 不要提及 こっそり 密かに 秘密裏に 몰래 비밀리에',
+  covertly: '偷偷 悄悄 秘密地 暗中 こっそり 密かに 秘密裏に 몰래 비밀리에',
   send: '发送 發送 上传 转发 傳送 泄露 送信 転送 アップロード 전송* 보내* 업로드*',
   get: '读取 讀取 获取 提取 打开 输出 読み取 読んで 取得 開いて 출력 읽어* 읽고 가져와*',
   secret:
@@ -249,7 +251,7 @@ const arabicHindiAndOthers: Lexicon = {
   become: 'أنت_الآن تظاهر تصرف_كأنك अब_तुम अब_आप berpura-pura bertindak_sebagai đóng_vai giả_vờ',
   never: 'لا لن دون बिना मत नहीं jangan tanpa đừng không',
   must: 'يجب دائما चाहिए हमेशा harus wajib selalu phải luôn',
-  tell: 'تخبر تذكر تكشف بताना बताओ बताएं beritahu katakan sebutkan nói tiết_lộ',
+  tell: 'تخبر تذكر تكشف बताना बताओ बताएं beritahu katakan sebutkan nói tiết_lộ',
   user: 'المستخدم مستخدم उपयोगकर्ता pengguna người_dùng',
   covertly: 'سرا خفية चुपके diam-diam bí_mật lặng_lẽ',
   send: 'أرسل* ارسل* ارفع भेजो भेजें kirim* unggah gửi',
