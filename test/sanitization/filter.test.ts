@@ -206,3 +206,13 @@ test('work grows with the text and not with its square', () => {
   ];
   for (const shape of shapes) assert.equal(typeof redact(shape.repeat(300_000 / shape.length)), 'string');
 });
+
+test('a short password under an accented name is found in base64 at every place of its groups', () => {
+  verifies('output.secrets');
+  for (const before of ['', 'a', 'ab', 'abc']) {
+    const { text, secret } = sampleOf(`${before} contraseña: «{mixed:6}!4»`);
+    const coded = redact(`data: ${Buffer.from(text).toString('base64')}`).replace('data: ', '');
+    const read = Buffer.from(coded, 'base64').toString();
+    assert.ok(read.includes('contraseña: [redacted:') && !read.includes(secret), read);
+  }
+});

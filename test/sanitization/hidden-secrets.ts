@@ -20,6 +20,7 @@ export const coats: Readonly<Record<string, (text: string) => string>> = {
   'nothing between its letters': (text) => [...text].join('\u200b'),
   'colours of a terminal': (text) => [...text].map((char) => `\x1b[01;31m${char}\x1b[m`).join(''),
   'full-width letters': (text) => text.replace(/[!-~]/g, (char) => String.fromCharCode(char.charCodeAt(0) + 0xfee0)),
+  'numbers of HTML': (text) => [...text].map((char) => `&#${char.codePointAt(0)};`).join(''),
   escapes: (text) => [...text].map((char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`).join(''),
 };
 
@@ -34,6 +35,7 @@ function readings(bytes: string): string[] {
     text,
     text.replace(/\u200b|\x1b\[[\d;]*m/g, ''),
     text.normalize('NFKC'),
+    text.replace(/&#(\d+);/g, (_, code) => String.fromCodePoint(Number(code))),
     text.replace(/%([0-9a-f]{2})/gi, (_, hex) => String.fromCharCode(Number.parseInt(hex, 16))),
     text.replace(/\\u([0-9a-f]{4})/gi, (_, hex) => String.fromCharCode(Number.parseInt(hex, 16))),
     ...[text, text.replaceAll('\r\n', '')]

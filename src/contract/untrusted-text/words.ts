@@ -41,7 +41,8 @@ const VOCATIVE =
   /^(?:[a-z]+_){0,3}(?:assistants?|ai|ais|llms?|ai_agents?|copilot|chatbots?|chatgpt|claude|gemini|notetaker|summari[sz]er|recruiter|ki|ia|ии|(?:to|for|dear|hey|hi|attention)_(?:the_)?(?:agents?|models?))(?:_tools?)?$/;
 
 /** What stands behind an apostrophe is short; a long word behind one had its article before it. */
-const WORD = /[[\p{L}\p{N}\p{M}_]--[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]]{1,64}(?:['’]\p{L}{1,4}(?!\p{L}))?/vy;
+const WORD =
+  /[[\p{L}\p{N}\p{M}_]--[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]]{1,64}(?:['’]\p{L}{1,4}(?!\p{L}))?/vy;
 const ALONE = /[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]/;
 
 const entries = entriesOf();
@@ -61,6 +62,8 @@ class WordReader {
   #recent: string[] = [];
   #place = 0;
   #lettersUntil = -1;
+  /** The last sign that was no letter. */
+  #signed = 0;
 
   constructor(text: string, see: See) {
     this.#text = text;
@@ -76,6 +79,7 @@ class WordReader {
     if (code === 0x20 || code === 0x2a) return at + 1;
     const end = this.#sign(at, code);
     this.#recent = [];
+    this.#signed = code;
     return end;
   }
 
@@ -95,7 +99,8 @@ class WordReader {
       case 0x2f: // /
         return this.#marked(PATH, at, 'path') ?? at + 1;
       case 0x2c: // ,
-        this.#addressee();
+        // Within a list somebody is only named.
+        if (this.#signed !== 0x2c) this.#addressee();
         return at + 1;
       case 0x3a: // :
         this.#speaker();
@@ -141,7 +146,7 @@ class WordReader {
   }
 
   #addressee(): void {
-    if (VOCATIVE.test(this.#recent.join('_'))) this.#see(['vocative'], this.#place);
+    if (this.#recent.length > 0 && VOCATIVE.test(this.#recent.join('_'))) this.#see(['vocative'], this.#place);
   }
 
   #foreign(at: number): number {

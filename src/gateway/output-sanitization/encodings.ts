@@ -18,8 +18,11 @@ const HIDDEN = new RegExp(`${UNSEEN.source}|${SHAPED.source}`, 'u');
 /** What most texts are made of has nothing of these, and is known sooner. */
 const BEYOND = /[^\t\n\r\x20-\x7e]/;
 
+/** What HTML shows as a character of ASCII (HTML §13.1.4, numeric references). */
+const ENTITY = /&#(?:x0{0,4}([2-7][0-9a-f]|[9ad])|0{0,4}(9|1[03]|3[2-9]|[4-9]\d|1[01]\d|12[0-6]));/gi;
+
 function hides(text: string): boolean {
-  return BEYOND.test(text) && HIDDEN.test(text);
+  return (BEYOND.test(text) && HIDDEN.test(text)) || (text.includes('&#') && text.search(ENTITY) !== -1);
 }
 
 /**
@@ -33,12 +36,16 @@ export function replaceEncoded(text: string, redact: (decoded: string) => string
 }
 
 /**
- * Shows a text to `redact` as it is read: without what is not seen, and in plain letters and digits. The very same text
- * where that shows nothing; else the text as it is read.
+ * Shows a text to `redact` as it is read: without what is not seen, and in plain letters and digits, also those that HTML
+ * spells by their number. The very same text where that shows nothing; else the
+ * text as it is read.
  */
 export function replaceHidden(text: string, redact: (seen: string) => string): string {
   if (!hides(text)) return text;
-  const drawn = text.replace(UNSEEN, '').normalize('NFKC');
+  const plain = text.replace(ENTITY, (_, hex?: string, decimal?: string) =>
+    String.fromCharCode(hex === undefined ? Number(decimal) : Number.parseInt(hex, 16)),
+  );
+  const drawn = plain.replace(UNSEEN, '').normalize('NFKC');
   // The last digit of their code points is their own, which NFKC leaves as they are.
   const seen = drawn.replace(/[\u0660-\u0669\u06f0-\u06f9]/g, (digit) => String(digit.charCodeAt(0) & 0xf));
   const clean = redact(seen);
@@ -97,12 +104,19 @@ function inRun(run: string, redact: (decoded: string) => string): string | undef
 /** Groups that hold a secret: five hold 15 bytes. */
 const MIN_GROUPS = 5;
 
-/** Bytes of ASCII that can be seen begin their group of four with one of `I` to `Z`, or `a` to `f`. */
+/**
+ * Bytes of ASCII that can be seen begin their group of four with one of `I` to `Z`, or `a` to `f`. One group between them may begin with a byte of an accented
+ * letter (UTF-8): `g` to `z`.
+ */
 function mayBeText(run: string, skip: number): boolean {
   let groups = 0;
+  let accents = 0;
   for (let at = skip; at < run.length; at += 4) {
     const code = run.charCodeAt(at);
-    groups = (code >= 0x49 && code <= 0x5a) || (code >= 0x61 && code <= 0x66) ? groups + 1 : 0;
+    const isAscii = (code >= 0x49 && code <= 0x5a) || (code >= 0x61 && code <= 0x66);
+    accents = isAscii ? 0 : accents + 1;
+    if (isAscii) groups++;
+    else if (accents > 1 || code < 0x67 || code > 0x7a) groups = 0;
     if (groups === MIN_GROUPS) return true;
   }
   return false;

@@ -69,18 +69,16 @@ export const english: Lexicon = {
     this_instruction this_action this_note these_steps this_request`,
   covertly: `
     hidden_directive hidden_instruction* without_telling without_mention* without_inform* without_notif*
-    without_the_user without_alerting
-    do_not_explicitly_mention do_not_say_so don't_say_so do_not_alert never_explain
-    keep_this_secret keep_this_private keep_this_confidential keep_this_between keep_this_from
-    keep_it_secret keep_secret keep_it_confidential keep_quiet between_us between_ourselves as_if_it's_part
-    as_if_nothing look_like_normal look_normal to_look_like 
-    hide_from hide_this_from hide_it_from hide_them_from hide_its_output hide_that_from
-    nobody_notices no_one_notices not_need_to_know must_not_know should_not_know 
-    not_be_told not_to_be_notified not_to_be_told`,
+    without_the_user without_alerting do_not_explicitly_mention do_not_say_so don't_say_so do_not_alert never_explain
+    keep_this_secret keep_this_private keep_this_confidential keep_this_between keep_this_from keep_it_secret
+    keep_secret keep_it_confidential keep_quiet between_us between_ourselves as_if_it's_part as_if_nothing
+    look_like_normal look_normal to_look_like hide_from hide_this_from hide_it_from hide_them_from hide_its_output
+    hide_that_from nobody_notices no_one_notices not_need_to_know must_not_know should_not_know not_be_told
+    not_to_be_notified not_to_be_told`,
   discreet: `
-    do_not_mention don't_mention never_mention without_asking do_not_ask don't_ask no_need_to_ask without_confirmation no_confirmation
-    without_any_confirmation skip_confirmation skip_all_confirmations bypass_the_confirmation without_review
-    without_approval without_waiting not_wait skip_the_permission`,
+    do_not_mention don't_mention never_mention without_asking do_not_ask don't_ask no_need_to_ask
+    without_confirmation no_confirmation without_any_confirmation skip_confirmation skip_all_confirmations
+    bypass_the_confirmation without_review without_approval without_waiting not_wait skip_the_permission`,
   send: `
     send* sent forward* upload* exfiltrat* post posts posted transmit* leak* email* e-mail* deliver* submit* bcc*
     cc'd bcc'd relay* copy copies transfer* wire publish* steal* smuggl* report_to mail ship`,
