@@ -146,8 +146,10 @@ class Reader {
     const spoken = from - this.#mentioned <= 8 && from >= this.#mentioned;
     const weight = rule.weight * (spoken ? SPOKEN_OF : 1);
     const last = this.#fired[index] ?? NEVER;
-    if (place - last > WINDOW || weight >= (this.#weights[index] ?? 0)) this.#weights[index] = weight;
     this.#fired[index] = place;
+    // What weighs no more than the same a few words before adds nothing to what was summed up there.
+    if (place - last <= WINDOW && weight <= (this.#weights[index] ?? 0)) return;
+    this.#weights[index] = weight;
     this.#sum(place);
   }
 
