@@ -23,13 +23,13 @@ const SCALED = /\d[eE]\+?\d|\.0(?<=\d{13}\.0)/;
 /** Digits: no card has more. */
 const LONGEST_CARD = 19;
 
-/** The digits of a whole number that is spelled with a fraction or an exponent. */
+/** The digits of a whole number above nothing that is spelled with a fraction or an exponent. */
 function unscaled(text: string): string | undefined {
   if (!SCALED.test(text)) return undefined;
   const [, whole = '', fraction = '', exponent = ''] = /^-?(\d+)(?:\.(\d+))?(?:e([+-]?\d+))?$/i.exec(text) ?? [];
   const [digits, point] = [whole + fraction, whole.length + Number(exponent)];
   if (point < 1 || point > LONGEST_CARD + 1 || /[1-9]/.test(digits.slice(point))) return undefined;
-  return digits.slice(0, point).padEnd(point, '0').replace(/^0+/, '');
+  return digits.slice(0, point).padEnd(point, '0').replace(/^0+/, '') || undefined;
 }
 
 /** Learned values, and units of one: what is shorter may stand elsewhere by chance. */
@@ -73,7 +73,7 @@ class Redaction {
 
   number(text: string): string | undefined {
     const digits = unscaled(text);
-    return this.plain(text) ?? (digits && this.plain(digits));
+    return this.plain(text) ?? (digits === undefined ? undefined : this.plain(digits));
   }
 
   /** Redacted keys are numbered from the second on, so that two do not become one. */
