@@ -155,9 +155,18 @@ test('finds a card number that is a JSON number, and leaves other numbers alone'
     '1700000000000',
     '-1',
     '1e300',
+    '0e+1',
+    '-0.0E12',
   ]) {
     assert.equal(sanitize(executed(`{"n":${number}}`)).result, `{"n":${number}}`);
   }
+  // Up to eleven digits are no card, however they are spelled.
+  const spelled = /^-?(0|[1-9][0-9]{0,5})(\.[0-9]{1,5})?([eE][+-]?[0-5])?$/;
+  fc.assert(
+    fc.property(fc.stringMatching(spelled), (number) => {
+      assert.equal(sanitize(executed(`{"n":${number}}`)).result, `{"n":${number}}`);
+    }),
+  );
 });
 
 test('rewrites the strings that held a secret and not one byte else', () => {
