@@ -25,13 +25,23 @@ export interface Heard {
 /** Answers one JSON-RPC request; what it does not answer itself, the well-mannered `polite` does. */
 export type Manners = (heard: Heard, response: ServerResponse) => boolean;
 
+/** What a client of ours says is JSON; what a hostile gateway has it say need not be. */
+function read(body: Buffer) {
+  try {
+    return JSON.parse(body.toString());
+  } catch {
+    return undefined;
+  }
+}
+
 /** A remote MCP server on loopback, with everything it heard. Over TLS when `tls` is given. */
 export async function remoteServer(t: TestContext, manners: Manners, tls?: ServerOptions) {
   const heard: Heard[] = [];
   const listener: RequestListener = async (request, response) => {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk);
-    const message = chunks.length > 0 ? JSON.parse(Buffer.concat(chunks).toString()) : {};
+    const message = chunks.length > 0 ? read(Buffer.concat(chunks)) : {};
+    if (message === undefined) return void response.writeHead(400).end();
     const one = { method: request.method ?? '', headers: request.headers, message };
     heard.push(one);
     if (!manners(one, response)) polite(one, response);
