@@ -30,7 +30,7 @@ export const assignments: readonly Rule[] = [
         '_pass',
         '-pass',
         '"pass"',
-        '"pass\\"',
+        '"pass\\',
         "'pass'",
       ],
       ...['passwort', 'kennwort', 'wachtwoord', 'contrase', 'mot de passe'],
