@@ -9,10 +9,10 @@ export function redact(text: string): string {
 /** The same, with what was found. What is encoded once (base64, percent signs, JSON escapes), or hidden among what is not seen, is looked into. */
 export function inspect(text: string, learn?: Learn): { readonly text: string; readonly findings: Findings } {
   const findings: Record<string, number> = {};
-  // What is encoded first: one half of a secret may be, and the other not.
-  const opened = replaceEncoded(text, (decoded) => filtered(decoded, findings, learn));
-  const plain = filtered(opened, findings, learn);
-  return { text: replaceHidden(plain, (seen) => filtered(seen, findings, learn)), findings };
+  const plain = (seen: string): string => filtered(seen, findings, learn);
+  // What is encoded first: one half of a secret may be, and the other not. What is hidden may be encoded as well.
+  const opened = (seen: string): string => plain(replaceEncoded(seen, plain));
+  return { text: replaceHidden(opened(text), opened), findings };
 }
 
 function filtered(text: string, findings: Record<string, number>, learn: Learn | undefined): string {
