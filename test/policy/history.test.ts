@@ -22,9 +22,9 @@ const LETHAL = `
 permit (principal in Tenant::"acme", action in [Action::"mail/inbox", Action::"mail/browse", Action::"mail/send"], resource == Tenant::"acme");
 ${READY_MADE.replace('@ask("operator")', '')}`;
 
-function house() {
+function house(text = LETHAL) {
   const clock = { now: Date.UTC(2026, 10, 29) };
-  const { engine, problems } = loadCedar([{ file: 'l.cedar', text: LETHAL }], {
+  const { engine, problems } = loadCedar([{ file: 'l.cedar', text }], {
     servers: [mail],
     facts: { ip_risk: false, device: false },
   });
@@ -115,28 +115,13 @@ test('a text that was suspected labels its session, also where no tool declares 
   verifies('authz.question');
   const text = `permit (principal in Tenant::"acme", action == Action::"mail/send", resource == Tenant::"acme")
   unless { context.session.reads.contains("suspected") };`;
-  const { engine, problems } = loadCedar([{ file: 's.cedar', text }], {
-    servers: [mail],
-    facts: { ip_risk: false, device: false },
-  });
-  assert.deepEqual(problems, []);
-  const { histories, session } = house();
-  const [one, two] = [session('1').session, session('2').session];
+  const { may, histories, session } = house(text);
+  const [one, two] = [session('1'), session('2')];
   const { subject } = validated('alice', 'mail', 'send');
-  histories.read(subject, one, 'suspected', historyUse);
-  assert.deepEqual([histories.of(subject, one).reads, histories.of(subject, two).reads], [['suspected'], []]);
-  const now = () => Date.UTC(2026, 10, 29);
-  const unasked = { clock: { now, setTimer: () => () => undefined }, confirm: () => Promise.reject() };
-  const authorize = authorizeStage({
-    engine,
-    servers: [mail],
-    now,
-    ipRisk: () => undefined,
-    histories,
-    historyUse,
-    ...unasked,
-  });
-  const send = (of: typeof one) => () => authorize(validated('alice', 'mail', 'send'), { ...nobody, session: of });
-  assert.throws(send(one), (error) => error instanceof Refusal && error.code === 'policy');
-  assert.doesNotThrow(send(two));
+  histories.read(subject, one.session, 'suspected', historyUse);
+  assert.deepEqual(
+    [histories.of(subject, one.session).reads, histories.of(subject, two.session).reads],
+    [['suspected'], []],
+  );
+  assert.deepEqual([may('send', one), may('send', two)], [false, true]);
 });
